@@ -1,0 +1,183 @@
+"""Plans of attention over depth: AS_out, AS_KV, AS_stages (ERA 33(8), "Introducing attention
+shortcuts in convolutional neural networks").
+
+Two readings of the paper's sharing of projections, since its parameter counts fix none:
+`matched` meets both printed counts (a query a use, keys and values a stage, no output
+projection); `literal` is equation 3.2 with all four matrices.
+"""
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from torch import nn
+
+from searchspace import bricks
+from searchspace.arch import Arch
+from searchspace.layers import merge, norms
+from searchspace.merging import adapt, keep, listed
+from searchspace.plan import Call, call
+from searchspace.shortcuts import Attention, BetweenStages, EveryBlock
+from searchspace.units import Merged, Unit, units
+
+
+def attention(arch: Arch, shortcut: Attention) -> Merged:
+    match shortcut.placement:
+        case BetweenStages(channels=channels):
+            return _between_stages(arch, shortcut, channels)
+        case EveryBlock(projections="matched"):
+            return _matched(arch, shortcut, shortcut.placement.downsampling)
+        case EveryBlock():
+            return _literal(arch, shortcut, shortcut.placement.downsampling)
+        case _:
+            assert_never(shortcut.placement)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """The newest output: its channels, its stage (the stem counts as the first)."""
+
+    channels: int
+    stage: int
+
+
+@dataclass
+class _Projections:
+    """Projections by role and owner, made on first use: one object is one shared module."""
+
+    made: dict[tuple[object, ...], Call] = field(default_factory=dict)
+
+    def of(self, role: str, owner: object, inputs: int, outputs: int) -> Call:
+        key = (role, owner, inputs, outputs)
+        if key not in self.made:
+            convolution = bricks.conv(inputs, outputs, 1)
+            self.made[key] = Call(nn.Conv2d, convolution.args, convolution.kwargs, name=role)
+        return self.made[key]
+
+    def store(self, owner: object, inputs: int, outputs: int) -> Call:
+        """What makes a key and a value of an output."""
+        pair = (self.of(role, owner, inputs, outputs) for role in ("key", "value"))
+        return call(merge.Store, *pair)
+
+
+def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
+    """One query a use, one key and value projection a stage, no output projection; the
+    classifier attends too (D1).
+
+    `outputs`: a unit that opens a stage attends at the old resolution, and what is stored is
+    adapted after it. `keys_values`: what is stored first goes through strided convolutions, and
+    the unit attends at the new resolution and width.
+    """
+    stages: list[list[Call]] = [[] for _ in arch.output_widths]
+    newest, projections = _Output(arch.stem_channels, 0), _Projections()
+    for unit in units(arch, "blocks", arch.output_widths):
+        width = arch.output_widths[newest.stage]
+        store = projections.store(newest.stage, newest.channels, width)
+        if unit.stride > 1 and downsampling == "keys_values":
+            query = bricks.conv(newest.channels, unit.outputs, 1, unit.stride)
+            before, after = _strided(width, unit), keep()
+            block = unit.build(unit.outputs, 1)
+        else:
+            query = bricks.conv(newest.channels, width, 1)
+            before, after = keep(), adapt(width, unit.outputs, unit.stride, maps=2)
+            block = unit.build(newest.channels if unit.first else width, unit.stride)
+        if unit.first:
+            one = _start(shortcut, newest, store, block, after)
+        else:
+            one = _step(shortcut, newest, store, before, _attend(shortcut, query), block, after)
+        stages[unit.stage].append(one)
+        newest = _Output(unit.outputs, unit.stage)
+    store = projections.store(newest.stage, newest.channels, newest.channels)
+    attend = _attend(shortcut, bricks.conv(newest.channels, newest.channels, 1))
+    read = _step(shortcut, newest, store, keep(), attend, call(nn.Identity), keep())
+    return Merged(listed(stages), read, newest.channels)
+
+
+def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
+    """Query, key, value and output projection before every unit; the classifier reads the newest
+    output (T).
+
+    One set for the network (`outputs`; for each width, where widths differ) or one for each
+    stage (`keys_values`), that of the newest output's stage. A unit that opens a stage attends
+    at the old resolution; then what is stored is adapted.
+    """
+    stages: list[list[Call]] = [[] for _ in arch.output_widths]
+    newest, projections = _Output(arch.stem_channels, 0), _Projections()
+    for unit in units(arch, "blocks", arch.output_widths):
+        width = arch.output_widths[newest.stage]
+        owner = newest.stage if downsampling == "keys_values" else "network"
+        store = projections.store(owner, newest.channels, width)
+        if unit.last:
+            after = keep()
+        elif unit.stride > 1 and downsampling == "keys_values":
+            after = _strided(width, unit)
+        else:
+            after = adapt(width, unit.outputs, unit.stride, maps=2)
+        if newest.channels != width:  # a stem of another width: its query would be used once,
+            block = unit.build(newest.channels, unit.stride)  # over one entry, and never learn
+            one = _start(shortcut, newest, store, block, after)
+        else:
+            query = projections.of("query", owner, width, width)
+            attend = _attend(shortcut, query, projections.of("project", owner, width, width))
+            block = unit.build(width, unit.stride)
+            one = _step(shortcut, newest, store, keep(), attend, block, after)
+        stages[unit.stage].append(one)
+        newest = _Output(unit.outputs, unit.stage)
+    return Merged(listed(stages), call(merge.Newest), newest.channels)
+
+
+def _between_stages(arch: Arch, shortcut: Attention, width: int) -> Merged:
+    """Each entry has its own key and value projection to a common width; each stage but the
+    first its own query and output projection (AS_stages, section 1.6)."""
+    stages: list[list[Call]] = [[] for _ in arch.output_widths]
+    newest = _Output(arch.stem_channels, 0)
+    for unit in units(arch, "stages", arch.output_widths):
+        channels = newest.channels
+        store = _Projections().store(newest.stage, channels, width)
+        after = keep() if unit.last else adapt(width, width, unit.stride, maps=2)
+        block = unit.build(channels, unit.stride)
+        if unit.first:
+            one = _start(shortcut, newest, store, block, after)
+        else:
+            query, project = bricks.conv(channels, width, 1), bricks.conv(width, channels, 1)
+            attend = _attend(shortcut, query, project)
+            one = _step(shortcut, newest, store, keep(), attend, block, after)
+        stages[unit.stage].append(one)
+        newest = _Output(unit.outputs, unit.stage)
+    return Merged(listed(stages), call(merge.Newest), newest.channels)
+
+
+def _strided(width: int, unit: Unit) -> Call:
+    """Stored keys through one strided 1×1 convolution, stored values through another."""
+    maps = (bricks.conv(width, unit.outputs, 1, unit.stride) for _ in range(2))
+    return call(merge.Adapt, *maps)
+
+
+def _attend(shortcut: Attention, query: Call, project: Call | None = None) -> Call:
+    project = project or call(nn.Identity)
+    return call(merge.AttentionMerge, query=query, project=project, heads=shortcut.heads)
+
+
+def _start(shortcut: Attention, newest: _Output, store: Call, block: Call, after: Call) -> Call:
+    norm = _entry_norm(shortcut, newest)
+    return call(merge.Start, norm=norm, store=store, block=block, after=after)
+
+
+def _step(
+    shortcut: Attention,
+    newest: _Output,
+    store: Call,
+    before: Call,
+    attend: Call,
+    block: Call,
+    after: Call,
+) -> Call:
+    norm = _entry_norm(shortcut, newest)
+    return call(
+        merge.Step, norm=norm, store=store, before=before, merge=attend, block=block, after=after
+    )
+
+
+def _entry_norm(shortcut: Attention, newest: _Output) -> Call:
+    if shortcut.entry_norm == "layer":
+        return call(norms.LayerNorm2d, newest.channels)
+    return call(nn.Identity)

@@ -1,0 +1,99 @@
+"""What a network costs: parameters, multiply-accumulates (FLOPs = 2 × macs), latency.
+
+`macs` counts convolutions, linear layers and every product that a layer writes as a function
+(layers with a method `macs` say their own: generic counters see no functional operation). Norms,
+activations, pooling and the multiplication by a mask are not counted, as in the papers' tables.
+"""
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from searchspace.arch import Arch
+from searchspace.assemble import Shape, assemble
+from searchspace.plan import identity, module
+
+
+@dataclass(frozen=True)
+class Description:
+    """Exact counts for a network on images of one shape, and its identity."""
+
+    params: int
+    macs: int
+    identity: str
+
+
+def describe(arch: Arch, *, classes: int, shape: Shape) -> Description:
+    """Cost of `arch`, without memory for its weights. Raises ValueError where it does not fit."""
+    plan = assemble(arch, classes=classes, shape=shape)
+    with torch.device("meta"):
+        network = module(plan)
+    return Description(count_params(network), count_macs(network, shape), identity(plan))
+
+
+def count_params(network: nn.Module) -> int:
+    """Trainable parameters; a shared one counts once."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def count_macs(network: nn.Module, shape: Shape) -> int:
+    """Multiply-accumulates of one image of `shape`, on whatever device the network is."""
+    total = 0
+
+    def count(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        nonlocal total
+        total += _macs(layer, inputs, output)
+
+    hooks = [layer.register_forward_hook(count) for layer in network.modules()]
+    training = network.training
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, *shape, device=device))
+    network.train(training)
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+def latency_ms(
+    arch: Arch,
+    *,
+    classes: int,
+    shape: Shape,
+    batch: int = 1,
+    device: str = "cpu",
+    repeats: int = 20,
+) -> float:
+    """Median of `repeats` warm forward passes of a batch, in milliseconds."""
+    network = module(assemble(arch, classes=classes, shape=shape)).eval().to(device)
+    network = network.to(memory_format=torch.channels_last)
+    images = torch.zeros(batch, *shape, device=device).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        for _ in range(3):
+            network(images)
+        return statistics.median(_seconds(network, images) for _ in range(repeats)) * 1e3
+
+
+def _seconds(network: nn.Module, images: Tensor) -> float:
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    start = time.perf_counter()
+    network(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return time.perf_counter() - start
+
+
+def _macs(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
+        window = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        return int(output[0].numel() * window)
+    if isinstance(layer, nn.Linear):
+        return int(output[0].numel() * layer.in_features)
+    own = getattr(layer, "macs", None)
+    return int(own(*inputs)) if own else 0

@@ -1,0 +1,168 @@
+"""What a field of a configuration may hold: a choice, a range, a variant, or one value a stage.
+
+A field is declared once, with its default, its domain and its one-line doc:
+
+    heads: int = choice(4, 1, 2, 8, doc="attention heads")          # the default comes first
+    channels: int = integer(16, 8, 512, step=8, doc="…")            # default, low, high
+    blocks: int = integer(3, 1, 64, search=Integers(1, 4), doc="…") # what a free search draws
+    shortcut: Shortcut = one_of(Sum, Plain, doc="…")                # a union of dataclasses
+    width: tuple[int, ...] = per_stage(Integers(8, 64), 8, doc="…") # one value a stage
+"""
+
+import math
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values; compared with their type, so that `1` is not `True`."""
+
+    values: tuple[Scalar, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return any(type(value) is type(v) and value == v for v in self.values)
+
+    def __str__(self) -> str:
+        return " | ".join(map(_plain, self.values))
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Integers from `low` to `high` (both included) in steps of `step`."""
+
+    low: int
+    high: int
+    step: int = 1
+
+    def __contains__(self, value: object) -> bool:
+        if type(value) is not int:
+            return False
+        return self.low <= value <= self.high and (value - self.low) % self.step == 0
+
+    def __str__(self) -> str:
+        steps = f" in steps of {self.step}" if self.step != 1 else ""
+        return f"{self.low} … {self.high}{steps}"
+
+
+@dataclass(frozen=True)
+class Floats:
+    """Real numbers from `low` to `high` (both included)."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if type(value) not in (int, float):
+            return False
+        return self.low <= float(value) <= self.high  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.low:g} … {self.high:g}"
+
+
+Domain = Choice | Integers | Floats
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Alternatives: dataclasses, each under its `label` (its class attribute)."""
+
+    classes: tuple[type, ...]
+
+    @property
+    def by_label(self) -> dict[str, type]:
+        return {cls.label: cls for cls in self.classes}  # type: ignore[attr-defined]
+
+    @property
+    def labels(self) -> Choice:
+        return Choice(tuple(self.by_label))
+
+
+@dataclass(frozen=True)
+class PerStage:
+    """One value of `domain` for each stage of the network (as many as its field `stages` says)."""
+
+    domain: Domain
+
+
+def choice(default: Scalar, *others: Scalar, doc: str) -> Any:
+    return _declare(Choice((default, *others)), doc, default=default)
+
+
+def integer(
+    default: int, low: int, high: int, *, step: int = 1, search: Domain | None = None, doc: str
+) -> Any:
+    return _declare(Integers(low, high, step), doc, search, default=default)
+
+
+def real(default: float, low: float, high: float, *, log: bool = False, doc: str) -> Any:
+    return _declare(Floats(low, high, log), doc, default=default)
+
+
+def one_of(default: type, *others: type, doc: str) -> Any:
+    return _declare(Variants((default, *others)), doc, default_factory=default)
+
+
+def per_stage(domain: Domain, *defaults: int, search: Domain | None = None, doc: str) -> Any:
+    """`defaults` are the values of the first stages; the last one stands for all further ones."""
+    return _declare(PerStage(domain), doc, search or domain, default=defaults)
+
+
+def _declare(
+    domain: Domain | Variants | PerStage, doc: str, search: Domain | None = None, **default: Any
+) -> Any:
+    """`search` is what a study draws from where it does not say: the sensible part of `domain`."""
+    return field(metadata={"domain": domain, "search": search or domain, "doc": doc}, **default)
+
+
+def check(name: str, domain: Domain, value: object) -> Scalar:
+    """The value as its domain writes it (an int where floats are meant becomes a float).
+
+    Raises ValueError with name, rule and value where it is outside.
+    """
+    if value not in domain:
+        raise ValueError(f"{name} must be {domain}, got {_plain(value)}{_hint(domain, value)}")
+    assert isinstance(value, bool | int | float | str)
+    return float(value) if isinstance(domain, Floats) else value
+
+
+def values_of(domain: Domain) -> tuple[Scalar, ...] | None:
+    """All values of a finite domain in order, or None for a continuous one."""
+    match domain:
+        case Choice(values):
+            return values
+        case Integers(low, high, step):
+            return tuple(range(low, high + 1, step))
+        case Floats():
+            return None
+
+
+def size_of(domain: Domain) -> float:
+    values = values_of(domain)
+    return math.inf if values is None else len(values)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """` (nearest: a, b)` for an unknown name, or an empty string where nothing is near."""
+    near = get_close_matches(word, known, n=3, cutoff=0.6)
+    near = near or [k for k in known if k.rsplit(".", 1)[-1] == word.rsplit(".", 1)[-1]][:3]
+    return f" (nearest: {', '.join(near)})" if near else ""
+
+
+def _hint(domain: Domain, value: object) -> str:
+    if isinstance(domain, Choice) and isinstance(value, str):
+        return nearest(value, [v for v in domain.values if isinstance(v, str)])
+    if isinstance(domain, Integers) and type(value) is int and domain.step > 1:
+        below = domain.low + (value - domain.low) // domain.step * domain.step
+        near = [v for v in (below, below + domain.step) if v in domain]
+        return f" (nearest: {', '.join(map(str, near))})" if near else ""
+    return ""
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,81 @@
+"""Gates on features (B, C, H, W), and the ways in which one joins its input."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Add(nn.Module):
+    """x + F(x)."""
+
+    def __init__(self, function: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.function(x)
+        return y
+
+
+class Gated(nn.Module):
+    """x + w·F(x) with one scalar w from 0 (https://arxiv.org/abs/2412.11657)."""
+
+    def __init__(self, function: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.weight * self.function(x)
+        return y
+
+
+class SqueezeExcite(nn.Module):
+    """x · sigmoid(W₂ relu(W₁ mean(x))) (https://arxiv.org/abs/1709.01507, equation 3)."""
+
+    def __init__(self, channels: int, hidden: int, bias: bool) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, hidden, bias=bias)
+        self.excite = nn.Linear(hidden, channels, bias=bias)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        hidden = functional.relu(self.squeeze(x_BCHW.mean((2, 3))))
+        mask_BC = torch.sigmoid(self.excite(hidden))
+        return x_BCHW * mask_BC[:, :, None, None]
+
+
+class EfficientChannel(nn.Module):
+    """x · sigmoid(conv1d(mean(x))) along the channels (https://arxiv.org/abs/1910.03151)."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        mean_B1C = x_BCHW.mean((2, 3)).unsqueeze(1)
+        mask_BC = torch.sigmoid(self.conv(mean_B1C)).squeeze(1)
+        return x_BCHW * mask_BC[:, :, None, None]
+
+
+class ConvBlockAttention(nn.Module):
+    """Channel, then spatial mask (https://arxiv.org/abs/1807.06521, equations 2 and 3).
+
+    As in CNNtention and DIA: no norm at the spatial mask, no bias in the MLP; the maximum comes
+    before the mean. The residual of CNNtention is `Add` around it.
+    """
+
+    def __init__(self, channels: int, hidden: int, kernel: int, bias: bool) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, hidden, bias=False)
+        self.excite = nn.Linear(hidden, channels, bias=False)
+        self.spatial = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=bias)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        summary = self._mlp(x_BCHW.amax((2, 3))) + self._mlp(x_BCHW.mean((2, 3)))
+        x_BCHW = x_BCHW * torch.sigmoid(summary)[:, :, None, None]
+        maps_B2HW = torch.stack((x_BCHW.amax(1), x_BCHW.mean(1)), dim=1)
+        return x_BCHW * torch.sigmoid(self.spatial(maps_B2HW))
+
+    def _mlp(self, x_BC: Tensor) -> Tensor:
+        y_BC: Tensor = self.excite(functional.relu(self.squeeze(x_BC)))
+        return y_BC

@@ -1,0 +1,143 @@
+"""Shortcuts over everything before: entries are stored, merged, and read by the next block.
+
+`memory` is the list of entries so far, oldest first; an entry is a tuple of maps: the output
+itself, or its key and its value. Every map is (B, C, H, W).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from searchspace.layers.depth_attention import depth_attention
+
+Entry = tuple[Tensor, ...]
+
+
+class Store(nn.Module):
+    """The newest output as an entry: one map for each of `maps`."""
+
+    def __init__(self, *maps: nn.Module) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(maps)
+
+    def forward(self, x: Tensor) -> Entry:
+        return tuple(one(x) for one in self.maps)
+
+
+class Keep(nn.Module):
+    """The memory as it is."""
+
+    def forward(self, memory: list[Entry]) -> list[Entry]:
+        return memory
+
+
+class Adapt(nn.Module):
+    """Every entry to the next stage's shape: one map for each of an entry's."""
+
+    def __init__(self, *maps: nn.Module) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(maps)
+
+    def forward(self, memory: list[Entry]) -> list[Entry]:
+        return [tuple(one(x) for one, x in zip(self.maps, entry, strict=True)) for entry in memory]
+
+
+class ConcatMerge(nn.Module):
+    """All entries, one after the other: DenseNet (https://arxiv.org/abs/1608.06993)."""
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
+        return torch.cat([entry[0] for entry in memory], dim=1)
+
+
+class WeightedMerge(nn.Module):
+    """x_{l−1} + Σ w_i ⊙ x_i over the older entries, a weight a channel (DSNet; AS section 1.6).
+
+    The weights start at 1: the sum of all outputs (the sources leave it open).
+    """
+
+    def __init__(self, older: int, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(older, channels))
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
+        merged = memory[-1][0]
+        for weight, entry in zip(self.weight, memory, strict=False):
+            merged = torch.addcmul(merged, entry[0], weight[:, None, None])
+        return merged
+
+    def macs(self, x: Tensor, memory: list[Entry]) -> int:
+        height, width = x.shape[2:]
+        return self.weight.numel() * height * width
+
+
+class AttentionMerge(nn.Module):
+    """project(Σ_j softmax_j(q·k_j/√d) v_j): at each pixel, the newest output attends over all
+    entries (AS, equation 3.2)."""
+
+    def __init__(self, query: nn.Module, project: nn.Module, heads: int) -> None:
+        super().__init__()
+        self.query, self.project, self.heads = query, project, heads
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
+        keys, values = [k for k, _ in memory], [v for _, v in memory]
+        y: Tensor = self.project(depth_attention(self.query(x), keys, values, self.heads))
+        return y
+
+    def macs(self, x: Tensor, memory: list[Entry]) -> int:
+        """Scores and weighted sum: 2·H·W·n·c (AS, equations 3.3 to 3.5)."""
+        _, channels, height, width = memory[-1][0].shape
+        return 2 * height * width * len(memory) * channels
+
+
+class Start(nn.Module):
+    """Stores the newest output and runs the block on it: nothing to merge yet."""
+
+    def __init__(self, norm: nn.Module, store: Store, block: nn.Module, after: nn.Module) -> None:
+        super().__init__()
+        self.norm, self.store, self.block, self.after = norm, store, block, after
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        memory = [*memory, self.store(self.norm(x))]
+        return self.block(x), self.after(memory)
+
+
+class Step(nn.Module):
+    """block(merge(x, memory)), with the newest output stored first.
+
+    `before` adapts the memory before it is merged, `after` once the block has run.
+    """
+
+    def __init__(
+        self,
+        norm: nn.Module,
+        store: Store,
+        before: nn.Module,
+        merge: nn.Module,
+        block: nn.Module,
+        after: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.norm, self.store, self.before = norm, store, before
+        self.merge, self.block, self.after = merge, block, after
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        entry = self.norm(x)
+        memory = self.before([*memory, self.store(entry)])
+        return self.block(self.merge(entry, memory)), self.after(memory)
+
+
+class CompressStep(nn.Module):
+    """A step after which `transition` makes one entry of all outputs: DenseNet's transition."""
+
+    def __init__(self, transition: nn.Module) -> None:
+        super().__init__()
+        self.transition = transition
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        return self.transition([*(entry[0] for entry in memory), x]), []
+
+
+class Newest(nn.Module):
+    """The newest output itself: the classifier reads no shortcut."""
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        return x, memory

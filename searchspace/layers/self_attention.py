@@ -1,0 +1,73 @@
+"""Self-attention over the positions of a feature map (CNNtention, arXiv 2412.11657).
+
+Shapes: B batch, C channels, N = H·W positions, G heads of D = C/G channels.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SelfAttention(nn.Module):
+    """softmax(q·kᵀ)·v over all positions: one head, no scale, no output projection."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key = nn.Conv2d(channels, channels, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        q, k, v = self.query(x_BCHW), self.key(x_BCHW), self.value(x_BCHW)
+        return attend_positions(q, k, v, heads=1, scale=1.0)
+
+    def macs(self, x_BCHW: Tensor) -> int:
+        """Of the two products; the convolutions count themselves."""
+        return position_macs(x_BCHW)
+
+
+class MultiHeadAttention(nn.Module):
+    """project(softmax(q·kᵀ/√D)·v) over all positions with G heads.
+
+    The authors' code calls the query `key` and the key `query`; the function is the same.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(
+                f"heads must divide the {channels} channels, got {heads}: take a divisor"
+            )
+        self.heads, self.scale = heads, (channels // heads) ** -0.5
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key = nn.Conv2d(channels, channels, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.project = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        q, k, v = self.query(x_BCHW), self.key(x_BCHW), self.value(x_BCHW)
+        y: Tensor = self.project(attend_positions(q, k, v, self.heads, self.scale))
+        return y
+
+    def macs(self, x_BCHW: Tensor) -> int:
+        """Of the two products; the convolutions count themselves."""
+        return position_macs(x_BCHW)
+
+
+def attend_positions(
+    q_BCHW: Tensor, k_BCHW: Tensor, v_BCHW: Tensor, heads: int, scale: float
+) -> Tensor:
+    """Each position attends over all positions, head by head (contiguous channel groups)."""
+    q, k, v = (_heads(x, heads) for x in (q_BCHW, k_BCHW, v_BCHW))
+    out_BGND = functional.scaled_dot_product_attention(q, k, v, scale=scale)
+    return out_BGND.mT.reshape(q_BCHW.shape)
+
+
+def _heads(x_BCHW: Tensor, heads: int) -> Tensor:
+    batch, channels, height, width = x_BCHW.shape
+    return x_BCHW.reshape(batch, heads, channels // heads, height * width).mT
+
+
+def position_macs(x_BCHW: Tensor) -> int:
+    """Two products of N × N × C each."""
+    _, channels, height, width = x_BCHW.shape
+    return 2 * (height * width) ** 2 * channels

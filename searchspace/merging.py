@@ -1,0 +1,91 @@
+"""Plans of concatenation and of the channel-weighted sum over all earlier outputs.
+
+Before each unit (a block, or a stage), the newest output is stored and what is stored is merged;
+where a unit changes resolution or width, what is stored is adapted after it.
+"""
+
+from torch import nn
+
+from searchspace import bricks
+from searchspace.arch import Arch
+from searchspace.layers import blocks, merge
+from searchspace.plan import Call, call
+from searchspace.shortcuts import Compress, Concat, Weighted
+from searchspace.units import Merged, units
+
+
+def concat(arch: Arch, shortcut: Concat) -> Merged:
+    """Every unit reads all earlier outputs side by side (DenseNet)."""
+    growth = tuple(multiple_of_8(shortcut.growth * width) for width in arch.output_widths)
+    stages: list[list[Call]] = [[] for _ in growth]
+    newest, stored = arch.stem_channels, list[int]()
+    for unit in units(arch, shortcut.placement, growth):
+        stride = unit.stride
+        if stride > 1 and isinstance(shortcut.transition, Compress):
+            kept = multiple_of_8(shortcut.transition.theta * (sum(stored) + newest))
+            stages[unit.stage].append(_transition(arch, sum(stored) + newest, kept))
+            newest, stored, stride = kept, [], 1
+        stored.append(newest)
+        merged = call(merge.ConcatMerge) if len(stored) > 1 else None
+        after = call(merge.Adapt, call(blocks.Subsample, 2)) if stride > 1 else keep()
+        stages[unit.stage].append(step(merged, unit.build(sum(stored), stride), after))
+        newest = unit.outputs
+    if shortcut.classifier == "newest":
+        return Merged(listed(stages), call(merge.Newest), newest)
+    read = step(call(merge.ConcatMerge), call(nn.Identity), keep())
+    return Merged(listed(stages), read, sum(stored) + newest)
+
+
+def weighted(arch: Arch, shortcut: Weighted) -> Merged:
+    """Every unit reads the newest output plus each older one times a weight a channel."""
+    stages: list[list[Call]] = [[] for _ in arch.output_widths]
+    newest, stored = arch.stem_channels, 0
+    for unit in units(arch, shortcut.placement, arch.output_widths):
+        merged = call(merge.WeightedMerge, stored, newest) if stored else None
+        unread = unit.last and shortcut.classifier == "newest"
+        after = keep() if unread else adapt(newest, unit.outputs, unit.stride, maps=1)
+        stages[unit.stage].append(step(merged, unit.build(newest, unit.stride), after))
+        newest, stored = unit.outputs, stored + 1
+    if shortcut.classifier == "newest":
+        return Merged(listed(stages), call(merge.Newest), newest)
+    read = step(call(merge.WeightedMerge, stored, newest), call(nn.Identity), keep())
+    return Merged(listed(stages), read, newest)
+
+
+def step(merged: Call | None, block: Call, after: Call) -> Call:
+    """A step that stores the outputs as they are; without a merge where nothing is older."""
+    norm, store = call(nn.Identity), call(merge.Store, call(nn.Identity))
+    if merged is None:
+        return call(merge.Start, norm=norm, store=store, block=block, after=after)
+    return call(
+        merge.Step, norm=norm, store=store, before=keep(), merge=merged, block=block, after=after
+    )
+
+
+def keep() -> Call:
+    return call(merge.Keep)
+
+
+def adapt(inputs: int, outputs: int, stride: int, maps: int) -> Call:
+    """Stored maps to a unit's shape: a 1×1 convolution where the width changes, else subsampled."""
+    if inputs != outputs:
+        return call(merge.Adapt, *(bricks.conv(inputs, outputs, 1, stride) for _ in range(maps)))
+    if stride > 1:
+        return call(merge.Adapt, *(call(blocks.Subsample, stride) for _ in range(maps)))
+    return keep()
+
+
+def listed(stages: list[list[Call]]) -> list[Call]:
+    return [call(nn.ModuleList, steps) for steps in stages]
+
+
+def multiple_of_8(channels: float) -> int:
+    """The nearest multiple of 8, at least 8."""
+    return max(8, round(channels / 8) * 8)
+
+
+def _transition(arch: Arch, inputs: int, outputs: int) -> Call:
+    squeezed = call(
+        blocks.Transition, bricks.norm(arch.norm, inputs), bricks.conv(inputs, outputs, 1)
+    )
+    return call(merge.CompressStep, squeezed)

@@ -1,0 +1,147 @@
+"""A plan: a network as a tree of calls, which is run for training and printed for export.
+
+`module(plan)` and `source(plan)` walk the same tree in the same order, so that the printed code
+draws the same random numbers and is the same network. A call that is used twice is one shared
+module, and prints as a local variable; equal neighbours print as a loop.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from torch import nn
+
+WIDTH = 100
+Argument = Any  # a Call, a list of arguments, or a constant that prints as itself
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """`cls(*args, **kwargs)`, not yet made. Compared by identity: the same object is one module."""
+
+    cls: type
+    args: tuple[Argument, ...] = ()
+    kwargs: dict[str, Argument] = field(default_factory=dict)
+    name: str = "shared"  # the local variable's, where it is used more than once
+
+
+def call(cls: type, *args: Argument, **kwargs: Argument) -> Call:
+    return Call(cls, args, kwargs)
+
+
+def module(plan: Call) -> nn.Module:
+    """The network that the plan describes, its parameters drawn from torch's global generator."""
+    made = {id(shared): _make(shared, {}) for shared in _shared(plan)}
+    network: nn.Module = _make(plan, made)
+    return network
+
+
+def source(plan: Call) -> str:
+    """`def build() -> nn.Module:` as Python that needs only torch and the classes it names."""
+    names: dict[int, str] = {}
+    lines = ["def build() -> nn.Module:"]
+    for number, shared in enumerate(_shared(plan), start=1):
+        name = f"{shared.name}_{number}"
+        lines.append(f"    {name} = {_print(shared, names, 4, len(name) + 3)}")
+        names[id(shared)] = name
+    lines.append(f"    return {_print(plan, names, 4, 7)}")
+    return "\n".join(lines) + "\n"
+
+
+def identity(plan: Call) -> str:
+    """12 hexadecimal digits: the same for two plans exactly if they print the same code."""
+    return hashlib.sha256(source(plan).encode()).hexdigest()[:12]
+
+
+def classes(plan: Call) -> set[type]:
+    """The classes that the plan calls."""
+    return {one.cls for one in _calls(plan)}
+
+
+def _make(argument: Argument, made: dict[int, Any]) -> Any:
+    match argument:
+        case Call():
+            if id(argument) in made:
+                return made[id(argument)]
+            args = [_make(one, made) for one in argument.args]
+            kwargs = {name: _make(one, made) for name, one in argument.kwargs.items()}
+            return argument.cls(*args, **kwargs)
+        case list():
+            return [_make(one, made) for one in argument]
+        case _:
+            return argument
+
+
+def _shared(plan: Call) -> list[Call]:
+    """Calls used more than once, in order of their first use."""
+    calls = list(_calls(plan))
+    uses = Counter(map(id, calls))
+    return list({id(one): one for one in calls if uses[id(one)] > 1}.values())
+
+
+def _calls(argument: Argument) -> Iterator[Call]:
+    match argument:
+        case Call():
+            yield argument
+            for one in (*argument.args, *argument.kwargs.values()):
+                yield from _calls(one)
+        case list():
+            for one in argument:
+                yield from _calls(one)
+
+
+def _print(argument: Argument, names: dict[int, str], indent: int, used: int = 0) -> str:
+    """The argument as code that starts `used` columns after the indentation."""
+    match argument:
+        case Call() if id(argument) in names:
+            return names[id(argument)]
+        case Call(cls, args, kwargs):
+            head = f"{_class_name(cls)}("
+            return _items(head, ")", args, kwargs, names, indent, used)
+        case list():
+            return _items("[", "]", tuple(argument), {}, names, indent, used)
+        case _:
+            return repr(argument)
+
+
+def _items(
+    head: str,
+    tail: str,
+    args: tuple[Argument, ...],
+    kwargs: dict[str, Argument],
+    names: dict[int, str],
+    indent: int,
+    used: int,
+) -> str:
+    """One line where it fits; otherwise an item a line, equal neighbours as a loop."""
+    inner = indent + 4
+    printed = [_print(one, names, inner) for one in args]
+    parts: list[str] = []
+    for text, run in groupby(printed):
+        times = len(list(run))
+        if times > 2 or (times > 1 and "\n" in text):
+            parts.append(_loop(text, times))
+        else:
+            parts += [text] * times
+    parts += [f"{k}={_print(one, names, inner, len(k) + 1)}" for k, one in kwargs.items()]
+    line = f"{head}{', '.join(parts)}{tail}"
+    if "\n" not in line and indent + used + len(line) + 1 <= WIDTH:
+        return line
+    pad = "\n" + " " * inner
+    return f"{head}{pad}{f',{pad}'.join(parts)},\n{' ' * indent}{tail}"
+
+
+def _loop(text: str, times: int) -> str:
+    lines = text.splitlines()
+    if len(lines) == 1:
+        return f"*({text} for _ in range({times}))"
+    deeper = "\n".join("    " + line for line in lines).lstrip()
+    pad = " " * (len(lines[-1]) - len(lines[-1].lstrip()))
+    return f"*(\n{pad}    {deeper}\n{pad}    for _ in range({times})\n{pad})"
+
+
+def _class_name(cls: type) -> str:
+    return f"nn.{cls.__name__}" if cls.__module__.startswith("torch.nn.") else cls.__name__

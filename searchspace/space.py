@@ -1,0 +1,175 @@
+"""A space: a tree of configurations whose parameters are pinned, narrowed or left free."""
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Generic
+
+from searchspace.domains import (
+    Choice,
+    Domain,
+    Floats,
+    Integers,
+    PerStage,
+    Scalar,
+    Variants,
+    check,
+    nearest,
+    size_of,
+    values_of,
+)
+from searchspace.walk import Config, Pick, document, every_stage, walk
+
+
+@dataclass(frozen=True)
+class Space(Generic[Config]):
+    """All configurations of `cls` whose parameters lie in `narrowed` (a domain a name).
+
+    Values that are pinned are domains of one value: nobody is asked for them.
+    """
+
+    cls: type[Config]
+    narrowed: Mapping[str, Domain]
+    prefix: str = ""
+
+    def draw(self, pick: Pick) -> Config:
+        """One configuration; `pick` answers what is free."""
+
+        def narrow(name: str, domain: Domain, default: Scalar) -> Scalar:
+            domain = self.domain(name)
+            only = values_of(domain) if size_of(domain) == 1 else None
+            return only[0] if only else pick(name, domain, default)
+
+        return walk(self.cls, narrow, self.prefix)
+
+    def sample(self, rng: random.Random) -> Config:
+        """One configuration, each free parameter drawn uniformly (log-uniformly where so said)."""
+        return self.draw(lambda _name, domain, _default: _uniform(domain, rng))
+
+    def domain(self, name: str) -> Domain:
+        """What the study says of `name`, of every stage, or what is sensible to search."""
+        return self.narrowed.get(name) or self.narrowed.get(every_stage(name)) or self._search[name]
+
+    @cached_property
+    def _search(self) -> dict[str, Domain]:
+        return {p.name: p.search for p in document(self.cls, self.prefix)}
+
+    def table(self) -> list[dict[str, str]]:
+        """Every parameter: name, domain here, default, condition, meaning; dead ones left out."""
+        rows = []
+        for p in document(self.cls, self.prefix):
+            if self._reachable(p.name):
+                domain = str(self.domain(p.name))
+                row = {"name": p.name, "domain": domain, "default": str(p.default)}
+                rows.append(row | {"condition": p.condition, "doc": p.doc})
+        return rows
+
+    def size(self) -> float:
+        """How many configurations there are (inf with a continuous parameter)."""
+        if all(f.name != "stages" for f in fields(self.cls)):  # type: ignore[arg-type]
+            return _count(self, self.cls, self.prefix, 0)
+        stages = values_of(self.domain(f"{self.prefix}stages")) or ()
+        return sum(_count(self, self.cls, self.prefix, int(n)) for n in stages)
+
+    def _reachable(self, name: str) -> bool:
+        """False for parameters of a variant or a stage that the narrowing excludes."""
+        parts = name.split(".")
+        if parts[-1].isdigit():
+            stages = values_of(self.domain(f"{self.prefix}stages")) or ()
+            return int(parts[-1]) <= max(map(int, stages)) and self._reachable(every_stage(name))
+        for end in range(1, len(parts) - 1):
+            owner, label = ".".join(parts[:end]), parts[end]
+            domain = self.narrowed.get(owner)
+            if isinstance(domain, Choice) and label not in domain:
+                return False
+        return True
+
+
+def parse_space(
+    cls: type[Config], given: Mapping[str, object], prefix: str = "", where: str = "[space]"
+) -> Space[Config]:
+    """A space from the words of a study file: a value pins, a list narrows to its values,
+    `{low, high}` (with `step`, `log`) narrows to a range. Raises ValueError, naming `where`."""
+    full = {p.name: p for p in document(cls, prefix)}
+    known = {every_stage(n): p for n, p in full.items()} | full
+    narrowed: dict[str, Domain] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(
+                f"{where} {name} is not a parameter{nearest(name, list(known))}; "
+                "`skipsearch space` lists them all"
+            )
+        narrowed[name] = _narrow(f"{where} {name}", known[name].domain, value)
+    space = Space(cls, narrowed, prefix)
+    for name in given:
+        if not space._reachable(name):
+            raise ValueError(f"{where} {name} has no effect here: it needs {known[name].condition}")
+    return space
+
+
+def _narrow(name: str, full: Domain, value: object) -> Domain:
+    if isinstance(value, list):
+        if not value:
+            raise ValueError(f"{name} is an empty list: give at least one of {full}")
+        values = tuple(check(name, full, v) for v in value)
+        if len(set(values)) < len(values):
+            raise ValueError(f"{name} repeats a value: {value}")
+        return Choice(values)
+    if isinstance(value, Mapping):
+        return _range(name, full, value)
+    return Choice((check(name, full, value),))
+
+
+def _range(name: str, full: Domain, value: Mapping[str, Any]) -> Domain:
+    unknown = [k for k in value if k not in ("low", "high", "step", "log")]
+    if unknown or not {"low", "high"} <= set(value):
+        raise ValueError(f"{name} must be {{low, high, step, log}}, got {dict(value)}")
+    if isinstance(full, Choice):
+        raise ValueError(f"{name} is a choice: list the values you want of {full}")
+    low, high = check(name, full, value["low"]), check(name, full, value["high"])
+    if low > high:  # type: ignore[operator]
+        raise ValueError(f"{name} must have low ≤ high, got {low} and {high}")
+    if isinstance(full, Floats):
+        if "step" in value:
+            raise ValueError(f"{name} is continuous and takes no step: leave `step` out")
+        return Floats(float(low), float(high), log=value.get("log", full.log))
+    if "log" in value:
+        raise ValueError(f"{name} is drawn evenly: leave `log` out")
+    step = value.get("step", full.step)
+    if type(step) is not int or step < 1 or step % full.step:
+        raise ValueError(f"{name} step must be a multiple of {full.step}, got {step}")
+    low, high = int(low), int(high)
+    return Integers(low, low + (high - low) // step * step, step)
+
+
+def _uniform(domain: Domain, rng: random.Random) -> Scalar:
+    match domain:
+        case Choice(values):
+            return rng.choice(values)
+        case Integers(low, high, step):
+            return rng.randrange(low, high + 1, step)
+        case Floats(low, high, log):
+            if log:
+                return math.exp(rng.uniform(math.log(low), math.log(high)))
+            return rng.uniform(low, high)
+
+
+def _count(space: Space[Any], cls: type, prefix: str, stages: int) -> float:
+    total = 1.0
+    for f in fields(cls):
+        name = prefix + f.name
+        match f.metadata["domain"]:
+            case Variants() as variants:
+                labels = values_of(space.domain(name)) or ()
+                total *= sum(
+                    _count(space, variants.by_label[str(label)], f"{name}.{label}.", stages)
+                    for label in labels
+                )
+            case PerStage():
+                for stage in range(stages):
+                    total *= size_of(space.domain(f"{name}.{stage + 1}"))
+            case _ if f.name != "stages":
+                total *= size_of(space.domain(name))
+    return total

@@ -1,0 +1,26 @@
+"""Architectures drawn from the whole space, with widths and depths that a CPU trains at once."""
+
+import random
+
+from searchspace import Arch, Space, parse_space
+
+SMALL = {
+    "blocks": [1, 2, 3],
+    "stem_channels": [8, 16, 24],
+    "width.doubling.channels": [8, 16],
+    "width.constant.channels": [8, 16, 24],
+    "width.each.channels": [8, 16, 24, 32],
+    "output.constant.channels": [8, 16, 24],
+    "output.each.channels": [8, 16, 24, 32],
+    "shortcut.attention.placement.stages.channels": [8, 16, 24],
+}
+
+
+def small_space(**more: object) -> Space[Arch]:
+    return parse_space(Arch, SMALL | more)
+
+
+def draw(count: int, seed: int = 0) -> list[Arch]:
+    """`count` architectures; every choice between alternatives is free."""
+    rng, space = random.Random(seed), small_space()
+    return [space.sample(rng) for _ in range(count)]

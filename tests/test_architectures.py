@@ -1,0 +1,158 @@
+"""Registering is enough to be tested: every preset, every variant, and 500 drawn networks."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from drawn import draw, small_space
+from torch import Tensor, nn
+
+from searchspace import PRESETS, Arch, build, describe, override
+from searchspace.arch import NORMS
+from searchspace.cost import count_params
+from searchspace.gates import GATES
+from searchspace.layers.gates import Gated
+from searchspace.shortcuts import SHORTCUTS
+
+TINY = {"stages": 3, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}
+
+
+def variants() -> Iterator[dict[str, object]]:
+    """Every alternative once, and every value of a choice inside a shortcut or a gate."""
+    for norm in NORMS:
+        yield {"norm": norm.label}
+        yield {"norm": "none", "last_norm": norm.label}
+    for shortcut in SHORTCUTS:
+        yield {"shortcut": shortcut.label}
+        yield {"shortcut": shortcut.label, "body": "bottleneck", "output.expansion.ratio": 4}
+        yield {"shortcut": shortcut.label, "activation": "linear", "stem_channels": 16}
+    for match in ("identity", "zero_pad"):
+        yield {"shortcut": "sum", "shortcut.sum.match": match}
+    for name in ("concat", "weighted"):
+        yield {"shortcut": name, f"shortcut.{name}.placement": "stages"}
+        yield {"shortcut": name, f"shortcut.{name}.classifier": "newest"}
+    for placement in ("blocks", "stages"):
+        compress = {"shortcut.concat.transition": "compress"}
+        yield {"shortcut": "concat", "shortcut.concat.placement": placement} | compress
+    for heads in (1, 2, 8):
+        yield {"shortcut": "attention", "shortcut.attention.heads": heads}
+    yield {"shortcut": "attention", "shortcut.attention.placement": "stages"}
+    for downsampling in ("outputs", "keys_values"):
+        for projections in ("matched", "literal"):
+            for norm_of_entries in ("none", "layer"):
+                for more in ({}, {"stem_channels": 16}, {"output": "constant"}):
+                    at = "shortcut.attention.placement.blocks"
+                    yield {
+                        "shortcut": "attention",
+                        "shortcut.attention.entry_norm": norm_of_entries,
+                        f"{at}.downsampling": downsampling,
+                        f"{at}.projections": projections,
+                    } | more
+    for gate in GATES[1:]:
+        for place in ("branch", "block", "stage"):
+            for combine in ("replace", "add", "gated"):
+                label = f"gate.{gate.label}"
+                yield {"gate": gate.label, f"{label}.place": place, f"{label}.combine": combine}
+        for shortcut in SHORTCUTS:
+            yield {"gate": gate.label, f"gate.{gate.label}.place": "stage"} | {
+                "shortcut": shortcut.label
+            }
+
+
+def opened(network: nn.Module) -> nn.Module:
+    """Gates that start at w = 0 switched on, so that what they gate can learn."""
+    for layer in network.modules():
+        if isinstance(layer, Gated):
+            layer.weight.data.fill_(0.5)
+    return network
+
+
+def assert_it_trains(arch: Arch, shape: tuple[int, int, int], batch: int = 4) -> None:
+    """One step forward and backward; every parameter receives a gradient that is finite."""
+    torch.manual_seed(0)
+    network = opened(build(arch, classes=3, shape=shape))
+    assert count_params(network) == describe(arch, classes=3, shape=shape).params
+    logits = network(torch.randn(batch, *shape))
+    assert logits.shape == (batch, 3)
+    nn.functional.cross_entropy(logits, torch.arange(batch) % 3).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, f"{name} takes no part: {arch}"
+        assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite: {arch}"
+
+
+def assert_every_parameter_matters(arch: Arch, shape: tuple[int, int, int]) -> None:
+    """No parameter's gradient is zero throughout; smooth activations let no unit be dead."""
+    torch.manual_seed(0)
+    network = opened(build(arch, classes=3, shape=shape)).double()
+    images = torch.randn(6, *shape, dtype=torch.float64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nn.functional, "relu", nn.functional.softplus)
+        patch.setattr(nn.ReLU, "forward", lambda _self, x: nn.functional.softplus(x))
+        loss = nn.functional.cross_entropy(network(images), torch.arange(6) % 3)
+    loss.backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), f"{name} cannot learn: {arch}"
+
+
+def evaluated(network: nn.Module, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = network.eval()(images)
+    return logits
+
+
+def assert_evaluation_does_not_depend_on_the_batch(arch: Arch, shape: tuple[int, int, int]) -> None:
+    network = opened(build(arch, classes=3, shape=shape)).double()
+    images = torch.randn(3, *shape, dtype=torch.float64)
+    alone = torch.cat([evaluated(network, one[None]) for one in images])
+    torch.testing.assert_close(evaluated(network, images), alone, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("changes", list(variants()), ids=lambda c: "-".join(map(str, c.values())))
+def test_a_variant_trains_evaluates_and_wastes_no_parameter(changes: dict[str, object]) -> None:
+    arch = override(Arch, {k: v for k, v in TINY.items() if k not in changes} | changes)
+    assert_every_parameter_matters(arch, (3, 16, 16))
+    assert_it_trains(arch, (1, 11, 14))
+    assert_evaluation_does_not_depend_on_the_batch(arch, (3, 16, 12))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_at_two_image_sizes(name: str) -> None:
+    for shape in ((3, 16, 16), (1, 24, 24)):
+        assert_it_trains(PRESETS[name].arch, shape, batch=2)
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_500_drawn_architectures_train_one_step(part: int) -> None:
+    """A tenth of them each; grey and colour, 16 and 32 pixels, all alternatives free."""
+    for number, arch in enumerate(draw(50, seed=100 + part)):
+        channels, size = (1, 3)[number % 2], 32 if number % 10 == 0 else 16
+        try:
+            describe(arch, classes=3, shape=(channels, size, size))
+        except ValueError as refusal:  # conv7 and four stages at 16 pixels
+            assert "are too small" in str(refusal) and (arch.stem.label, size) == ("conv7", 16)
+            size = 32
+        assert_it_trains(arch, (channels, size, size), batch=3)
+
+
+@pytest.mark.parametrize("size", [8, 9, 11, 15])
+def test_small_images_train_or_are_refused_before_training(size: int) -> None:
+    for arch in draw(12, seed=size):
+        halvings = arch.stages - 1 + 2 * (arch.stem.label == "conv7")
+        if 2 ** (halvings - 1) < size:
+            assert_it_trains(arch, (1, size, size))
+        else:
+            with pytest.raises(ValueError, match=f"images of {size}×{size} are too small"):
+                build(arch, classes=3, shape=(1, size, size))
+
+
+def test_the_drawn_space_holds_every_alternative() -> None:
+    """The narrowing of widths and depths that keeps the tests fast leaves all choices free."""
+    free = {row["name"]: row["domain"] for row in small_space().table()}
+    for name in ("stem", "body", "width", "output", "norm", "last_norm", "shortcut", "gate"):
+        assert free[name].count("|") >= 1, name
+
+
+def test_odd_classes_and_channels_are_refused() -> None:
+    for classes, channels in ((1, 3), (10, 4)):
+        with pytest.raises(ValueError, match="at least 2 classes and images of 1 or 3 channels"):
+            build(Arch(), classes=classes, shape=(channels, 32, 32))

@@ -1,0 +1,60 @@
+"""The house rules that a machine can check."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "searchspace": {"searchspace"},
+    "trainers": {"searchspace", "trainers"},
+    "studies": {"searchspace", "trainers", "studies"},
+}
+FOREIGN = {"searchspace": {"ray", "optuna"}, "trainers": {"optuna"}, "studies": set[str]()}
+FILES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The packages that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} imports relatively"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    for name in imports(path):
+        root = name.split(".")[0]
+        assert root not in set(MAY_IMPORT) - MAY_IMPORT[package], f"{path} imports {name}"
+        assert root not in FOREIGN[package], f"{path} imports {name}"
+
+
+def test_layers_import_torch_only() -> None:
+    for path in (ROOT / "searchspace" / "layers").glob("*.py"):
+        for name in imports(path):
+            allowed = ("torch", "searchspace.layers", "collections.abc", "typing", "math")
+            assert name.startswith(allowed), f"{path.name} imports {name}"
+
+
+def test_ray_is_imported_by_the_trainable_alone_in_trainers() -> None:
+    users = {p.name for p in (ROOT / "trainers").glob("*.py") if "ray" in _roots(p)}
+    assert users <= {"trainable.py"}
+
+
+def _roots(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_has_at_most_300_lines_and_a_function_60(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None and node.end_lineno - node.lineno < 60, node.name

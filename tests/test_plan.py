@@ -1,0 +1,91 @@
+"""The plan: what is printed is what is trained."""
+
+import pytest
+import torch
+from drawn import draw
+from torch import nn
+
+from searchspace import PRESETS, Arch, build, source
+from searchspace.assemble import assemble
+from searchspace.layers import blocks, gates, merge, network, norms, self_attention
+from searchspace.plan import Call, call, classes, identity, module
+from searchspace.plan import source as print_plan
+
+LAYERS = {
+    name: value
+    for part in (blocks, gates, merge, network, norms, self_attention)
+    for name, value in vars(part).items()
+    if isinstance(value, type)
+}
+
+
+def run(code: str) -> nn.Module:
+    namespace: dict[str, object] = {"nn": nn, **LAYERS}
+    exec(compile(code, "model", "exec"), namespace)
+    made = namespace["build"]()  # type: ignore[operator]
+    assert isinstance(made, nn.Module)
+    return made
+
+
+def assert_same(one: nn.Module, other: nn.Module) -> None:
+    first, second = one.state_dict(), other.state_dict()
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_printed_code_builds_the_same_network_from_the_same_seed(seed: int) -> None:
+    for arch in draw(6, seed):
+        torch.manual_seed(3)
+        built = build(arch, classes=5, shape=(3, 16, 16))
+        torch.manual_seed(3)
+        printed = run(source(arch, classes=5, shape=(3, 16, 16)))
+        assert_same(built, printed)
+        x = torch.randn(2, 3, 16, 16)
+        assert torch.equal(built.eval()(x), printed.eval()(x))
+
+
+@pytest.mark.parametrize("name", ["as/kv-literal", "as/out", "cnntention/cbam"])
+def test_a_preset_prints_code_that_is_the_preset(name: str) -> None:
+    torch.manual_seed(3)
+    built = build(PRESETS[name].arch, classes=10)
+    torch.manual_seed(3)
+    assert_same(built, run(source(PRESETS[name].arch, classes=10)))
+
+
+def test_printed_lines_have_at_most_100_columns() -> None:
+    for preset in PRESETS.values():
+        code = source(preset.arch, classes=10)
+        assert max(map(len, code.splitlines())) <= 100
+
+
+def test_a_call_used_twice_is_one_module_and_prints_as_a_variable() -> None:
+    shared = Call(nn.Linear, (4, 4), name="key")
+    plan = call(nn.Sequential, shared, call(nn.ReLU), shared)
+    made = module(plan)
+    assert made[0] is made[2]
+    assert "key_1 = nn.Linear(4, 4)" in print_plan(plan)
+    assert "nn.Sequential(key_1, nn.ReLU(), key_1)" in print_plan(plan)
+
+
+def test_equal_neighbours_print_as_a_loop_and_are_separate_modules() -> None:
+    plan = call(nn.Sequential, *(call(nn.Linear, 4, 4) for _ in range(3)))
+    assert "*(nn.Linear(4, 4) for _ in range(3))" in print_plan(plan)
+    made = run(print_plan(plan))
+    assert made[0] is not made[1] and len(made) == 3
+
+
+def test_two_configurations_with_the_same_code_are_the_same_network() -> None:
+    from searchspace.arch import Constant, EachStage
+
+    one = Arch(stages=2, blocks=(1, 1), output=Constant(channels=32))
+    other = Arch(stages=2, blocks=(1, 1), output=EachStage(channels=(32, 32)))
+    plans = [assemble(a, classes=10, shape=(3, 16, 16)) for a in (one, other)]
+    assert one != other and identity(plans[0]) == identity(plans[1])
+    third = assemble(one, classes=11, shape=(3, 16, 16))
+    assert identity(third) != identity(plans[0])
+
+
+def test_a_plan_names_the_classes_it_calls() -> None:
+    plan = assemble(PRESETS["cnntention/cbam"].arch, classes=10, shape=(3, 16, 16))
+    assert gates.ConvBlockAttention in classes(plan) and merge.Step not in classes(plan)
