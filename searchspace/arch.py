@@ -97,7 +97,7 @@ class LayerNorm:
 @dataclass(frozen=True, kw_only=True)
 class GroupNorm:
     label: ClassVar[str] = "group"
-    groups: int = choice(8, 1, 2, 4, doc="groups of channels")
+    groups: int = choice(8, 1, 2, 4, doc="groups of channels, of two at least")
 
 
 @dataclass(frozen=True, kw_only=True)

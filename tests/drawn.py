@@ -2,7 +2,10 @@
 
 import random
 
+from hypothesis import strategies
+
 from searchspace import Arch, Space, parse_space
+from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
 
 SMALL = {
     "blocks": [1, 2, 3],
@@ -24,3 +27,19 @@ def draw(count: int, seed: int = 0) -> list[Arch]:
     """`count` architectures; every choice between alternatives is free."""
     rng, space = random.Random(seed), small_space()
     return [space.sample(rng) for _ in range(count)]
+
+
+@strategies.composite
+def architectures(pick: strategies.DrawFn) -> Arch:
+    """The same walk, answered by hypothesis: examples shrink towards the first alternatives."""
+    return small_space().draw(lambda _name, domain, _default: pick(values(domain)))
+
+
+def values(domain: Domain) -> strategies.SearchStrategy[Scalar]:
+    match domain:
+        case Choice(listed):
+            return strategies.sampled_from(listed)
+        case Integers(low, high, step):
+            return strategies.sampled_from(range(low, high + 1, step))
+        case Floats(low, high):
+            return strategies.floats(low, high)

@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from drawn import draw
+from drawn import architectures, draw
+from hypothesis import given
 
 from searchspace import Arch, decode, encode, override
 from searchspace.domains import Choice, Floats, Integers
@@ -23,6 +24,11 @@ def test_the_defaults_of_an_architecture_are_resnet_20_with_projections() -> Non
 def test_decoding_what_was_encoded_gives_the_same_architecture(seed: int) -> None:
     for arch in draw(200, seed):
         assert decode(Arch, encode(arch)) == arch
+
+
+@given(architectures(), architectures())
+def test_an_override_by_a_whole_architecture_is_that_architecture(one: Arch, other: Arch) -> None:
+    assert override(Arch, encode(other), one) == other
 
 
 def test_names_that_hold_their_variant_have_one_domain_each() -> None:

@@ -1,0 +1,26 @@
+# make study: install, and search the digits (real images, no download). make test: the whole suite.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: study test clean
+
+study: .venv/.installed
+	$(BIN)/skipsearch run examples/digits.toml
+
+test: .venv/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+.venv/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/.installed-test: pyproject.toml .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info
