@@ -1,0 +1,52 @@
+"""Which networks to try, and what was learned: the only place that knows Optuna and Ray Tune.
+
+    import studies
+    plan, home = studies.Study.from_file("digits.toml"), Path("runs/digits")
+    study = studies.run(plan, folder=home, observer=studies.Report(home))
+    studies.front(study)         # the Pareto front as a pandas DataFrame
+    studies.load("digits")       # a study that ran before
+
+Nothing heavy is imported before it is used.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studies.find import find as load
+    from studies.front import front as front
+    from studies.report import Report as Report
+    from studies.run import run as run
+    from studies.study import Study as Study
+    from studies.trials import trials as trials
+
+_HOMES = {
+    "Report": ("studies.report", "Report"),
+    "Study": ("studies.study", "Study"),
+    "front": ("studies.front", "front"),
+    "load": ("studies.find", "find"),
+    "run": ("studies.run", "run"),
+    "trials": ("studies.trials", "trials"),
+}
+__all__ = ["Report", "Study", "front", "load", "run", "trials"]
+
+
+class _Package(ModuleType):
+    """`studies.front` is the function though a file of that name exists: importing the file would
+    otherwise put the module in its place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home, attribute = _HOMES[name]
+    return getattr(import_module(home), attribute)

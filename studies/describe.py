@@ -1,0 +1,155 @@
+"""`skipsearch describe` and `presets`: what a network is and what it costs, without training."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from searchspace.arch import Arch
+from searchspace.domains import nearest
+from searchspace.walk import decode, encode, override
+from studies.toml import value_of
+from studies.wording import compact, phrases
+
+CLASSES, SHAPE = 10, (3, 32, 32)  # of an arch file, where nothing else is said
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture and the images that it is for: channels, height, width."""
+
+    target: str
+    arch: Arch
+    classes: int
+    shape: tuple[int, int, int]
+
+
+def resolve(
+    target: str,
+    changes: Sequence[str] = (),
+    *,
+    folder: Path,
+    classes: int | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+) -> Network:
+    """The network that `target` names: a preset, an arch file, or `STUDY#NUMBER`.
+
+    Raises ValueError for an unknown one and for changes that it cannot take."""
+    found = _named(target, folder)
+    depth, height, width = found.shape
+    size = (image_size, image_size) if image_size is not None else (height, width)
+    for name, value in (("classes", classes), ("image-size", image_size)):
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, got {value}")
+    return Network(
+        target,
+        override(Arch, _changes(changes), found.arch) if changes else found.arch,
+        found.classes if classes is None else classes,
+        (depth if channels is None else channels, *size),
+    )
+
+
+def _named(target: str, folder: Path) -> Network:
+    from searchspace.presets import PRESETS
+
+    if target in PRESETS:
+        preset = PRESETS[target]
+        return Network(target, preset.arch, preset.classes, preset.shape)
+    name, hash_sign, number = target.rpartition("#")
+    if hash_sign:
+        return _of_study(target, name, number, folder)
+    path = Path(target)
+    if path.is_dir():
+        path = path / "arch.json"
+    if path.is_file():
+        return Network(target, _read(path), CLASSES, SHAPE)
+    hint = nearest(target, list(PRESETS)) or "; `skipsearch presets` lists them"
+    raise ValueError(f"{target} is no preset, no arch file and no STUDY#NUMBER{hint}")
+
+
+def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
+    from studies.find import find
+
+    study = find(name, folder=folder)
+    trials = study.get_trials(deepcopy=False)
+    if not number.isdecimal() or int(number) >= len(trials):
+        raise ValueError(f"{target} needs a trial number from 0 to {len(trials) - 1}, got {number}")
+    facts = trials[int(number)].user_attrs
+    if "arch" not in facts:
+        raise ValueError(f"{target} has no architecture: the trial was given up before it had one")
+    data = study.user_attrs.get("data", {})
+    classes, shape = data.get("classes"), data.get("shape", SHAPE)
+    count = len(classes) if isinstance(classes, list) else classes or CLASSES
+    return Network(target, decode(Arch, facts["arch"]), count, (shape[0], shape[1], shape[2]))
+
+
+def _read(path: Path) -> Arch:
+    try:
+        flat = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"arch file {path} is not JSON: {error}") from error
+    if not isinstance(flat, dict):
+        raise ValueError(f"arch file {path} must hold an object of parameters, got {flat!r:.60}")
+    try:
+        return decode(Arch, flat)
+    except ValueError as error:
+        raise ValueError(f"arch file {path}: {error}") from error
+
+
+def _changes(changes: Sequence[str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise ValueError(f"--set {change} must be name=value, such as shortcut=attention")
+        found[name.strip().removeprefix("space.")] = value_of(text.strip())
+    return found
+
+
+def describe_record(network: Network, *, latency: bool, source: bool) -> dict[str, Any]:
+    """What `describe --json` prints; `params` and `macs` are integers."""
+    from searchspace import cost
+
+    shape = {"classes": network.classes, "shape": network.shape}
+    described = cost.describe(network.arch, classes=network.classes, shape=network.shape)
+    record: dict[str, Any] = {"target": network.target, "params": described.params}
+    record |= {"macs": described.macs, "identity": described.identity, **shape}
+    if latency:
+        record["latency_ms"] = cost.latency_ms(
+            network.arch, classes=network.classes, shape=network.shape
+        )
+    record["arch"] = encode(network.arch)
+    return record | ({"source": source_of(network)} if source else {})
+
+
+def describe_lines(record: dict[str, Any]) -> list[str]:
+    images = "×".join(map(str, record["shape"]))
+    lines = [
+        f"network   {record['target']} ({record['identity']})",
+        f"images    {images}, {record['classes']} classes",
+        f"params    {record['params']:,} ({compact(record['params'])})",
+        f"macs      {record['macs']:,} ({compact(record['macs'])}) multiply-accumulates an image",
+    ]
+    if "latency_ms" in record:
+        lines.append(f"latency   {record['latency_ms']:.3g} ms an image on this CPU")
+    return [*lines, "", *(f"{name:<14} {words}" for name, words in phrases(record["arch"]).items())]
+
+
+def source_of(network: Network) -> str:
+    """The model's code, as the export prints it."""
+    from searchspace.assemble import assemble
+    from searchspace.plan import source
+
+    return source(assemble(network.arch, classes=network.classes, shape=network.shape))
+
+
+def preset_records() -> list[dict[str, Any]]:
+    from searchspace.presets import PRESETS
+
+    keys = ("name", "params", "classes", "shape", "printed", "source", "table", "note")
+    return [
+        {key: getattr(preset, key) for key in keys} | {"arch": encode(preset.arch)}
+        for preset in PRESETS.values()
+    ]

@@ -1,0 +1,72 @@
+"""Finding a study that ran before: by its name, its folder, its study file, or in a storage."""
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+
+import optuna
+
+RUNS = Path("runs")
+
+
+def find(target: str, *, folder: Path = RUNS, storage: str | None = None) -> optuna.Study:
+    """Open a study. `target` is a name under `folder`, a run's own folder, or a study file.
+
+    Raises ValueError where there is none, with the names that there are."""
+    home = home_of(target, folder=folder)
+    if storage is not None:
+        return _open(home.name, storage)
+    if not (home / "study.db").is_file():
+        raise ValueError(f"study {target} is not in {home.parent}/{_known(home)}")
+    return _open(home.name, url_of(target, folder=folder))
+
+
+def home_of(target: str, *, folder: Path = RUNS) -> Path:
+    """The folder of a study, whether it exists or not."""
+    path = Path(target)
+    if path.suffix == ".toml" and not (path / "study.db").is_file():
+        return folder / name_in(path)
+    if (path / "study.db").is_file():
+        return path.resolve()
+    return folder / path.name if path.name == target.rstrip("/") else path
+
+
+def url_of(target: str, *, folder: Path = RUNS) -> str:
+    """The storage URL of a study that was run without --storage, for other programs."""
+    return f"sqlite:///{home_of(target, folder=folder) / 'study.db'}"
+
+
+def name_in(path: Path) -> str:
+    """The name of the study in a study file, by default the file's own."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"study file {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"study file {path} is not TOML: {error}") from error
+    study = tables.get("study")
+    return str(study.get("name", path.stem)) if isinstance(study, dict) else path.stem
+
+
+def _open(name: str, url: str) -> optuna.Study:
+    import sqlalchemy.exc
+
+    try:
+        names = optuna.get_all_study_names(url)
+        if name not in names and len(names) == 1 and url.startswith("sqlite"):
+            name = names[0]  # the folder was renamed
+        return optuna.load_study(study_name=name, storage=url)
+    except KeyError:
+        there = ", ".join(sorted(names)[:8]) or "no study"
+        raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
+        line = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"storage {url} cannot be read: {line}") from error
+
+
+def _known(home: Path) -> str:
+    names = sorted(p.parent.name for p in home.parent.glob("*/study.db"))
+    if not names:
+        return ": no study has run there; start one with `skipsearch run STUDY.toml`"
+    near = get_close_matches(home.name, names, n=3, cutoff=0.4)
+    return f" (nearest: {', '.join(near)})" if near else f"; known: {', '.join(names[:8])}"

@@ -1,0 +1,109 @@
+"""A running study on the terminal: one live line and the front; plain lines into a file.
+
+An observer of `studies.run`: `started`, `changed`, `finished`, each with the store.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import optuna
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from studies.front import front_records
+from studies.show import best_line, counts_line, front_table
+from studies.summary import Summary, summarize
+from studies.wording import compact, duration, percent, rough
+
+
+class Store(Protocol):
+    @property
+    def study(self) -> optuna.Study: ...
+
+
+class Progress:
+    """Shows a study while it runs. `clock` counts seconds; tests give their own."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console, self.clock = console, clock
+        self._live: Live | None = None
+        self._begun = clock()
+        self._shown = -1.0
+        self._ended_before = 0
+        self._last: Summary | None = None
+
+    def started(self, store: Store) -> None:
+        self._begun = self.clock()
+        summary = self._last = summarize(store.study)
+        self._ended_before = summary.charged
+        if summary.charged:
+            self.console.print(f"continuing {summary.name} at trial {summary.charged + 1}")
+        if self.console.is_terminal:
+            self._live = Live(self._picture(store, summary), console=self.console, transient=True)
+            self._live.start()
+
+    def changed(self, store: Store) -> None:
+        """Called often; looks at the study four times a second at most."""
+        if self.clock() - self._shown < 0.25:
+            return
+        self._shown = self.clock()
+        self._show(store, summarize(store.study))
+
+    def finished(self, store: Store) -> None:
+        """Also after an interruption: leaves the terminal in order."""
+        summary = summarize(store.study)
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        self._show(store, summary)
+
+    def _show(self, store: Store, summary: Summary) -> None:
+        before, self._last = self._last, summary
+        if self._live is not None:
+            self._live.update(self._picture(store, summary), refresh=True)
+        elif not self.console.is_terminal and (before is None or before.ended != summary.ended):
+            old = {t.number for t in before.front} if before else set()
+            for trial in summary.front:
+                if trial.number not in old:
+                    facts = trial.user_attrs
+                    accuracy = percent(1 - trial.values[0])
+                    shortcut = facts.get("arch", {}).get("shortcut", "?")
+                    price = f"{compact(facts.get('params'))} params, {shortcut}"
+                    self._print(f"on the front: trial {trial.number}, {accuracy}, {price}")
+            self._print(self._line(summary))
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True, markup=False)
+
+    def _picture(self, store: Store, summary: Summary) -> RenderableType:
+        line = Text(self._short_line(summary), no_wrap=True, overflow="ellipsis")
+        room = self.console.height - 6
+        records = front_records(store.study)
+        if not records or room < 3:
+            return line
+        return Group(front_table(records[:room], self.console.width), line)
+
+    def _short_line(self, summary: Summary) -> str:
+        """`31/60 trials · 3 running · 15 stopped · error 5.90 % · front 5 · 12 min left`, made to
+        fit 80 columns."""
+        counts = summary.counts
+        short = {"running": "running", "stopped early": "stopped", "failed": "failed"}
+        parts = [f"{summary.charged}/{summary.budget or '?'} trials"]
+        parts += [f"{counts[state]} {word}" for state, word in short.items() if counts[state]]
+        if summary.best_error is not None:
+            parts += [f"error {percent(summary.best_error)}", f"front {len(summary.front)}"]
+        return " · ".join([*parts, self._time(summary)])
+
+    def _line(self, summary: Summary) -> str:
+        return " · ".join([counts_line(summary), best_line(summary), self._time(summary)])
+
+    def _time(self, summary: Summary) -> str:
+        """Time left, by the trials that ended in this run; before there are any, time passed."""
+        passed = self.clock() - self._begun
+        here = summary.charged - self._ended_before
+        left = (summary.budget or 0) - summary.charged
+        if here and left > 0:
+            return f"{rough(passed / here * left)} left"
+        return duration(passed)

@@ -1,0 +1,77 @@
+"""What a run leaves beside its database, readable without the tool: table, front, page."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+
+from studies.front import front_records, hypervolume_history
+from studies.page import page
+from studies.trials import objective_names, trials
+
+
+def write(study: optuna.Study, folder: Path) -> None:
+    """Write `trials.csv`, `front.json`, `front.html` into the folder, each whole or not at all."""
+    _replace(folder / "trials.csv", trials(study).to_csv(index=False))
+    _replace(folder / "front.json", json.dumps(front_document(study), indent=2) + "\n")
+    _replace(folder / "front.html", page(study))
+
+
+def front_document(study: optuna.Study) -> dict[str, Any]:
+    """The front as JSON: objectives, hypervolume, and the members with whole configurations."""
+    history = hypervolume_history(study)["hypervolume"]
+    return {
+        "study": study.study_name,
+        "objectives": objective_names(study),
+        "trials": len(study.get_trials(deepcopy=False)),
+        "hypervolume": float(history.iloc[-1]) if len(history) else 0.0,
+        "front": front_records(study),
+    }
+
+
+class Store(Protocol):
+    @property
+    def study(self) -> optuna.Study: ...
+
+
+class Report:
+    """Observer that keeps the three files up to date while a study runs.
+
+    The page is 5 MB; so that a study of very short trials is not slowed down, the files are
+    written again only when 20 times as long has passed as the last writing took."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ended = -1
+        self._next = 0.0
+
+    def started(self, store: Store) -> None:
+        self.changed(store)
+
+    def changed(self, store: Store) -> None:
+        ended = sum(t.state.is_finished() for t in store.study.get_trials(deepcopy=False))
+        if ended != self._ended and time.monotonic() >= self._next:
+            before = time.monotonic()
+            write(store.study, self.folder)
+            self._ended = ended
+            self._next = time.monotonic() + 20 * (time.monotonic() - before)
+
+    def finished(self, store: Store) -> None:
+        write(store.study, self.folder)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Readers see the old file or the new one, never half of one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,64 @@
+"""`skipsearch run`: the driver with the terminal, the files beside the database, and an end that
+says how to go on."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from studies.callback import Observer
+from studies.limits import Infeasible
+from studies.progress import Progress
+from studies.report import Report
+from studies.run import run
+from studies.show import console, print_front
+from studies.store import Store
+from studies.study import Study
+
+NOTHING_FEASIBLE, INTERRUPTED = 3, 130
+
+
+class Together:
+    """Several observers as one."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self.observers = observers
+
+    def __getstate__(self) -> dict[str, object]:
+        """Ray pickles its callbacks with all they hold, to no use; a terminal cannot be."""
+        return {}
+
+    def started(self, store: Store) -> None:
+        for observer in self.observers:
+            observer.started(store)
+
+    def changed(self, store: Store) -> None:
+        for observer in self.observers:
+            observer.changed(store)
+
+    def finished(self, store: Store) -> None:
+        for observer in self.observers:
+            observer.finished(store)
+
+
+def run_and_show(
+    plan: Study, *, folder: Path, storage: str | None, quiet: bool, command: Sequence[str]
+) -> int:
+    """Run the study, print its front and where its page is. Returns the exit status."""
+    home = folder / plan.name
+    report, terminal = Report(home), console()
+    observer = Together(report) if quiet else Together(Progress(terminal), report)
+    try:
+        study = run(plan, storage=storage, folder=home, observer=observer)
+    except Infeasible as reason:
+        print(f"error: {reason}", file=sys.stderr)
+        return NOTHING_FEASIBLE
+    except KeyboardInterrupt:
+        again = shlex.join(["skipsearch", *command])
+        print(f"stopped; nothing is lost. Go on with: {again}", file=sys.stderr)
+        return INTERRUPTED
+    if study.user_attrs.get("exhausted"):
+        print(f"note: ended early: {study.user_attrs['exhausted']}", file=sys.stderr)
+    members = print_front(study, terminal)
+    terminal.print(f"page: {(home / 'front.html').resolve()}", soft_wrap=True, markup=False)
+    return 0 if members else NOTHING_FEASIBLE

@@ -1,0 +1,88 @@
+"""Where a study stands: counted once, shown by the live line, by `status` and by the page."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.front import front_trials
+from studies.trials import state_of
+
+SILENT_SECONDS = 60  # a driver gives a sign every few seconds
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of trials by state, the best error and the front of a study at one moment."""
+
+    name: str
+    given: Mapping[str, Any]  # the study file's [study]
+    counts: Counter[str]  # by `trials.state_of`
+    charged: int  # ended trials that count against the budget
+    front: tuple[FrozenTrial, ...]
+    train_seconds: float  # summed over trials, not the time that passed
+
+    @property
+    def budget(self) -> int | None:
+        return self.given.get("trials")
+
+    @property
+    def ended(self) -> int:
+        return sum(self.counts.values()) - self.counts["running"] - self.counts["waiting"]
+
+    @property
+    def best_error(self) -> float | None:
+        return min((t.values[0] for t in self.front), default=None)
+
+
+def summarize(study: optuna.Study) -> Summary:
+    trials = study.get_trials(deepcopy=False)
+    return Summary(
+        name=study.study_name,
+        given=given(study),
+        counts=Counter(map(state_of, trials)),
+        charged=sum(t.state.is_finished() and _is_charged(t) for t in trials),
+        front=tuple(front_trials(study)),
+        train_seconds=sum(t.user_attrs.get("seconds") or 0.0 for t in trials),
+    )
+
+
+def given(study: optuna.Study) -> dict[str, Any]:
+    """The resolved [study] table with which the study was begun: dataset, trials, epochs, …"""
+    tables: dict[str, Any] = study.user_attrs.get("study", {})
+    return dict(tables.get("study", {}))
+
+
+def driver(study: optuna.Study) -> str:
+    """Who runs the study now, in words; "" for nobody."""
+    lease = study.user_attrs.get("lease")
+    age = time.time() - float(lease["beat"]) if lease and not lease["closed"] else math.inf
+    if lease is None or age > SILENT_SECONDS:
+        return ""
+    return f"process {lease['pid']} on {lease['host']} (last sign {age:.0f} s ago)"
+
+
+def passed_seconds(study: optuna.Study) -> float:
+    """Seconds in which at least one trial was being worked on (pauses between runs left out)."""
+    spans = sorted(
+        (t.datetime_start.timestamp(), t.datetime_complete.timestamp())
+        for t in study.get_trials(deepcopy=False)
+        if t.datetime_start and t.datetime_complete
+    )
+    total, until = 0.0, float("-inf")
+    for start, end in spans:
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
+
+
+def _is_charged(trial: FrozenTrial) -> bool:
+    """A network refused before training, or answered by an equal one, costs nothing."""
+    if "charged" in trial.user_attrs:
+        return bool(trial.user_attrs["charged"])
+    return trial.state == TrialState.COMPLETE or bool(trial.intermediate_values)

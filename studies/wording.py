@@ -1,0 +1,85 @@
+"""How numbers and configurations are written for people, the same in tables and on pages."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+LABELS = {
+    "val_error": "validation error",
+    "params": "parameters",
+    "macs": "multiply-accumulates",
+    "latency_ms": "latency (ms)",
+}
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    return "–" if _missing(share) else f"{100 * share:.{digits}f} %"  # type: ignore[operator]
+
+
+def compact(number: float | None) -> str:
+    """`12345678` → `12.3 M`: three significant digits with k, M, G, T."""
+    if _missing(number):
+        return "–"
+    assert number is not None
+    size, unit = float(f"{number:.3g}"), 0
+    while abs(size) >= 1000 and unit < 4:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.3g} {' kMGT'[unit]}".strip()
+
+
+def cost(name: str, value: float | None) -> str:
+    if name != "latency_ms" or _missing(value):
+        return compact(value)
+    return f"{value:.3g} ms"
+
+
+def duration(seconds: float | None) -> str:
+    """`4000` → `1 h 06 min`."""
+    if _missing(seconds):
+        return "–"
+    assert seconds is not None
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def rough(seconds: float) -> str:
+    """`734` → `12 min`: a guess, without the digits that it does not have."""
+    if seconds < 60:
+        return "1 min" if seconds > 30 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def phrases(flat: Mapping[str, object]) -> dict[str, str]:
+    """A flat configuration by its first names: `{"blocks": "3 3 3", "shortcut": "attention ·
+    heads 4", …}`; values of stages in one row, `recipe.` left out of names."""
+    parts: dict[str, dict[str, str]] = {}
+    for name, value in flat.items():
+        words = name.removeprefix("recipe.").split(".")
+        stage = len(words) > 1 and words[-1].isdigit()
+        own = words[-2] if stage else words[-1]
+        group = parts.setdefault(words[0], {})
+        group[own] = f"{group[own]} {plain(value)}" if own in group and stage else plain(value)
+    return {
+        first: " · ".join(v if own == first else f"{own} {v}" for own, v in group.items())
+        for first, group in parts.items()
+    }
+
+
+def differing(configurations: Iterable[Mapping[str, object]]) -> set[str]:
+    """The first names (`norm`, `shortcut`, …) in which the configurations differ."""
+    written = [phrases(flat) for flat in configurations]
+    names = {name for words in written for name in words}
+    return {name for name in names if len({words.get(name) for words in written}) > 1}
+
+
+def plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or value != value or math.isinf(value)

@@ -1,0 +1,236 @@
+"""The command line: what it prints, and one line with exit status 2 for every mistake."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from made_study import make_study
+
+from studies.cli import main
+from studies.front import front_trials
+
+ROOT = Path(__file__).parents[1]
+Result = tuple[int, str, str]
+Command = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("made") / "study.db"
+    with warnings.catch_warnings():  # Optuna calls copying experimental
+        warnings.simplefilter("ignore")
+        optuna.copy_study(
+            from_study_name="fashion-mnist",
+            from_storage=make_study()._storage,
+            to_storage=f"sqlite:///{path}",
+        )
+    return path
+
+
+@pytest.fixture
+def here(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with one study that ran."""
+    home = tmp_path / "runs" / "fashion-mnist"
+    home.mkdir(parents=True)
+    shutil.copy(database, home)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+@pytest.fixture
+def skipsearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    def command(*words: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["skipsearch", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out, printed.err
+
+    return command
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"]])
+def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys; from studies.cli import main\n"
+        f"sys.argv = ['skipsearch', *{words!r}]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(sorted({'torch','ray','optuna','pandas','numpy','plotly'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_a_command_the_help_is_shown(skipsearch: Command) -> None:
+    status, out, _ = skipsearch()
+    assert status == 0
+    for command in ("run", "status", "front", "check", "space", "presets", "describe", "dashboard"):
+        assert f"\n  {command} " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["runn"], "No such command 'runn'"),
+        (["run"], "Missing argument 'STUDY.toml'"),
+        (["run", "nosuch.toml"], "nosuch.toml"),
+        (["run", "x.toml", "--bogus"], "No such option: --bogus"),
+        (["run", "bad.toml"], "bad.toml"),
+        (["run", "good.toml", "--set", "trials"], "name=value"),
+        (["run", "good.toml", "--set", "trials=0"], "at least 1, got 0"),
+        (["run", "good.toml", "--set", "space.shortcut=atention"], "nearest: attention"),
+        (["front", "fashion"], "nearest: fashion-mnist"),
+        (["front", "nosuch", "--folder", "empty"], "skipsearch run"),
+        (["front", "fashion-mnist", "--json", "--csv"], "exclude each other"),
+        (["status", "fashion-mnist", "--storage", "sqlite:///no/such/folder/a.db"], "no/such"),
+        (["status", "fashion-mnist", "--storage", "nonsense"], "nonsense"),
+        (["space", "--set", "trials=3"], "needs a study file"),
+        (["space", "nosuch.toml"], "nosuch.toml"),
+        (["describe", "as/ou"], "nearest: as/out"),
+        (["describe", "as/out", "--set", "shortcut.attention.heads=3"], "got 3"),
+        (["describe", "as/out", "--set", "heads=2"], "heads is not a parameter"),
+        (["describe", "as/out", "--image-size", "0"], "at least 1"),
+        (["describe", "as/out", "--image-size", "4"], "too small"),
+        (["describe", "as/out", "--channels", "5"], "1 or 3 channels"),
+        (["describe", "as/out", "--classes", "ten"], "--classes"),
+        (["describe", "fashion-mnist#99"], "from 0 to 59, got 99"),
+        (["describe", "nosuch#1"], "known: fashion-mnist"),
+        (["describe", "bad.json"], "bad.json"),
+        (["dashboard", "nosuch"], "known: fashion-mnist"),
+        (["dashboard", "fashion-mnist", "--port", "0"], "--port"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line_and_status_2(
+    words: list[str], expected: str, here: Path, skipsearch: Command
+) -> None:
+    (here / "bad.toml").write_text("[study\n")
+    (here / "bad.json").write_text("{")
+    (here / "good.toml").write_text('[study]\ndataset = "digits"\n')
+    before = sorted(here.rglob("*"))
+    status, out, err = skipsearch(*words)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert expected in err
+    assert sorted(here.rglob("*")) == before
+
+
+def test_status_says_where_the_study_stands(here: Path, skipsearch: Command) -> None:
+    status, out, _ = skipsearch("status", "fashion-mnist")
+    assert status == 0
+    assert "24 complete, 28 stopped early, 5 not trained, 3 failed" in out
+    assert "94.10 % accuracy (5.90 % error)" in out
+    assert "driver    none" in out
+
+
+@pytest.mark.parametrize("target", ["fashion-mnist", "runs/fashion-mnist", "f.toml"])
+def test_a_study_is_found_by_name_folder_and_file(
+    target: str, here: Path, skipsearch: Command
+) -> None:
+    (here / "f.toml").write_text('[study]\nname = "fashion-mnist"\ndataset = "fashion-mnist"\n')
+    status, out, _ = skipsearch("front", target, "--json")
+    assert status == 0
+    assert json.loads(out)["study"] == "fashion-mnist"
+
+
+def test_front_as_json_and_csv_are_the_study_s_numbers(here: Path, skipsearch: Command) -> None:
+    members = front_trials(make_study())
+    document = json.loads(skipsearch("front", "fashion-mnist", "--json")[1])
+    rows = list(csv.DictReader(io.StringIO(skipsearch("front", "fashion-mnist", "--csv")[1])))
+    assert [r["trial"] for r in document["front"]] == [t.number for t in members]
+    assert [int(r["trial"]) for r in rows] == [t.number for t in members]
+    assert [r["val_error"] for r in document["front"]] == [t.values[0] for t in members]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_the_table_of_the_front_fits_the_terminal(
+    columns: int, here: Path, skipsearch: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, _ = skipsearch("front", "fashion-mnist")
+    table = out.splitlines()[:7]
+    assert all(len(line) <= columns for line in table)
+    assert "94.10 %" in table[2]
+    assert "attention" in table[2]
+    assert "\x1b" not in out
+
+
+def test_describe_counts_a_preset_exactly(skipsearch: Command) -> None:
+    status, out, _ = skipsearch("describe", "as/resnet50", "--json")
+    record = json.loads(out)
+    assert status == 0
+    assert (record["params"], record["macs"]) == (23_520_842, 1_297_829_888)
+    assert type(record["params"]) is type(record["macs"]) is int
+
+
+def test_describe_takes_its_own_arch_back(here: Path, skipsearch: Command) -> None:
+    first = json.loads(skipsearch("describe", "as/kv", "--json", "--classes", "7")[1])
+    (here / "mine.json").write_text(json.dumps(first["arch"]))
+    again = json.loads(skipsearch("describe", "mine.json", "--json", "--classes", "7")[1])
+    assert again["identity"] == first["identity"]
+
+
+def test_describe_prints_code_and_changes(skipsearch: Command) -> None:
+    words = ("describe", "cnntention/resnet20", "--set", "blocks=1", "--image-size", "16")
+    status, out, _ = skipsearch(*words, "--source")
+    assert status == 0
+    compile(out, "model.py", "exec")
+    assert "blocks         1 1 1" in skipsearch(*words)[1]
+
+
+def test_space_lists_every_parameter(skipsearch: Command) -> None:
+    from searchspace.arch import Arch
+    from searchspace.walk import document, every_stage
+
+    _, out, _ = skipsearch("space")
+    for parameter in document(Arch):
+        assert f"{every_stage(parameter.name)}" in out
+    assert all(len(line) <= 110 for line in out.splitlines())
+    rows = json.loads(skipsearch("space", "--json")[1])
+    assert {p.name for p in document(Arch)} == {row["name"] for row in rows["space"]}
+
+
+def test_presets_are_listed_with_exact_counts(skipsearch: Command) -> None:
+    from searchspace.presets import PRESETS
+
+    assert {r["name"]: r["params"] for r in json.loads(skipsearch("presets", "--json")[1])} == {
+        preset.name: preset.params for preset in PRESETS.values()
+    }
+    _, out, _ = skipsearch("presets")
+    assert "23,520,842" in out
+
+
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.stem
+)
+def test_the_examples_are_sound(example: Path, skipsearch: Command) -> None:
+    status, out, err = skipsearch("space", str(example))
+    assert (status, err) == (0, "")
+    assert "shortcut = " in out
+    assert f"skipsearch run examples/{example.name}" in example.read_text()
+
+
+def test_a_name_in_the_package_is_the_function_whatever_was_imported() -> None:
+    code = (
+        "import studies.front, studies.trials, studies\n"
+        "from studies import front, trials\n"
+        "assert callable(studies.front) and studies.front is front\n"
+        "assert studies.trials is trials and studies.Study.__name__ == 'Study'\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env)
