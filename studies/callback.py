@@ -1,0 +1,105 @@
+"""What happens beside the trials while Ray Tune runs: signs of life, errors, an end by Ctrl-C."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import cloudpickle
+from ray.exceptions import RayActorError, RayTaskError
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from studies.searcher import StudySearcher
+from studies.store import Store
+
+LOOK_SECONDS = 1.0
+
+
+class Observer(Protocol):
+    """Who shows a study while it runs; called from the driver, never at the same time."""
+
+    def started(self, store: Store) -> None: ...
+    def changed(self, store: Store) -> None: ...
+    def finished(self, store: Store) -> None: ...
+
+
+class Stop:
+    """Set by the first Ctrl-C; the second one ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, _signal: int, _frame: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+class StudyCallback(Callback):  # type: ignore[misc]
+    def __init__(self, searcher: StudySearcher, observer: Observer, stop: Stop) -> None:
+        self.searcher, self.observer, self.stop = searcher, observer, stop
+        self.looked = 0.0
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Many times a second, between two events, when nothing is half-done."""
+        if self.stop.asked:
+            raise KeyboardInterrupt
+        self.searcher.store.beat()
+        if time.monotonic() - self.looked > LOOK_SECONDS:
+            self.looked = time.monotonic()
+            self.observer.changed(self.searcher.store)
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """An error or a death that is tried again."""
+        live = self.searcher.live[trial.trial_id]
+        attempts = 1 + int(trial.num_failures)
+        self.searcher.store.note(live.trial, attempts=attempts, why=_reason(trial))
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """An error once too often."""
+        folder = Path(self.searcher.live[trial.trial_id].job.folder)
+        (folder / "error.txt").write_text(_text(trial))
+        self.searcher.failed(trial.trial_id, _reason(trial))
+
+
+def _reason(trial: Trial) -> str:
+    """One line: the cause, not the wrapping that Ray puts around it."""
+    error = _error(trial)
+    if error is None:
+        return "error without a message"
+    if isinstance(error, RayTaskError):
+        error = error.cause
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    if isinstance(error, RayActorError) and "creation task" in lines[0]:
+        return lines[-1].strip()  # raised in `setup`: the last line of a traceback
+    return f"{type(error).__name__}: {lines[0].strip()}"
+
+
+def _error(trial: Trial) -> Any:
+    """`Trial.get_pickled_error` looks in the storage, where the file comes later."""
+    path = Path(trial.pickled_error_file or "")
+    return cloudpickle.loads(path.read_bytes()) if path.is_file() else None
+
+
+def _text(trial: Trial) -> str:
+    path = Path(trial.error_file or "")
+    return path.read_text() if path.is_file() else "no message\n"

@@ -1,0 +1,70 @@
+"""What a study would search, before any of it is trained: `skipsearch check`."""
+
+import math
+from dataclasses import dataclass
+
+from studies.limits import Networks, Sampled, sample
+from studies.study import Study
+from trainers.data import Data
+from trainers.datasets import load
+
+
+@dataclass(frozen=True)
+class Check:
+    """`sampled` are random networks of the space, with a fixed seed."""
+
+    study: Study
+    classes: int
+    shape: tuple[int, int, int]
+    images: tuple[int, int]  # to train on, to validate with
+    sampled: Sampled
+
+    def lines(self) -> list[str]:
+        study, sampled = self.study, self.sampled
+        arch, recipe = study.arch_space.size(), study.recipe_space.size()
+        lines = [
+            f"{study.name}: {study.trials} trials of {study.epochs} epochs, {study.sampler}, "
+            f"{study.pruner}, {study.concurrency} at a time",
+            f"images: {study.dataset}, {self.images[0]:,} to train on, {self.images[1]:,} to "
+            f"validate with, {self.classes} classes, {'×'.join(map(str, self.shape))}",
+            f"space: {_size(arch)} networks, {_size(recipe)} recipes",
+        ]
+        for name in ("params", "macs"):
+            values = sorted(cost.of(name) for cost in sampled.costs)
+            if values:
+                middle = values[len(values) // 2]
+                spread = f"{values[0]:,} … {values[-1]:,} (median {middle:,})"
+                lines.append(f"{name} of {len(values)} samples: {spread}")
+        fit = f"{len(sampled.costs)} of {sampled.drawn} samples fit the images"
+        lines.append(f"{fit}, {sampled.within} are within the limits")
+        lines += [f"  {count} {reason}" for reason, count in sampled.reasons.most_common(3)]
+        if not sampled.within:
+            lines.append("warning: `run` would end with status 3, as nothing may be trained")
+        return lines
+
+
+def check(study: Study) -> Check:
+    """Raises ValueError for data that cannot be used; limits that nothing keeps are a warning."""
+    data = load_data(study)
+    sampled = sample(Networks(study, data.num_classes, data.shape))
+    images = len(data.train), len(data.validation)
+    return Check(study, data.num_classes, data.shape, images, sampled)
+
+
+def load_data(study: Study) -> Data:
+    """The images of a study; its seed splits them."""
+    given = {"data_dir": study.data_dir, "validation": study.validation}
+    return load(
+        study.dataset,
+        image_size=study.image_size,
+        channels=study.channels,
+        train_subset=study.train_subset,
+        seed=study.seed,
+        **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
+    )
+
+
+def _size(size: float) -> str:
+    if math.isinf(size):
+        return "infinitely many"
+    return f"{size:,.0f}" if size < 1e9 else f"{size:.1e}"

@@ -1,0 +1,129 @@
+"""A storage that is read from memory and written through.
+
+Samplers read all trials dozens of times per proposal (Optuna's grouped TPE with `constant_liar`:
+once per group of parameters, 3 ms each in SQLite, more over a network). A study has one driver (its
+lease), so what the driver wrote is what is there, and memory can answer.
+"""
+
+import copy
+from collections.abc import Container, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+
+class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
+    """`durable`, for one study and one writer. Study attributes are read through: they are few."""
+
+    def __init__(self, durable: BaseStorage) -> None:
+        self.durable = durable
+        self._studies: dict[int, list[int]] = {}
+        self._trials: dict[int, FrozenTrial] = {}
+
+    # Trials
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        if study_id not in self._studies:
+            there = self.durable.get_all_trials(study_id)
+            self._studies[study_id] = [t._trial_id for t in there]
+            self._trials |= {t._trial_id: t for t in there}
+        trials = [self._trials[i] for i in self._studies[study_id]]
+        if states is not None:
+            trials = [t for t in trials if t.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        return self._trials.get(trial_id) or self.durable.get_trial(trial_id)
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        trials = self.get_all_trials(study_id, deepcopy=False)
+        if not 0 <= trial_number < len(trials):
+            raise KeyError(f"no trial {trial_number} in study {study_id}")
+        return trials[trial_number]._trial_id
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        self.get_all_trials(study_id, deepcopy=False)
+        trial_id = self.durable.create_new_trial(study_id, template_trial)
+        self._studies[study_id].append(trial_id)
+        self._trials[trial_id] = self.durable.get_trial(trial_id)
+        return trial_id
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        changed = self.durable.set_trial_state_values(trial_id, state, values)
+        self._trials[trial_id] = self.durable.get_trial(trial_id)  # with the times that it noted
+        return changed
+
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
+        self.durable.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        trial = self._trials[trial_id]
+        value = distribution.to_external_repr(param_value_internal)
+        trial.params = {**trial.params, param_name: value}
+        trial.distributions = {**trial.distributions, param_name: distribution}
+
+    def set_trial_intermediate_value(
+        self, trial_id: int, step: int, intermediate_value: float
+    ) -> None:
+        self.durable.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        trial = self._trials[trial_id]
+        trial.intermediate_values = {**trial.intermediate_values, step: intermediate_value}
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self.durable.set_trial_user_attr(trial_id, key, value)
+        trial = self._trials[trial_id]
+        trial.user_attrs = {**trial.user_attrs, key: value}
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self.durable.set_trial_system_attr(trial_id, key, value)
+        trial = self._trials[trial_id]
+        trial.system_attrs = {**trial.system_attrs, key: value}
+
+    # Studies
+
+    def create_new_study(
+        self, directions: Sequence[StudyDirection], study_name: str | None = None
+    ) -> int:
+        return self.durable.create_new_study(directions, study_name)
+
+    def delete_study(self, study_id: int) -> None:
+        self.durable.delete_study(study_id)
+        self._studies.pop(study_id, None)
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.durable.set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.durable.set_study_system_attr(study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        return self.durable.get_study_id_from_name(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        return self.durable.get_study_name_from_id(study_id)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        return self.durable.get_study_directions(study_id)
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        return self.durable.get_study_user_attrs(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return self.durable.get_study_system_attrs(study_id)
+
+    def get_all_studies(self) -> Any:
+        return self.durable.get_all_studies()

@@ -1,0 +1,272 @@
+"""Optuna's storage, the only durable state of a study: opened, checked, led by one driver.
+
+Written per trial, in this order, so that a driver killed anywhere loses nothing:
+
+    ask → arch, recipe, baseline → identity, params, macs, latency_ms → seed, max_epochs, charged
+        → per epoch: curve point, epochs, seconds, checkpoint → why, fidelity, verdict
+        → constraints → tell
+
+| found RUNNING at a start | means                         | becomes                         |
+|--------------------------|-------------------------------|---------------------------------|
+| `verdict`                | killed while telling          | told                            |
+| no `charged`             | killed while being asked for  | FAIL "abandoned", not charged   |
+| `charged`                | killed in training            | attached again from checkpoint  |
+"""
+
+import getpass
+import os
+import platform
+import socket
+import time
+import uuid
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import sqlalchemy.exc
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import event
+
+from studies.mirror import Mirror
+from studies.study import Study
+
+LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machine counts as dead
+BEAT_SECONDS = 10.0
+RETRY = 3  # a trial that was attached so often without one more epoch has failed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a trial ended. `constraints` are violations: all ≤ 0 for a feasible one."""
+
+    state: TrialState
+    why: str
+    constraints: list[float]
+    values: list[float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "state": self.state.name,
+            "why": self.why,
+            "constraints": self.constraints,
+            "values": self.values,
+        }
+
+    @classmethod
+    def from_dict(cls, flat: Mapping[str, Any]) -> "Verdict":
+        state = TrialState[flat["state"]]
+        return cls(state, flat["why"], flat["constraints"], flat["values"])
+
+
+class Store:
+    """One study in its storage. All writing goes through here."""
+
+    def __init__(self, study: optuna.Study, storage: BaseStorage, url: str) -> None:
+        self.study, self.storage, self.url = study, storage, url
+        self.run = uuid.uuid4().hex[:8]
+        self._beaten = 0.0
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
+        """User attributes of a trial that has not been told."""
+        for name, value in facts.items():
+            self.storage.set_trial_user_attr(trial._trial_id, name, value)
+
+    def point(self, trial: FrozenTrial | optuna.Trial, epoch: int, val_error: float) -> None:
+        self.storage.set_trial_intermediate_value(trial._trial_id, epoch, val_error)
+
+    def conclude(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
+        """The one place that tells: first the verdict, so that a crash repeats only the rest."""
+        self.note(trial, why=verdict.why, verdict=verdict.to_dict())
+        self.tell(trial, verdict)
+
+    def tell(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
+        # The list form, because optuna-dashboard 0.21 does not see `Trial.set_constraint`.
+        constraints = list(verdict.constraints)
+        self.storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
+        self.study.tell(trial.number, verdict.values, verdict.state)
+
+    def fidelity_violation(self, number: int) -> float:
+        """Which part of its epochs a trial lacks; 0 for a finished one or one in training."""
+        trial = self.trials[number]
+        if trial.state != TrialState.PRUNED:
+            return 0.0
+        return float(Verdict.from_dict(trial.user_attrs["verdict"]).constraints[-1])
+
+    def interrupted(self) -> list[FrozenTrial]:
+        """Trials of a dead driver to go on with; the other RUNNING ones are told here."""
+        resumable = []
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            facts = trial.user_attrs
+            if "verdict" in facts:
+                self.tell(trial, Verdict.from_dict(facts["verdict"]))
+            elif "charged" not in facts:
+                self.conclude(trial, Verdict(TrialState.FAIL, "abandoned by its driver", []))
+            else:
+                resumable.append(trial)
+        return resumable
+
+    def take_lease(self) -> None:
+        """Raise ValueError while another driver leads this study."""
+        lease = self.study.user_attrs.get("lease")
+        if lease and _alive(lease):
+            who = f"process {lease['pid']} of {lease['user']} on {lease['host']}"
+            raise ValueError(
+                f"study {self.study.study_name} is being run by {who} since {lease['since']}: "
+                "wait for it or stop it"
+            )
+        self.beat(force=True)
+
+    def beat(self, *, force: bool = False) -> None:
+        """A sign of life, every few seconds. Raises ValueError when another driver took over."""
+        now = time.time()
+        if not force and now - self._beaten < BEAT_SECONDS:
+            return
+        lease = self.study.user_attrs.get("lease", {})
+        if self._beaten and lease.get("run") != self.run:
+            raise ValueError(f"study {self.study.study_name} was taken over by {lease}")
+        self._beaten = now
+        self.study.set_user_attr("lease", _lease(self.run, now))
+
+    def release(self) -> None:
+        """The end of this driver; a lease that another one took is left to it."""
+        if self.study.user_attrs.get("lease", {}).get("run") != self.run:
+            return
+        self.study.set_user_attr("lease", {**_lease(self.run, time.time()), "closed": True})
+
+
+def open_store(study: Study, url: str, space_hash: str) -> Store:
+    """Create the study, or continue it. Raises ValueError where it is another study by now."""
+    storage = Mirror(connect(url))
+    try:
+        named = {s.study_name for s in optuna.get_all_study_summaries(storage)}
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise ValueError(f"storage {url} cannot be used: {_first_line(error)}") from error
+    if study.name in named:
+        opened = optuna.load_study(study_name=study.name, storage=storage)
+        _check_same(study, opened, space_hash)
+    else:
+        opened = _create(study, storage, space_hash)
+    return Store(opened, storage, url)
+
+
+def load(name: str, *, storage: str) -> optuna.Study:
+    """A study that ran before, for reading."""
+    try:
+        return optuna.load_study(study_name=name, storage=connect(storage))
+    except KeyError:
+        raise ValueError(f"storage {storage} holds no study {name}") from None
+
+
+def connect(url: str) -> BaseStorage:
+    """The storage behind a URL; SQLite in WAL mode, so that a dashboard may read along."""
+    try:
+        if not url.startswith("sqlite"):
+            return get_storage(url)
+        path = Path(url.split("///", 1)[1])
+        if not path.parent.is_dir():
+            raise ValueError(f"storage {url}: folder {path.parent} does not exist")
+        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
+        raise ValueError(f"storage {url} cannot be opened: {_first_line(error)}") from error
+    # A commit costs 0.4 ms instead of 5: WAL with NORMAL survives the death of any process; after
+    # a loss of power the last commits may be missing, but what is there is consistent.
+    event.listen(storage.engine, "connect", _pragmas)
+    storage.engine.dispose()
+    return get_storage(storage)
+
+
+def _pragmas(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _create(study: Study, storage: BaseStorage, space_hash: str) -> optuna.Study:
+    created = optuna.create_study(
+        study_name=study.name,
+        storage=storage,
+        directions=[StudyDirection.MINIMIZE] * len(study.objectives),
+    )
+    created.set_user_attr("space_hash", space_hash)
+    created.set_user_attr("versions", _versions())
+    _complete(study, created)
+    return created
+
+
+def _complete(study: Study, created: optuna.Study) -> None:
+    with warnings.catch_warnings():  # "experimental" since 3.2; optuna-dashboard shows the names
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        created.set_metric_names(list(study.objectives))
+    created.set_user_attr("study", study.to_dict())  # last: with it the study is all there
+
+
+def _check_same(study: Study, opened: optuna.Study, space_hash: str) -> None:
+    facts = opened.user_attrs
+    if len(opened.directions) != len(study.objectives) or "space_hash" not in facts:
+        raise ValueError(f"study {study.name} in the storage is not one of ours: rename yours")
+    if "study" not in facts:  # killed between creating it and the last of its attributes
+        _complete(study, opened)
+        return
+    changes = study.changed(facts["study"])
+    if changes:
+        remedy = "put it back, or give the study another name"
+        raise ValueError(
+            f"{study.where} is not the study that was begun: {'; '.join(changes)}: {remedy}"
+        )
+    if facts["space_hash"] != space_hash:
+        raise ValueError(
+            f"study {study.name} was begun with other domains of the parameters "
+            f"({facts['versions']}): finish it with that version, or start another"
+        )
+
+
+def _lease(run: str, now: float) -> dict[str, Any]:
+    me = psutil.Process()
+    return {
+        "run": run,
+        "host": socket.gethostname(),
+        "user": getpass.getuser(),
+        "pid": me.pid,
+        "started": me.create_time(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(me.create_time())),
+        "beat": now,
+        "closed": False,
+    }
+
+
+def _alive(lease: Mapping[str, Any]) -> bool:
+    if lease["closed"]:
+        return False
+    if lease["host"] != socket.gethostname():
+        return bool(time.time() - lease["beat"] < LEASE_SECONDS)
+    if lease["pid"] == os.getpid():
+        return False
+    try:  # a number may have been given to another process since
+        return bool(abs(psutil.Process(lease["pid"]).create_time() - lease["started"]) < 1)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("skipsearch", "torch", "optuna", "ray"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,120 @@
+"""Optuna as the one who answers a walk, and its samplers by the names of a study file."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler
+
+from searchspace.arch import Arch
+from searchspace.domains import Choice, Domain, Floats, Integers, Scalar, size_of
+from searchspace.walk import Pick, encode
+from studies.study import Study
+from trainers.recipe import RECIPES, Recipe
+
+RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
+
+
+def draw(study: Study, trial: optuna.Trial) -> tuple[Arch, Recipe]:
+    """What the sampler proposes. Raises ValueError for a combination that cannot be."""
+    arch = study.arch_space.draw(_asking(trial, ""))
+    return arch, study.recipe_space.draw(_asking(trial, RECIPE))
+
+
+def _asking(trial: optuna.Trial, prefix: str) -> Pick:
+    def pick(name: str, domain: Domain, _default: Scalar) -> Scalar:
+        return suggest(trial, prefix + name, domain)
+
+    return pick
+
+
+def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
+    match domain:
+        case Choice(values):
+            answer = trial.suggest_categorical(name, values)
+            assert answer is not None
+            return answer
+        case Integers():
+            return trial.suggest_int(name, domain.low, domain.high, step=domain.step)
+        case Floats(low, high, log):
+            return trial.suggest_float(name, low, high, log=log)
+
+
+def preset_recipe(study: Study) -> Recipe:
+    """The recipe of a baseline: its preset's values, where the study does not forbid them."""
+    preset = encode(RECIPES[study.recipe.get("preset", "short")])
+
+    def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
+        wanted = preset.get(name, default)
+        if wanted in domain:
+            return wanted
+        return domain.values[0] if isinstance(domain, Choice) else domain.low
+
+    return study.recipe_space.draw(pick)
+
+
+def known_params(study: Study, arch: Arch, recipe: Recipe) -> dict[str, Scalar]:
+    """The searched parameters of a given network whose values lie in the study's domains: what a
+    sampler can learn from a baseline."""
+    return {name: value for name, _, value in _searched(study, arch, recipe)}
+
+
+def suggest_known(study: Study, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
+    """Take the enqueued parameters of a baseline over into its trial."""
+    for name, domain, value in _searched(study, arch, recipe):
+        assert suggest(trial, name, domain) == value
+
+
+def _searched(study: Study, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
+    parts = ("", study.arch_space, encode(arch)), (RECIPE, study.recipe_space, encode(recipe))
+    for prefix, space, flat in parts:
+        for name, value in flat.items():
+            domain = space.domain(name)
+            if value in domain and size_of(domain) != 1:
+                yield prefix + name, domain, value
+
+
+def sampler(name: str, seed: int) -> BaseSampler:
+    """The sampler of a study file."""
+    with warnings.catch_warnings():  # what is experimental was tried: engine.md, section 3.4
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return _sampler(name, seed)
+
+
+def _sampler(name: str, seed: int) -> BaseSampler:
+    samplers = optuna.samplers
+    match name:
+        case "tpe":
+            return samplers.TPESampler(
+                multivariate=True,
+                group=True,
+                constant_liar=True,
+                seed=seed,
+            )
+        # A population of 10: with Optuna's 50 a study of 100 spends half of it on random networks
+        # (hypervolume on NAS-Bench-201 after 100 trials 0.954 against 0.932).
+        case "nsga2":
+            return samplers.NSGAIISampler(population_size=10, seed=seed)
+        case "nsga3":
+            return samplers.NSGAIIISampler(population_size=10, seed=seed)
+        case "gp":
+            return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+        case "random":
+            return samplers.RandomSampler(seed=seed)
+    raise AssertionError(name)
+
+
+def space_hash(study: Study) -> str:
+    """Tells whether the same names still mean the same domains."""
+    tables = [study.arch_space.table(), study.recipe_space.table()]
+    rows = [[row["name"], row["domain"], row["condition"]] for table in tables for row in table]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def derived_seed(*parts: object) -> int:
+    """A seed that depends on all parts, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big")

@@ -1,0 +1,105 @@
+"""Training that costs nothing: curves from the number of the trial, faults on request.
+
+Also a driver of its own, to be killed:  python -c "import tabulated; tabulated.drive(FOLDER)"
+"""
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+GIVEN: dict[str, Any] = {
+    "study": {"name": "tabulated", "dataset": "digits", "trials": 12, "epochs": 9},
+    "space": {"stages": 2, "blocks": [1, 2], "body": "basic", "shortcut": ["none", "sum"]},
+}
+
+
+def val_error(number: int, epoch: int) -> float:
+    """In 64ths: every number has its own final error, all curves fall."""
+    return (8 + number * 37 % 23) / 64 + 1 / (4 * epoch)
+
+
+class Tabulated(tune.Trainable):
+    """Keeps its epoch in the trial's folder, as the real one keeps its checkpoint, and writes a
+    line for each epoch that it really trains."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.job = new_config["job"]
+        self.folder = Path(self.job.folder)
+        state = self.folder / "state.json"
+        self.epoch = json.loads(state.read_text()) if state.exists() else 0
+        self.again = self.epoch > 0
+        return True
+
+    def step(self) -> dict[str, Any]:
+        if not self.again:
+            self.epoch += 1
+            self.train_epoch()
+            part = self.folder / "state.part"
+            part.write_text(json.dumps(self.epoch))
+            part.replace(self.folder / "state.json")
+            with (self.folder / "trained.txt").open("a") as lines:
+                lines.write(f"{self.epoch}\n")
+        self.again = False
+        return self.report()
+
+    def train_epoch(self) -> None: ...
+
+    def report(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "val_error": val_error(self.job.number, self.epoch)}
+
+
+class Slow(Tabulated):
+    def train_epoch(self) -> None:
+        time.sleep(0.05)
+
+
+class Faulty(Tabulated):
+    """The first trials each meet another fate."""
+
+    def train_epoch(self) -> None:
+        if self.job.number == 1 and self.epoch == 2:
+            raise RuntimeError("no such luck\nsecond line")
+        died = self.folder / "died"
+        if self.job.number == 2 and self.epoch == 3 and not died.exists():
+            died.touch()
+            os._exit(1)
+
+    def report(self) -> dict[str, Any]:
+        if self.job.number == 3 and self.epoch == 2:
+            return {"epoch": 2, "val_error": math.nan, "diverged": "loss is nan at step 17"}
+        if self.job.number == 4:
+            return {"epoch": self.epoch}
+        return super().report()
+
+
+class Silent:
+    """An observer that only counts."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def started(self, store: object) -> None:
+        self.calls.append("started")
+
+    def changed(self, store: object) -> None:
+        self.calls.append("changed")
+
+    def finished(self, store: object) -> None:
+        self.calls.append("finished")
+
+
+def drive(folder: str) -> None:
+    from studies.run import run
+    from studies.study import Study
+
+    given = {**GIVEN, "study": {**GIVEN["study"], "concurrency": 2, "trials": 16}}
+    study = Study.from_dict(given, where="tabulated")
+    run(study, folder=Path(folder), observer=Silent(), trainable=Slow)

@@ -1,0 +1,307 @@
+"""Whole studies on real Ray and real SQLite, with training that costs nothing (and once real)."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+import ray
+from optuna.trial import FrozenTrial, TrialState
+from tabulated import GIVEN, Faulty, Silent, Tabulated, val_error
+
+from searchspace.arch import Arch
+from searchspace.walk import encode
+from studies.check import check, load_data
+from studies.limits import Infeasible
+from studies.run import run
+from studies.store import load
+from studies.study import Study
+from trainers.recipe import RECIPES
+from trainers.trainable import Job, NetworkTrial, checkpoints
+
+HERE = Path(__file__).parent
+PYTHONPATH = os.pathsep.join([str(HERE), str(HERE.parent)])
+pytestmark = [
+    # Ray leaves sockets and /dev/null handles of processes that it ended to the collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # Ray 2.60 on its own future defaults for machines without a GPU.
+    pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    folder = tempfile.mkdtemp(prefix="rt-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", PYTHONPATH)  # workers import `tabulated`
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
+        yield
+        ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def study_of(**study: Any) -> Study:
+    tables = {k: study.pop(k) for k in ("limits", "baselines", "space") if k in study}
+    given = {**GIVEN, "study": {**GIVEN["study"], "concurrency": 2, **study}, **tables}
+    return Study.from_dict(given, where="tabulated.toml")
+
+
+def charged(study: optuna.Study) -> list[FrozenTrial]:
+    return [t for t in study.trials if "charged" in t.user_attrs]
+
+
+def assert_true_states(study: optuna.Study) -> None:
+    """What must hold of every study of tabulated trials, whatever happened to it."""
+    assert Counter(t.state for t in study.trials).keys() <= {
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+    }
+    repeated = Counter(
+        (t.user_attrs["identity"], str(t.user_attrs["recipe"])) for t in charged(study)
+    )
+    assert max(repeated.values()) == 1
+    for trial in charged(study):
+        curve, facts = trial.intermediate_values, trial.user_attrs
+        assert list(curve) == list(range(1, len(curve) + 1))
+        if trial.state == TrialState.COMPLETE:
+            assert len(curve) == facts["epochs"] == facts["max_epochs"] == 9
+            assert trial.values == [curve[9], facts["params"]]
+            assert set(trial.constraints.values()) == {0.0} or max(trial.constraints.values()) <= 0
+        elif trial.state == TrialState.PRUNED:
+            assert max(trial.constraints.values()) > 0 and facts["why"]
+    for member in study.best_trials:
+        assert member.user_attrs["epochs"] == member.user_attrs["max_epochs"]
+
+
+def trained_once(folder: Path) -> bool:
+    """No epoch was trained twice by anybody."""
+    logs = [p.read_text().split() for p in (folder / "trials").glob("*/trained.txt")]
+    return bool(logs) and all(len(set(lines)) == len(lines) for lines in logs)
+
+
+def test_a_study_has_its_trials_with_true_states_and_whole_curves(
+    cluster: None, tmp_path: Path
+) -> None:
+    observer = Silent()
+    study = study_of(baselines={"presets": ["cnntention/resnet20"]})
+    done = run(study, folder=tmp_path / "a b", observer=observer, trainable=Tabulated)
+    assert_true_states(done)
+    assert len(charged(done)) == 12
+    assert done.metric_names == ["val_error", "params"]
+    for trial in charged(done):
+        curve = {e: val_error(trial.number, e) for e in trial.intermediate_values}
+        assert trial.intermediate_values == curve
+        if trial.state == TrialState.PRUNED:
+            assert trial.user_attrs["epochs"] in (1, 3)
+            assert trial.user_attrs["why"] == f"asha: epoch {trial.user_attrs['epochs']}"
+    assert {t.state for t in charged(done)} == {TrialState.COMPLETE, TrialState.PRUNED}
+    baseline = done.trials[0]
+    assert baseline.user_attrs["baseline"] == "cnntention/resnet20"
+    assert baseline.state == TrialState.COMPLETE and baseline.user_attrs["params"] > 200_000
+    assert observer.calls[0] == "started" and observer.calls[-1] == "finished"
+    assert (tmp_path / "a b" / "study.toml").exists() and trained_once(tmp_path / "a b")
+
+
+def test_a_finished_study_does_nothing_and_a_longer_one_goes_on(
+    cluster: None, tmp_path: Path
+) -> None:
+    first = run(study_of(trials=4), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    before = [(t.number, t.datetime_complete) for t in first.trials]
+    again = run(study_of(trials=4), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    assert [(t.number, t.datetime_complete) for t in again.trials] == before
+    more = run(study_of(trials=7), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    assert [(t.number, t.datetime_complete) for t in more.trials][: len(before)] == before
+    assert len(charged(more)) == 7
+    assert more.user_attrs["study"]["study"]["trials"] == 7
+    assert "trials = 7" in (tmp_path / "study.toml").read_text()
+    assert_true_states(more)
+    with pytest.raises(ValueError, match=r"\[study\] epochs was 9, now 3: put it back"):
+        run(study_of(epochs=3), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+
+
+def test_nan_errors_and_deaths_are_results_with_a_reason(cluster: None, tmp_path: Path) -> None:
+    study = study_of(pruner="none", trials=6)
+    done = run(study, folder=tmp_path, observer=Silent(), trainable=Faulty)
+    assert_true_states(done)
+    broken, died, diverged, silent = done.trials[1:5]
+    assert broken.state == TrialState.FAIL
+    assert broken.user_attrs["why"] == "RuntimeError: no such luck"
+    assert broken.user_attrs["attempts"] == 3 and broken.intermediate_values == {1: val_error(1, 1)}
+    assert "second line" in (tmp_path / "trials" / "1" / "error.txt").read_text()
+    assert died.state == TrialState.COMPLETE and died.user_attrs["attempts"] == 2
+    assert diverged.state == TrialState.PRUNED
+    assert diverged.user_attrs["why"] == "diverged: loss is nan at step 17"
+    assert silent.state == TrialState.FAIL
+    assert silent.user_attrs["why"] == "ended without reporting val_error"
+    assert len(charged(done)) == 6 and trained_once(tmp_path)
+
+
+def test_proposals_over_a_limit_are_neither_trained_nor_charged(
+    cluster: None, tmp_path: Path
+) -> None:
+    study = study_of(limits={"params": 20_000}, trials=5)
+    done = run(study, folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    assert_true_states(done)
+    refused = [t for t in done.trials if t.user_attrs["why"].startswith("over limit")]
+    assert refused and len(charged(done)) == 5
+    for trial in refused:
+        assert trial.state == TrialState.PRUNED and not trial.intermediate_values
+        params = trial.user_attrs["params"]
+        assert trial.user_attrs["why"] == f"over limit: params {params:,} > 20,000"
+        assert trial.constraints["0"] == params / 20_000 - 1 > 0
+    assert all(t.user_attrs["params"] <= 20_000 for t in charged(done))
+
+
+def test_no_network_is_trained_twice_and_a_small_space_ends_the_study(
+    cluster: None, tmp_path: Path
+) -> None:
+    fixed = {"stages": 2, "blocks": 1, "body": "basic", "width": "constant", "output": "expansion"}
+    fixed |= {"norm": "batch", "last_norm": "batch", "gate": "none", "shortcut": "none"}
+    fixed |= {"stem_channels": 16, "stem": "conv3", "width.constant.channels": [8, 16]}
+    fixed |= {"output.expansion.ratio": 1, "activation": "post"}
+    done = run(study_of(space=fixed), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    assert len(charged(done)) == 2 < study_of().trials
+    assert "200 proposals in a row" in done.user_attrs["exhausted"]
+    repeats = [t for t in done.trials if "duplicate_of" in t.user_attrs]
+    assert len(repeats) >= 200 and {t.state for t in repeats} == {TrialState.PRUNED}
+    assert_true_states(done)
+
+
+def test_a_limit_that_nothing_keeps_ends_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(Infeasible, match=r"none of 200 sampled networks keeps params ≤ 100"):
+        run(study_of(limits={"params": 100}), folder=tmp_path / "run", observer=Silent())
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_cores_than_there_are_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"concurrency × cpus_per_trial must be at most \d+"):
+        run(study_of(cpus_per_trial=999), folder=tmp_path / "run", observer=Silent())
+    assert not (tmp_path / "run").exists()
+
+
+def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path) -> None:
+    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200)
+    done = run(study, folder=tmp_path, observer=Silent())
+    for trial in charged(done):
+        assert trial.state == TrialState.COMPLETE, trial.user_attrs["why"]
+        assert trial.user_attrs["epochs"] == 2 and list(trial.intermediate_values) == [1, 2]
+        assert trial.user_attrs["seconds"] > 0
+        checkpoint = Path(trial.user_attrs["checkpoint"])
+        assert checkpoint == tmp_path / "trials" / str(trial.number) / "checkpoint-00002.pt"
+        assert checkpoint.exists()
+
+
+def driver(folder: Path) -> "subprocess.Popen[bytes]":
+    code = "import sys, tabulated; tabulated.drive(sys.argv[1])"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_for_points(folder: Path, process: "subprocess.Popen[bytes]", points: int) -> None:
+    """Until the study has that many points on its curves."""
+    while process.poll() is None:
+        try:
+            with sqlite3.connect(f"file:{folder / 'study.db'}?mode=ro", uri=True) as db:
+                (there,) = db.execute("select count(*) from trial_intermediate_values").fetchone()
+            db.close()
+        except sqlite3.OperationalError:
+            there = 0
+        if there >= points:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"the driver ended with {process.returncode}")
+
+
+def test_a_study_survives_the_death_of_its_driver_and_ctrl_c(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    first = driver(tmp_path)
+    wait_for_points(tmp_path, first, 12)
+    with pytest.raises(ValueError, match=rf"is being run by process {first.pid} of"):
+        run(study_of(trials=16), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    left = load("tabulated", storage=url)
+    running = [t for t in left.trials if t.state == TrialState.RUNNING]
+    assert running
+
+    second = driver(tmp_path)
+    wait_for_points(tmp_path, second, 24)
+    second.send_signal(signal.SIGINT)
+    assert second.wait() != 0
+    assert load("tabulated", storage=url).user_attrs["lease"]["closed"]
+
+    third = driver(tmp_path)
+    assert third.wait() == 0
+    done = load("tabulated", storage=url)
+    assert_true_states(done)
+    assert len(charged(done)) == 16 and trained_once(tmp_path)
+    for trial in running:
+        assert done.trials[trial.number].user_attrs["identity"] == trial.user_attrs["identity"]
+    assert not psutil.pid_exists(first.pid)
+
+
+def test_a_folder_that_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"folder .+ cannot be written: ") as caught:
+        run(study_of(), folder=tmp_path / "file" / "run", observer=Silent(), trainable=Tabulated)
+    assert "\n" not in str(caught.value)
+
+
+def test_check_tells_what_would_be_searched_and_warns_of_limits_that_nothing_keeps() -> None:
+    lines = "\n".join(check(study_of(limits={"params": 20_000})).lines())
+    assert "12 trials of 9 epochs, tpe, asha, 2 at a time" in lines
+    assert "1,437 to train on" in lines or "to validate with, 10 classes, 1×8×8" in lines
+    assert "of 200 samples fit the images" in lines and "over params 20,000" in lines
+    assert "warning" not in lines
+    assert (
+        "warning: `run` would end with status 3"
+        in check(study_of(limits={"params": 9})).lines()[-1]
+    )
+
+
+def test_a_trial_goes_on_from_its_last_whole_checkpoint(tmp_path: Path) -> None:
+    """The worker's half of resuming, without Ray: the checkpointed epoch is reported again, what
+    follows is bit-equal to a training that nothing interrupted."""
+    study = study_of(train_subset=100)
+    data = load_data(study)
+    arch = Arch(stages=2, blocks=(1, 1), stem_channels=8)
+    recipe = {**encode(RECIPES["short"]), "epochs": 4}
+
+    def begun(folder: str) -> NetworkTrial:
+        trial = object.__new__(NetworkTrial)
+        trial.data = data
+        trial._begin(Job(0, encode(arch), recipe, 7, 4, str(tmp_path / folder), 1, "cpu"))
+        return trial
+
+    whole = begun("whole")
+    errors = [whole.step()["val_error"] for _ in range(4)]
+    for _ in range(3):
+        assert begun("killed").step()["epoch"] == 1  # killed before its second epoch, thrice
+    killed = begun("killed")
+    assert [killed.step()["epoch"] for _ in range(3)] == [1, 2, 3]
+    newest, older = checkpoints(tmp_path / "killed")
+    newest.write_bytes(newest.read_bytes()[:1000])
+    again = begun("killed")
+    reports = [again.step() for _ in range(3)]
+    assert [r["epoch"] for r in reports] == [2, 3, 4] and older.name == "checkpoint-00002.pt"
+    assert [r["val_error"] for r in reports] == errors[1:]
+    assert reports[-1]["seconds"] > reports[0]["seconds"] > 0

@@ -1,0 +1,223 @@
+"""The bridge without Ray's processes: the same searcher and scheduler, driven in a loop."""
+
+from collections import Counter
+from functools import partialmethod
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+from tabulated import GIVEN, val_error
+
+from searchspace.arch import Arch
+from searchspace.walk import decode
+from studies import suggest
+from studies.asha import Asha, Rungs
+from studies.limits import Networks
+from studies.mirror import Mirror
+from studies.searcher import StudySearcher
+from studies.store import Store, open_store
+from studies.study import Study
+from trainers.recipe import Recipe
+
+CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
+
+
+def study_of(trials: int = 12, *, limits: dict[str, Any] | None = None, **study: Any) -> Study:
+    tables = {"space": {**CHEAP, **study.pop("space", {})}, "limits": limits or {}}
+    tables |= {k: study.pop(k) for k in ("baselines", "recipe") if k in study}
+    given = {**GIVEN, "study": {**GIVEN["study"], "trials": trials, **study}, **tables}
+    return Study.from_dict(given, where="tabulated.toml")
+
+
+def begin(study: Study, folder: Path) -> StudySearcher:
+    url = f"sqlite:///{folder / 'study.db'}"
+    store = open_store(study, url, suggest.space_hash(study))
+    store.take_lease()
+    networks = Networks(study, classes=10, shape=(1, 8, 8))
+    return StudySearcher(study, store, networks, n_train=1000, folder=folder)
+
+
+def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
+    """Train to the end, one at a time; which epochs of which trials were trained."""
+    rungs = Rungs(searcher.setup.epochs)
+    rungs.load(searcher.store.trials)
+    asha, trained = Asha(rungs), []
+    while isinstance(config := searcher.suggest("t"), dict):
+        job = config["job"]
+        epoch = max(searcher.store.trials[job.number].intermediate_values, default=1)
+        while True:
+            result = {"epoch": epoch, "val_error": val_error(job.number, epoch)}
+            trained.append((job.number, epoch))
+            if asha.on_trial_result(None, SimpleNamespace(config=config), result) == "STOP":
+                searcher.on_trial_complete("t", result)
+                break
+            searcher.on_trial_result("t", result)
+            epoch += 1
+    return trained
+
+
+def assert_true(store: Store, study: Study) -> None:
+    charged = [t for t in store.trials if "charged" in t.user_attrs]
+    assert len(charged) == study.trials
+    assert {t.state for t in store.trials} <= {
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+    }
+    keys = Counter((t.user_attrs["identity"], str(t.user_attrs["recipe"])) for t in charged)
+    assert max(keys.values()) == 1
+    for trial in charged:
+        curve = {e: val_error(trial.number, e) for e in range(1, trial.last_step + 1)}
+        assert trial.intermediate_values == curve
+        assert (trial.state == TrialState.COMPLETE) == (len(curve) == study.epochs)
+        assert decode(Arch, trial.user_attrs["arch"]) and decode(Recipe, trial.user_attrs["recipe"])
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "gp", "random"])
+def test_every_sampler_works_with_limits_and_pruning_and_goes_on(
+    tmp_path: Path, sampler: str
+) -> None:
+    for trials in (9, 14):
+        study = study_of(trials, sampler=sampler, limits={"params": 60_000})
+        searcher = begin(study, tmp_path)
+        drive(searcher)
+        assert_true(searcher.store, study)
+    states = Counter(t.state for t in searcher.store.trials)
+    assert states[TrialState.COMPLETE] and states[TrialState.PRUNED]
+
+
+class Crash(Exception):
+    """The driver dies here."""
+
+
+class Dying(Mirror):
+    """A storage whose n-th write is the last thing that its driver did, or tried."""
+
+    left, before = 0, False
+
+    def _write(self, name: str, *given: Any, **named: Any) -> Any:
+        Dying.left -= 1
+        if Dying.left == 0 and Dying.before:
+            raise Crash
+        answer = getattr(Mirror, name)(self, *given, **named)
+        if Dying.left == 0:
+            raise Crash
+        return answer
+
+
+for _name in (
+    "create_new_trial",
+    "set_trial_param",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
+    "set_trial_state_values",
+    "set_trial_intermediate_value",
+):
+    setattr(Dying, _name, partialmethod(Dying._write, _name))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_driver_that_dies_at_any_write_loses_and_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """One study, killed again and again, each time some writes later than the last time."""
+    monkeypatch.setattr("studies.store.Mirror", Dying)
+    monkeypatch.setattr(Dying, "before", before)
+    study = study_of(
+        8, sampler="random", baselines={"presets": ["as/resnet50"]}, limits={"params": 9e6}
+    )
+    crashes, done = 0, False
+    while not done:
+        monkeypatch.setattr(Dying, "left", 5 + 7 * crashes % 31)
+        try:
+            searcher = begin(study, tmp_path)
+            drive(searcher)
+            done = True
+        except Crash:
+            crashes += 1
+    assert crashes > 10
+    assert_true(searcher.store, study)
+    asked = [t for t in searcher.store.trials if t.user_attrs.get("baseline")]
+    refused = [t for t in asked if t.user_attrs["why"].startswith("over limit")]
+    assert len(refused) == 1
+
+
+def test_a_resumed_study_asks_for_other_networks(tmp_path: Path) -> None:
+    drive(begin(study_of(3, sampler="random"), tmp_path))
+    searcher = begin(study_of(6, sampler="random"), tmp_path)
+    drive(searcher)
+    assert not [t for t in searcher.store.trials if "duplicate_of" in t.user_attrs]
+
+
+def test_a_repeat_is_answered_from_the_record(tmp_path: Path) -> None:
+    searcher = begin(study_of(4, sampler="random"), tmp_path)
+    drive(searcher)
+    first = searcher.store.trials[0]
+    searcher.setup = study_of(5, sampler="random")
+    searcher.store.study.enqueue_trial(first.params)
+    drive(searcher)
+    repeat = searcher.store.trials[4]
+    assert repeat.user_attrs["duplicate_of"] == 0 and repeat.state == TrialState.PRUNED
+    assert repeat.user_attrs["why"] == "repeats trial 0" and "charged" not in repeat.user_attrs
+    assert max(repeat.constraints.values()) == pytest.approx(1e-6)
+    assert_true(searcher.store, searcher.setup)
+
+
+def test_a_network_that_does_not_fit_the_images_is_not_trained(tmp_path: Path) -> None:
+    study = study_of(3, space={"stem": ["conv3", "conv7"], "stages": 4})
+    searcher = begin(study, tmp_path)
+    drive(searcher)
+    assert_true(searcher.store, study)
+    for trial in searcher.store.trials:
+        if "charged" not in trial.user_attrs:
+            assert trial.user_attrs["why"].startswith(("does not fit: ", "repeats"))
+
+
+def test_a_trial_that_kills_its_driver_again_and_again_has_failed(tmp_path: Path) -> None:
+    study = study_of(1)
+    for _ in range(3):
+        searcher = begin(study, tmp_path)
+        assert isinstance(searcher.suggest("t"), dict)
+    searcher = begin(study, tmp_path)
+    assert searcher.suggest("t") == "FINISHED"
+    (trial,) = searcher.store.trials
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["why"] == "its driver died 3 times in epoch 1"
+
+
+def test_baselines_come_first_with_what_the_sampler_can_learn_of_them(tmp_path: Path) -> None:
+    study = study_of(
+        2,
+        baselines={"presets": ["cnntention/resnet20"]},
+        space={"stages": [2, 3], "blocks": [1, 3]},
+        recipe={"lr": {"low": 0.2, "high": 0.3}, "weight_decay": [0.0005, 0.1]},
+    )
+    searcher = begin(study, tmp_path)
+    drive(searcher)
+    baseline, other = searcher.store.trials
+    assert baseline.user_attrs["baseline"] == "cnntention/resnet20"
+    assert baseline.params["stages"] == 3 and baseline.params["blocks.1"] == 3
+    assert baseline.user_attrs["recipe"]["lr"] == 0.2  # the preset's 0.1 is not in the study
+    assert baseline.params["recipe.weight_decay"] == 0.0005
+    assert "baseline" not in other.user_attrs
+
+
+def test_the_seed_of_a_trial_depends_on_its_network_and_the_study_alone(tmp_path: Path) -> None:
+    searcher = begin(study_of(2), tmp_path)
+    drive(searcher)
+    for trial in searcher.store.trials:
+        if "charged" in trial.user_attrs:
+            expected = suggest.derived_seed(0, trial.user_attrs["identity"])
+            assert trial.user_attrs["seed"] == expected
+
+
+def test_latency_is_an_objective_and_a_limit_like_the_others(tmp_path: Path) -> None:
+    study = study_of(3, objectives=["val_error", "macs", "latency_ms"], limits={"latency_ms": 1e6})
+    searcher = begin(study, tmp_path)
+    drive(searcher)
+    assert_true(searcher.store, study)
+    (best, *_) = searcher.store.study.best_trials
+    facts = best.user_attrs
+    assert best.values[1:] == [facts["macs"], facts["latency_ms"]] and facts["latency_ms"] > 0

@@ -1,0 +1,1 @@
+"""How one model is trained: data in memory, recipe, augmentation and the training itself."""

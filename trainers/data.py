@@ -1,0 +1,109 @@
+"""The images of one study in memory: train, validation and test as plain numpy arrays.
+
+Arrays, not tensors: Ray's object store maps a numpy array into every worker without a copy and
+read-only. Nothing here or in training writes to them.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+STEP = 4096  # images handled at a time where a whole array as floats would not fit in memory
+
+
+@dataclass(frozen=True, eq=False)  # compared as objects: arrays have no one truth value
+class Images:
+    """Images and their labels in the same order."""
+
+    images: Array  # uint8 (N, H, W, C), C-contiguous
+    labels: Array  # int64 (N,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set, split. A search sees `train` and `validation`; `test` is for the final training.
+
+    `mean` and `std` are those of the training images, per channel, on the scale 0 to 1.
+    """
+
+    name: str
+    train: Images
+    validation: Images
+    test: Images
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        return int(self.train.images.shape[3])
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W)"""
+        return int(self.train.images.shape[1]), int(self.train.images.shape[2])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W), as a network sees one image."""
+        return (self.channels, *self.image_size)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+
+def statistics(images: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of uint8 images, on the scale 0 to 1.
+
+    A channel that never varies gets the deviation of one grey level, so that it can be divided by.
+    """
+    total = np.zeros(images.shape[3])
+    squares = np.zeros(images.shape[3])
+    for start in range(0, len(images), STEP):
+        part = images[start : start + STEP].astype(np.float64) / 255
+        total += part.sum((0, 1, 2))
+        squares += np.square(part).sum((0, 1, 2))
+    count = images[..., 0].size
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return tuple(map(float, mean)), tuple(map(float, np.maximum(std, 1 / 255)))
+
+
+def fingerprint(data: Data) -> str:
+    """SHA-256 of all images and labels in their order: it tells one split from every other."""
+    digest = hashlib.sha256()
+    for part in (data.train, data.validation, data.test):
+        for array in (part.images, part.labels):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def check(name: str, part: str, images: Images, classes: tuple[str, ...]) -> None:
+    """Raise ValueError unless `images` are what the rest of the program takes for granted."""
+    where = f"data set {name}: {part}"
+    pixels, labels = images.images, images.labels
+    if len(pixels) == 0:
+        raise ValueError(f"{where} must hold at least one image, got none")
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
+        got = f"{pixels.dtype} {pixels.shape}"
+        raise ValueError(f"{where} images must be uint8 (N, H, W, 1 or 3), got {got}")
+    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (len(pixels),):
+        got = f"{labels.dtype} {labels.shape}"
+        raise ValueError(f"{where} labels must be {len(pixels)} integers, got {got}")
+    if len(classes) < 2:
+        raise ValueError(f"data set {name} must have at least 2 classes, got {len(classes)}")
+    outside = labels[(labels < 0) | (labels >= len(classes))]
+    if len(outside):
+        raise ValueError(
+            f"{where} labels must be 0 … {len(classes) - 1} (one number for each of the "
+            f"{len(classes)} classes), got {outside[0]}: renumber them from 0 without gaps"
+        )

@@ -1,0 +1,201 @@
+"""Train one model: an iterator of epoch records that Ray, a script and a test consume alike.
+
+    for epoch in fit(model, data, recipe, seed=0):
+        print(epoch.epoch, epoch.val_error)
+
+What an epoch does is a pure function of the weights, the optimiser and (seed, epoch), so a stopped
+training continues from its state as if it had never stopped (bit-equal on the CPU).
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from searchspace.walk import encode
+from trainers.augment import augment, draw
+from trainers.data import Array, Data
+from trainers.device import Batches, autocast, bf16_chosen, peak_memory_bytes
+from trainers.evaluate import evaluate
+from trainers.optimizer import optimizer_of
+from trainers.recipe import Recipe, lr_at, steps, steps_per_epoch, total_epochs
+
+LOOK = 32  # steps between looks at the loss: each look makes a GPU wait
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Errors are parts of the images, 0 to 1.
+
+    `train_loss` and `train_error` are over the augmented images, as they were trained on;
+    `images_per_second` is of training alone, `seconds` includes the validation.
+    `diverged` says where the loss became nan or infinite; it is "" in every sound record.
+    """
+
+    epoch: int  # 1 is the first
+    lr: float  # of the last step
+    train_loss: float
+    train_error: float
+    val_error: float
+    val_loss: float
+    seconds: float
+    images_per_second: float
+    peak_memory_bytes: int
+    diverged: str
+
+
+class Fit:
+    """The training of one model, an iterator of `Epoch`; see `fit`."""
+
+    def __init__(
+        self, model: nn.Module, data: Data, recipe: Recipe, seed: int, device: torch.device
+    ) -> None:
+        self.model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.data, self.recipe, self.seed, self.device = data, recipe, seed, device
+        self.optimizer = optimizer_of(model, recipe)
+        self.epoch = 0  # epochs done
+        self.diverged = ""
+        self.bf16 = bf16_chosen(recipe.precision, device)
+        self._batches = Batches(data.train, device)
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # at most two batch shapes: it pays at once
+
+    def __iter__(self) -> Iterator[Epoch]:
+        return self
+
+    def __next__(self) -> Epoch:
+        n_train = len(self.data.train)
+        if self.diverged or self.epoch == total_epochs(self.recipe, n_train):
+            raise StopIteration
+        self.epoch += 1
+        start = time.perf_counter()
+        with seeded(_mixed(self.seed, self.epoch), self.device):
+            images, loss, error = self._train()
+        trained = time.perf_counter()
+        val_loss = val_error = math.nan
+        if not self.diverged:
+            val_loss, val_error = evaluate(self.model, self.data, "validation", bf16=self.bf16)
+        if not self.diverged and not math.isfinite(val_loss):
+            self.diverged = f"validation loss is {val_loss} after epoch {self.epoch}"
+            val_loss = val_error = math.nan
+        return Epoch(
+            epoch=self.epoch,
+            lr=float(self.optimizer.param_groups[0]["lr"]),
+            train_loss=loss,
+            train_error=error,
+            val_error=val_error,
+            val_loss=val_loss,
+            seconds=time.perf_counter() - start,
+            images_per_second=images / (trained - start),
+            peak_memory_bytes=peak_memory_bytes(self.device),
+            diverged=self.diverged,
+        )
+
+    def _train(self) -> tuple[int, float, float]:
+        """One epoch: images seen, mean loss and error over them (nan where it diverged)."""
+        self.model.train()
+        generator = torch.Generator(self.device).manual_seed(_mixed(self.seed, self.epoch, 1))
+        n_train, total = len(self.data.train), steps(self.recipe, len(self.data.train))
+        first = (self.epoch - 1) * steps_per_epoch(self.recipe, n_train)
+        batches = order(n_train, self.recipe, self.seed, self.epoch)[: total - first]
+        losses, wrong, sizes = [], [], [len(index) for index in batches]
+        for i, index in enumerate(batches):
+            loss, errors = self._step(index, lr_at(self.recipe, first + i, total), generator)
+            losses.append(loss)
+            wrong.append(errors)
+            if (i + 1) % LOOK == 0 or i + 1 == len(batches):
+                recent = torch.stack(losses[i - i % LOOK :]).tolist()
+                for j, value in enumerate(recent):
+                    if not math.isfinite(value):
+                        at = first + i - i % LOOK + j + 1
+                        self.diverged = f"loss is {value} at step {at}"
+                        return sum(sizes[: i + 1]), math.nan, math.nan
+        seen = sum(sizes)
+        loss_sum = sum(a * n for a, n in zip(torch.stack(losses).tolist(), sizes, strict=True))
+        return seen, loss_sum / seen, float(torch.stack(wrong).sum()) / seen
+
+    def _step(self, index: Array, lr: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One optimiser step; the mean loss and the number of wrong answers, on the device."""
+        images_BHWC, label_B = self._batches(index)
+        draws = draw(self.recipe, len(index), generator)
+        x_BCHW = augment(images_BHWC, draws, self.recipe, self.data.mean, self.data.std)
+        with autocast(self.device, self.bf16):
+            logits_BK = self.model(x_BCHW)
+        logits_BK = logits_BK.float()
+        loss = F.cross_entropy(logits_BK, label_B, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+        return loss.detach(), (logits_BK.detach().argmax(1) != label_B).sum()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to continue: a copy, which `torch.load(weights_only=True)` reads.
+
+        No generator is in it: random numbers are drawn afresh from (seed, epoch) every epoch.
+        """
+        return {
+            "model": copy.deepcopy(self.model.state_dict()),
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "epoch": self.epoch,
+            "diverged": self.diverged,
+            **self._identity(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state`. Raises ValueError where it belongs to another training."""
+        for key, value in self._identity().items():
+            if state[key] != value:
+                raise ValueError(
+                    f"checkpoint: {key} must be {value}, got {state[key]}: "
+                    "start anew or take the checkpoint of this training"
+                )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.diverged = state["epoch"], state["diverged"]
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "images": len(self.data.train),
+            "recipe": encode(self.recipe),
+        }
+
+
+def fit(model: nn.Module, data: Data, recipe: Recipe, *, seed: int, device: str = "cpu") -> Fit:
+    """Train `model` on `data.train`, a record an epoch. Out-of-memory errors of torch pass."""
+    return Fit(model, data, recipe, seed, torch.device(device))
+
+
+def order(n_train: int, recipe: Recipe, seed: int, epoch: int) -> list[Array]:
+    """The batches of one epoch as indices: every image once, sizes that differ by one at most, so
+    that no image is dropped and BatchNorm never meets a batch of one."""
+    shuffled = np.random.default_rng((seed, epoch)).permutation(n_train)
+    return np.array_split(shuffled, steps_per_epoch(recipe, n_train))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """torch's global generators (initial weights, dropout) start from `seed` inside, and
+    afterwards go on as if nothing had been drawn."""
+    device = torch.device(device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def _mixed(*numbers: int) -> int:
+    """One 63-bit seed of several numbers, without the likeness that sums of seeds have."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
