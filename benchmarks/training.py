@@ -5,7 +5,7 @@
 The ordinary recipe is what most tutorials do: a torchvision data set of PIL images, RandomCrop
 with 4 pixels of padding, flip, ToTensor, Normalize, a DataLoader (with 0 and with 2 workers; the
 better of the two counts), fp32, contiguous memory, `loss.item()` after every step. Both train
-ResNet-20 (https://arxiv.org/abs/1512.03385, section 4.2) with SGD on batches of 128.
+the preset `cnntention/resnet20` with SGD on batches of 128.
 
 Each contestant lives in a process of its own, as it would for its user: in one process they would
 share the heap, whose thresholds one contestant's frees change for all. One round lets each of them
@@ -32,44 +32,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+import searchspace
 from trainers.data import Data, Images
 from trainers.datasets import load
 from trainers.fit import fit, seeded
 from trainers.recipe import Recipe
 
 BAR = 2.5  # on 2 CPU cores
-
-
-class Block(nn.Module):
-    def __init__(self, inner: int, outer: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outer)
-        self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outer)
-        self.stride, self.added = stride, outer - inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.norm1(self.conv1(x)))
-        out = self.norm2(self.conv2(out))
-        if self.added:
-            half = self.added // 2
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, half))
-        return F.relu(out + x)
-
-
-def resnet20(channels: int, classes: int) -> nn.Module:
-    widths = [(16, 16, 1)] * 3 + [(16, 32, 2), (32, 32, 1), (32, 32, 1)]
-    widths += [(32, 64, 2), (64, 64, 1), (64, 64, 1)]
-    return nn.Sequential(
-        nn.Conv2d(channels, 16, 3, 1, 1, bias=False),
-        nn.BatchNorm2d(16),
-        nn.ReLU(),
-        *(Block(*width) for width in widths),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(64, classes),
-    )
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -127,7 +96,8 @@ def ours(data: Data, recipe: Recipe) -> Iterator[float]:
 
 def made(data: Data) -> nn.Module:
     with seeded(0):
-        return resnet20(data.channels, data.num_classes)
+        arch = searchspace.PRESETS["cnntention/resnet20"].arch
+        return searchspace.build(arch, classes=data.num_classes, shape=data.shape)
 
 
 def images(source: str, count: int) -> Data:
@@ -182,7 +152,7 @@ def report(speeds: dict[str, list[float]], as_json: bool) -> None:
     medians = {name: statistics.median(found) for name, found in speeds.items()}
     best = max(value for name, value in medians.items() if name.startswith("ordinary"))
     ratio = medians["ours"] / best
-    hardware = f"{torch.get_num_threads()} threads, {torch.cpu.get_capabilities()['cpu_name']}"
+    hardware = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     if as_json:
         figures = {"images_per_second": speeds, "ratio": ratio, "bar": BAR}
         print(json.dumps(figures | {"torch": torch.__version__, "hardware": hardware}))

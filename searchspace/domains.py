@@ -100,8 +100,16 @@ def integer(
     return _declare(Integers(low, high, step), doc, search, default=default)
 
 
-def real(default: float, low: float, high: float, *, log: bool = False, doc: str) -> Any:
-    return _declare(Floats(low, high, log), doc, default=default)
+def real(
+    default: float,
+    low: float,
+    high: float,
+    *,
+    log: bool = False,
+    search: Floats | None = None,
+    doc: str,
+) -> Any:
+    return _declare(Floats(low, high, log), doc, search, default=default)
 
 
 def one_of(default: type, *others: type, doc: str) -> Any:

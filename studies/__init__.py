@@ -1,8 +1,7 @@
 """Which networks to try, and what was learned: the only place that knows Optuna and Ray Tune.
 
     import studies
-    plan, home = studies.Study.from_file("digits.toml"), Path("runs/digits")
-    study = studies.run(plan, folder=home, observer=studies.Report(home))
+    study = studies.run(studies.Study.from_file("digits.toml"))
     studies.front(study)         # the Pareto front as a pandas DataFrame
     studies.load("digits")       # a study that ran before
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from studies.find import find as load
     from studies.front import front as front
     from studies.report import Report as Report
-    from studies.run import run as run
+    from studies.running import run_study as run
     from studies.study import Study as Study
     from studies.trials import trials as trials
 
@@ -27,7 +26,7 @@ _HOMES = {
     "Study": ("studies.study", "Study"),
     "front": ("studies.front", "front"),
     "load": ("studies.find", "find"),
-    "run": ("studies.run", "run"),
+    "run": ("studies.running", "run_study"),
     "trials": ("studies.trials", "trials"),
 }
 __all__ = ["Report", "Study", "front", "load", "run", "trials"]

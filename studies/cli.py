@@ -59,6 +59,8 @@ def run(
     from studies.study import Study
 
     plan = Study.from_file(study_file, changes or [])  # before Ray is loaded, which takes seconds
+    if not quiet:
+        typer.echo(f"{plan.name}: {plan.trials} trials of {plan.epochs} epochs on {plan.dataset}")
     from studies.running import run_and_show
 
     raise typer.Exit(

@@ -6,7 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import optuna
+
 from studies.callback import Observer
+from studies.find import RUNS
 from studies.limits import Infeasible
 from studies.progress import Progress
 from studies.report import Report
@@ -39,6 +42,16 @@ class Together:
     def finished(self, store: Store) -> None:
         for observer in self.observers:
             observer.finished(store)
+
+
+def run_study(plan: Study, *, folder: Path = RUNS, storage: str | None = None) -> optuna.Study:
+    """Run a study or continue it, silently, its files under `folder/<name>`.
+
+    Raises ValueError for bad input, Infeasible where no network is within the limits, and
+    KeyboardInterrupt after Ctrl-C; calling it again continues.
+    """
+    home = folder / plan.name
+    return run(plan, storage=storage, folder=home, observer=Report(home))
 
 
 def run_and_show(

@@ -58,7 +58,7 @@ class Tabulated(tune.Trainable):
 
 class Slow(Tabulated):
     def train_epoch(self) -> None:
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 class Faulty(Tabulated):

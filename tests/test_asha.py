@@ -29,6 +29,12 @@ def test_rungs_are_powers_of_eta_below_full_fidelity(max_epochs: int, rungs: lis
     assert list(Rungs(max_epochs).at) == rungs
 
 
+def test_nobody_is_judged_before_the_grace_period() -> None:
+    assert list(Rungs(27, grace=2).at) == [2, 6, 18]
+    assert list(Rungs(9, grace=3).at) == [3]
+    assert list(Rungs(5, grace=9).at) == []
+
+
 def test_nobody_is_stopped_before_eta_trials_came() -> None:
     asha = Asha(Rungs(9))
     assert told(asha, 0, 1, 0.1) == told(asha, 1, 1, 0.9) == TrialScheduler.CONTINUE

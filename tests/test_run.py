@@ -1,5 +1,6 @@
 """Whole studies on real Ray and real SQLite, with training that costs nothing (and once real)."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,24 +10,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-import psutil
+import pandas as pd
 import pytest
 import ray
 from optuna.trial import FrozenTrial, TrialState
 from tabulated import GIVEN, Faulty, Silent, Tabulated, val_error
 
+import studies
 from searchspace.arch import Arch
 from searchspace.walk import encode
 from studies.check import check, load_data
 from studies.limits import Infeasible
 from studies.run import run
-from studies.store import load
+from studies.store import load, open_store
 from studies.study import Study
+from studies.suggest import space_hash
 from trainers.recipe import RECIPES
 from trainers.trainable import Job, NetworkTrial, checkpoints
 
@@ -195,68 +199,89 @@ def test_more_cores_than_there_are_is_refused(tmp_path: Path) -> None:
 
 def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path) -> None:
     study = study_of(trials=3, epochs=2, pruner="none", train_subset=200)
-    done = run(study, folder=tmp_path, observer=Silent())
+    done, home = studies.run(study, folder=tmp_path), tmp_path / study.name
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE, trial.user_attrs["why"]
         assert trial.user_attrs["epochs"] == 2 and list(trial.intermediate_values) == [1, 2]
         assert trial.user_attrs["seconds"] > 0
         checkpoint = Path(trial.user_attrs["checkpoint"])
-        assert checkpoint == tmp_path / "trials" / str(trial.number) / "checkpoint-00002.pt"
+        assert checkpoint == home / "trials" / str(trial.number) / "checkpoint-00002.pt"
         assert checkpoint.exists()
+    assert len(pd.read_csv(home / "trials.csv")) == len(done.trials)
+    assert json.loads((home / "front.json").read_text())["front"]
 
 
-def driver(folder: Path) -> "subprocess.Popen[bytes]":
-    code = "import sys, tabulated; tabulated.drive(sys.argv[1])"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)],
-        env={**os.environ, "PYTHONPATH": PYTHONPATH},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+Process = subprocess.Popen[bytes]
 
 
-def wait_for_points(folder: Path, process: "subprocess.Popen[bytes]", points: int) -> None:
-    """Until the study has that many points on its curves."""
+@pytest.fixture
+def drivers(tmp_path: Path) -> Iterator[Callable[[], Process]]:
+    """Starts drivers of one study in processes of their own; none outlives the test."""
+    started: list[Process] = []
+
+    def start() -> Process:
+        code = "import sys, tabulated; tabulated.drive(sys.argv[1])"
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code, str(tmp_path)],
+                env={**os.environ, "PYTHONPATH": PYTHONPATH},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def points(folder: Path) -> int:
+    """How many points the curves of the study have."""
+    db = sqlite3.connect(f"file:{folder / 'study.db'}?mode=ro", uri=True)
+    try:
+        (there,) = db.execute("select count(*) from trial_intermediate_values").fetchone()
+    finally:
+        db.close()
+    return int(there)
+
+
+def wait_for_points(folder: Path, process: Process, count: int) -> None:
     while process.poll() is None:
-        try:
-            with sqlite3.connect(f"file:{folder / 'study.db'}?mode=ro", uri=True) as db:
-                (there,) = db.execute("select count(*) from trial_intermediate_values").fetchone()
-            db.close()
-        except sqlite3.OperationalError:
-            there = 0
-        if there >= points:
-            return
+        with suppress(sqlite3.OperationalError):  # the database comes later
+            if points(folder) >= count:
+                return
         time.sleep(0.05)
     pytest.fail(f"the driver ended with {process.returncode}")
 
 
-def test_a_study_survives_the_death_of_its_driver_and_ctrl_c(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    first = driver(tmp_path)
-    wait_for_points(tmp_path, first, 12)
+def test_a_study_survives_the_death_of_its_driver_and_ctrl_c(
+    tmp_path: Path, drivers: Callable[[], Process]
+) -> None:
+    url, study = f"sqlite:///{tmp_path / 'study.db'}", study_of(trials=16)
+    first = drivers()
+    wait_for_points(tmp_path, first, 6)
     with pytest.raises(ValueError, match=rf"is being run by process {first.pid} of"):
-        run(study_of(trials=16), folder=tmp_path, observer=Silent(), trainable=Tabulated)
-    first.send_signal(signal.SIGKILL)
+        open_store(study, url, space_hash(study)).take_lease()
+    first.kill()
     first.wait()
     left = load("tabulated", storage=url)
-    running = [t for t in left.trials if t.state == TrialState.RUNNING]
-    assert running
+    running = [t for t in charged(left) if t.state == TrialState.RUNNING]
 
-    second = driver(tmp_path)
-    wait_for_points(tmp_path, second, 24)
+    second = drivers()
+    wait_for_points(tmp_path, second, points(tmp_path) + 6)
     second.send_signal(signal.SIGINT)
     assert second.wait() != 0
     assert load("tabulated", storage=url).user_attrs["lease"]["closed"]
 
-    third = driver(tmp_path)
-    assert third.wait() == 0
+    assert drivers().wait() == 0
     done = load("tabulated", storage=url)
     assert_true_states(done)
     assert len(charged(done)) == 16 and trained_once(tmp_path)
     for trial in running:
         assert done.trials[trial.number].user_attrs["identity"] == trial.user_attrs["identity"]
-    assert not psutil.pid_exists(first.pid)
 
 
 def test_a_folder_that_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
@@ -305,3 +330,5 @@ def test_a_trial_goes_on_from_its_last_whole_checkpoint(tmp_path: Path) -> None:
     assert [r["epoch"] for r in reports] == [2, 3, 4] and older.name == "checkpoint-00002.pt"
     assert [r["val_error"] for r in reports] == errors[1:]
     assert reports[-1]["seconds"] > reports[0]["seconds"] > 0
+    curve = pd.read_csv(tmp_path / "killed" / "curve.csv")
+    assert list(curve["epoch"]) == [1, 2, 3, 4] and list(curve["val_error"]) == errors

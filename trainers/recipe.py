@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, assert_never
 
-from searchspace.domains import Choice, choice, integer, one_of, real
+from searchspace.domains import Choice, Floats, choice, integer, one_of, real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,9 @@ class Recipe:
     optimizer: Optimizer = one_of(SGD, AdamW, Adam, doc="what turns gradients into steps")
     lr: float = real(0.1, 1e-6, 10.0, log=True, doc="learning rate at its peak")
     schedule: Schedule = one_of(OneCycle, Cosine, Step, doc="learning rate over the training")
-    weight_decay: float = real(5e-4, 0.0, 1.0, doc="pull of the weights towards 0")
+    weight_decay: float = real(
+        5e-4, 0.0, 1.0, search=Floats(1e-5, 1e-2, log=True), doc="pull of the weights towards 0"
+    )
     decay: str = choice("weights", "all", doc="what decays: without norms and biases, or all")
     label_smoothing: float = real(0.0, 0.0, 0.5, doc="part of the target spread over all classes")
     crop: int = integer(0, 0, 8, doc="pixels of black padding around the image before a crop")

@@ -3,10 +3,13 @@
 The class interface, because an actor is then used for trial after trial (0.08 s a trial instead of
 5). A checkpoint is written before its epoch is reported, and reported again by whoever goes on from
 it: whatever dies in between, no epoch is missing from the curve and none is trained twice.
+Every epoch's whole record is in the trial's `curve.csv`.
 """
 
+import csv
 import ctypes
 import gc
+import io
 import os
 import pickle
 import sys
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from trainers.fit import Fit
 
 KEPT = 2  # a torn one has the one before it
+TORN = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
+Record = dict[str, Any]  # of an epoch: what is reported of it
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class NetworkTrial(tune.Trainable):  # type: ignore[misc]
         recipe = decode(Recipe, job.recipe)
         self.job = job
         self.fit = fit(model, self.data, recipe, seed=job.seed, device=job.device)
-        self.again = load(Path(job.folder), self.fit)
+        self.curve = load(Path(job.folder), self.fit)
+        self.again = self.curve[-1] if self.curve else None
         self.seconds = self.again["seconds"] if self.again else 0.0
 
     def step(self) -> dict[str, Any]:
@@ -82,8 +88,12 @@ class NetworkTrial(tune.Trainable):  # type: ignore[misc]
         epoch = next(self.fit)
         self.seconds += epoch.seconds
         result = {**asdict(epoch), "seconds": self.seconds}
+        folder = Path(self.job.folder)
         if not epoch.diverged:
-            result["checkpoint"] = str(save(Path(self.job.folder), self.fit, result))
+            result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
+            save(folder, self.fit, [*self.curve, result])
+        self.curve.append(result)
+        write_curve(folder, self.curve)
         return result
 
     def cleanup(self) -> None:
@@ -103,35 +113,46 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*.pt"), reverse=True)
 
 
-def save(folder: Path, fit: "Fit", result: Mapping[str, Any]) -> Path:
-    """Atomic: a checkpoint is whole or not there."""
+def checkpoint_path(folder: Path, epoch: int) -> Path:
+    return folder / f"checkpoint-{epoch:05d}.pt"
+
+
+def save(folder: Path, fit: "Fit", curve: list[Record]) -> None:
+    """Atomic: a checkpoint is whole or not there. `curve` has the records up to its epoch."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"checkpoint-{result['epoch']:05d}.pt"
+    path = checkpoint_path(folder, curve[-1]["epoch"])
     part = path.with_suffix(f".{os.getpid()}.part")
-    torch.save({"fit": fit.state_dict(), "result": {**result, "checkpoint": str(path)}}, part)
+    torch.save({"fit": fit.state_dict(), "curve": curve}, part)
     part.replace(path)
     for old in checkpoints(folder)[KEPT:]:
         old.unlink(missing_ok=True)
-    return path
 
 
-def load(folder: Path, fit: "Fit") -> dict[str, Any] | None:
-    """Continue from the newest whole checkpoint; what was reported of its epoch, or None."""
+def write_curve(folder: Path, curve: list[Record]) -> None:
+    """A row an epoch, readable without the tool; written whole or not at all."""
+    text = io.StringIO()
+    columns = [name for name in curve[0] if name != "checkpoint"]
+    rows = csv.DictWriter(text, columns, extrasaction="ignore")
+    rows.writeheader()
+    rows.writerows(curve)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"curve.{os.getpid()}.part"
+    part.write_text(text.getvalue())
+    part.replace(folder / "curve.csv")
+
+
+def load(folder: Path, fit: "Fit") -> list[Record]:
+    """Continue from the newest whole checkpoint; the records up to its epoch, none without one."""
     import torch
 
     for path in checkpoints(folder):
         try:
             state = torch.load(path, weights_only=True)
-        except (
-            OSError,
-            RuntimeError,
-            EOFError,
-            pickle.UnpicklingError,
-        ):  # torn, or taken away: the one before it
+        except TORN:  # or taken away: the one before it
             continue
         fit.load_state_dict(state["fit"])
-        result: dict[str, Any] = state["result"]
-        return result
-    return None
+        curve: list[Record] = state["curve"]
+        return curve
+    return []

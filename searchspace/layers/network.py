@@ -67,6 +67,9 @@ class MergeNetwork(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Weights N(0, 2/fan_out) (https://arxiv.org/abs/1502.01852); biases as torch has them."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    """Weights N(0, 2/fan_out) (https://arxiv.org/abs/1502.01852); biases as torch has them.
+
+    Weights on the meta device hold nothing to draw; to try took a quarter of the time of a count.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear) and not module.weight.is_meta:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
