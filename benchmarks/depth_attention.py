@@ -1,6 +1,6 @@
 """Time and memory of depth attention against the two usual ways to write it.
 
-    python benchmarks/depth_attention.py [--json] [--keep-memory] [--threads 1]
+    python benchmarks/depth_attention.py [--json] [--default-heap] [--threads 1]
 
 Forward and backward, the query and every key and value needing a gradient. Every contender gets
 the same list of NCHW maps in channels_last, the layout that training uses. Each rival comes twice:
@@ -8,10 +8,12 @@ in the fastest arrangement of several we tried, on rows of pixels (pixels, heads
 which cost no copy to see; and "as written", from the five axes of the stacked maps, which is the
 text one finds.
 
-All contenders take turns within one run, in an order that rotates; figures are medians. Time is
-dominated by page faults wherever the C library returns freed memory to the system, as glibc does
-by default: `--keep-memory` lets it keep all memory, for every contender, and shows the arithmetic
-and the traffic alone. Faults are shown beside each time.
+All contenders take turns within one run, in an order that rotates; figures are medians. Each lives
+in a process of its own, as it would for its user: in one process they would share the heap, whose
+thresholds one contender's frees change for all. The heap of every contender is set as in a worker
+of a study (trainers/memory.py: freed memory is kept, but for blocks above the 32 MiB that glibc
+documents as its limit); `--default-heap` leaves glibc as it is, which returns more memory to the
+system and faults it in again. Page faults are shown beside each time.
 
 Memory is the peak of the bytes alive, from the allocator's own events (torch.profiler), less the
 inputs, the gradients handed back, and the weights (one number per source, pixel and head).
@@ -19,13 +21,14 @@ inputs, the gradients handed back, and the weights (one number per source, pixel
 
 import argparse
 import json
-import os
+import multiprocessing
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -37,10 +40,10 @@ from torch.profiler import ProfilerActivity, profile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from searchspace.layers.depth_attention import depth_attention
+from trainers.memory import keep_freed
 
 BATCH, CHANNELS, SIZE, HEADS = 16, 128, 32, 4
 SOURCES = (1, 2, 4, 8, 16)
-KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_MMAP_THRESHOLD_": str(2**40)}
 Attention = Callable[[Tensor, list[Tensor], list[Tensor]], Tensor]
 
 
@@ -99,6 +102,13 @@ CONTENDERS: dict[str, Attention] = {
     "cat + sdpa": cat_sdpa,
     "cat + sdpa, as written": cat_sdpa_as_written,
 }
+
+
+@dataclass(frozen=True)
+class Setting:
+    threads: int
+    heap: str  # "worker" | "default"
+    repetitions: int
 
 
 @dataclass
@@ -161,17 +171,51 @@ def peak_mib(attention: Attention, given: Problem) -> float:
     return (peak - gradients - weights) / 2**20
 
 
-def measure(sources: int, repetitions: int) -> list[Row]:
-    given, names = problem(sources), list(CONTENDERS)
-    peaks = {name: peak_mib(CONTENDERS[name], given) for name in names}
+def serve(pipe: Connection, name: str, sources: int, setting: Setting) -> None:
+    """Three runs to warm up; then a run for each request, and at last the peak of memory."""
+    if setting.heap == "worker":
+        keep_freed()
+    torch.set_num_threads(setting.threads)
+    given, attention = problem(sources), CONTENDERS[name]
+    for _ in range(3):
+        given.run(attention)
+    while pipe.recv():
+        pipe.send(given.run(attention))
+    pipe.send(peak_mib(attention, given))
+
+
+def rounds(
+    sources: int, setting: Setting
+) -> tuple[dict[str, list[tuple[float, int]]], dict[str, float]]:
+    """Milliseconds and page faults of every run, and the peak in MiB, by contender."""
+    context, names = multiprocessing.get_context("spawn"), list(CONTENDERS)
+    pipes, processes = {}, []
+    for name in names:
+        pipes[name], theirs = context.Pipe()
+        processes.append(context.Process(target=serve, args=(theirs, name, sources, setting)))
+        processes[-1].start()
     runs: dict[str, list[tuple[float, int]]] = {name: [] for name in names}
-    for repetition in range(repetitions):
+    for repetition in range(1 + setting.repetitions):
         shift = repetition % len(names)
         for name in names[shift:] + names[:shift]:
-            runs[name].append(given.run(CONTENDERS[name]))
+            pipes[name].send(True)
+            run = pipes[name].recv()
+            if repetition:  # the first round ends when the last contender has started
+                runs[name].append(run)
+    peaks = {}
+    for name in names:
+        pipes[name].send(False)
+        peaks[name] = pipes[name].recv()
+    for process in processes:
+        process.join()
+    return runs, peaks
+
+
+def measure(sources: int, setting: Setting) -> list[Row]:
+    runs, peaks = rounds(sources, setting)
     our_times = [elapsed for elapsed, _ in runs["ours"]]
     rows_ = []
-    for name in names:
+    for name in CONTENDERS:
         times = [elapsed for elapsed, _ in runs[name]]
         ratios = [theirs / our for theirs, our in zip(times, our_times, strict=True)]
         faults = int(statistics.median(fault for _, fault in runs[name]))
@@ -204,26 +248,25 @@ def table(measured: list[Row], setting: str) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--keep-memory", action="store_true", help="no page faults (glibc only)")
+    parser.add_argument("--default-heap", action="store_true", help="glibc as it comes")
     parser.add_argument("--repetitions", type=int, default=12, help="rounds, each with everyone")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
     arguments = parser.parse_args()
-    if arguments.keep_memory and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEP_MEMORY})
-    torch.set_num_threads(arguments.threads)
-    measured = [row for n in SOURCES for row in measure(n, arguments.repetitions)]
+    heap = "default" if arguments.default_heap else "worker"
+    setting = Setting(arguments.threads, heap, arguments.repetitions)
+    measured = [row for sources in SOURCES for row in measure(sources, setting)]
     ours_peak = {row.sources: row.peak_mib for row in measured if row.contender == "ours"}
     growth = ours_peak[16] / ours_peak[2] - 1
-    setting = (
+    caption = (
         f"batch {BATCH}, {CHANNELS} channels, {SIZE}×{SIZE}, {HEADS} heads, float32, "
-        f"{arguments.threads} threads, channels_last, torch {torch.__version__}; "
+        f"{arguments.threads} threads, channels_last, {heap} heap, torch {torch.__version__}; "
         "peak beyond inputs, gradients and weights, "
         f"ours grows by {growth:.1%} from 2 to 16 sources"
     )
     if arguments.json:
-        print(json.dumps({"setting": setting, "rows": [asdict(row) for row in measured]}, indent=2))
+        print(json.dumps({"setting": caption, "rows": [asdict(row) for row in measured]}, indent=2))
     else:
-        Console().print(table(measured, setting))
+        Console().print(table(measured, caption))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,10 @@ Every epoch's whole record is in the trial's `curve.csv`.
 """
 
 import csv
-import ctypes
 import gc
 import io
 import os
 import pickle
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from searchspace.arch import Arch
 from searchspace.domains import Scalar
 from searchspace.walk import decode
 from trainers.data import Data
+from trainers.memory import give_back, keep_freed
 from trainers.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ class NetworkTrial(tune.Trainable):  # type: ignore[misc]
         import torch
 
         self.data = data
+        keep_freed()
         torch.set_num_threads(config["job"].threads)
         self._begin(config["job"])
 
@@ -104,8 +104,7 @@ class NetworkTrial(tune.Trainable):  # type: ignore[misc]
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        elif sys.platform == "linux":  # the allocator keeps freed pages, which adds up over trials
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        give_back()
 
 
 def checkpoints(folder: Path) -> list[Path]:
