@@ -44,7 +44,17 @@ class Compress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Concat:
+class Merging:
+    """What concatenation and the weighted sum share."""
+
+    placement: str = choice(
+        "blocks", "stages", doc="before every block, or before every stage with residuals inside"
+    )
+    classifier: str = choice("merged", "newest", doc="what the classifier reads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat(Merging):
     """x_l = H([x_0, …, x_{l−1}]): DenseNet (https://arxiv.org/abs/1608.06993)."""
 
     label: ClassVar[str] = "concat"
@@ -54,21 +64,13 @@ class Concat:
     transition: Subsample | Compress = one_of(
         Subsample, Compress, doc="what happens to earlier outputs where the map shrinks"
     )
-    placement: str = choice(
-        "blocks", "stages", doc="before every block, or before every stage with residuals inside"
-    )
-    classifier: str = choice("merged", "newest", doc="what the classifier reads")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighted:
+class Weighted(Merging):
     """g = x_{l−1} + Σ w_{l,i} ⊙ x_i, a weight a channel: DSNet, and section 1.6 of AS."""
 
     label: ClassVar[str] = "weighted"
-    placement: str = choice(
-        "blocks", "stages", doc="before every block, or before every stage with residuals inside"
-    )
-    classifier: str = choice("merged", "newest", doc="what the classifier reads")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """`skipsearch describe` and `presets`: what a network is and what it costs, without training."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from searchspace.arch import Arch
 from searchspace.domains import nearest
 from searchspace.walk import decode, encode, override
+from studies.arch_file import read_arch
 from studies.toml import value_of
 from studies.wording import compact, phrases
 
@@ -64,7 +64,7 @@ def _named(target: str, folder: Path) -> Network:
     if path.is_dir():
         path = path / "arch.json"
     if path.is_file():
-        return Network(target, _read(path), CLASSES, SHAPE)
+        return Network(target, read_arch(path), CLASSES, SHAPE)
     hint = nearest(target, list(PRESETS)) or "; `skipsearch presets` lists them"
     raise ValueError(f"{target} is no preset, no arch file and no STUDY#NUMBER{hint}")
 
@@ -83,19 +83,6 @@ def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
     classes, shape = data.get("classes"), data.get("shape", SHAPE)
     count = len(classes) if isinstance(classes, list) else classes or CLASSES
     return Network(target, decode(Arch, facts["arch"]), count, (shape[0], shape[1], shape[2]))
-
-
-def _read(path: Path) -> Arch:
-    try:
-        flat = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"arch file {path} is not JSON: {error}") from error
-    if not isinstance(flat, dict):
-        raise ValueError(f"arch file {path} must hold an object of parameters, got {flat!r:.60}")
-    try:
-        return decode(Arch, flat)
-    except ValueError as error:
-        raise ValueError(f"arch file {path}: {error}") from error
 
 
 def _changes(changes: Sequence[str]) -> dict[str, object]:

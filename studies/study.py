@@ -17,7 +17,8 @@ from searchspace.arch import Arch
 from searchspace.domains import Choice, Scalar, nearest
 from searchspace.presets import PRESETS
 from searchspace.space import Space, parse_space
-from searchspace.walk import decode, document, encode
+from searchspace.walk import document, encode
+from studies.arch_file import read_arch
 from studies.toml import override, read
 from trainers.recipe import RECIPES, Recipe
 
@@ -158,7 +159,7 @@ class Study:
         """The networks to train first, by name."""
         where = f"{self.where} [baselines]"
         named = {name: PRESETS[name].arch for name in self.presets}
-        return named | {Path(file).stem: _arch(where, Path(file)) for file in self.files}
+        return named | {Path(file).stem: read_arch(Path(file), where) for file in self.files}
 
     def changed(self, earlier: Mapping[str, Any]) -> list[str]:
         """What differs from the `to_dict()` of an earlier run and may not, one line each."""
@@ -256,21 +257,6 @@ def _baselines(where: str, table: Mapping[str, Any], folder: Path) -> dict[str, 
     presets = [known(where, p, PRESETS, "a preset") for p in table.get("presets", [])]
     files = [str((folder / name).resolve()) for name in table.get("files", [])]
     return {"presets": tuple(presets), "files": tuple(files)}
-
-
-def _arch(where: str, file: Path) -> Arch:
-    try:
-        flat = json.loads(file.read_text())
-    except OSError as error:
-        raise ValueError(f"{where} {file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"{where} {file} is not JSON: {error}") from error
-    if not isinstance(flat, dict):
-        raise ValueError(f"{where} {file} must hold an object of parameters, got {_shown(flat)}")
-    try:
-        return decode(Arch, flat)
-    except ValueError as error:
-        raise ValueError(f"{where} {file}: {error}") from error
 
 
 def _plain(value: object) -> object:
