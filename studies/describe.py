@@ -99,14 +99,14 @@ def describe_record(network: Network, *, latency: bool, source: bool) -> dict[st
     """What `describe --json` prints; `params` and `macs` are integers."""
     from searchspace import cost
 
-    shape = {"classes": network.classes, "shape": network.shape}
+    shape: dict[str, Any] = {"classes": network.classes, "shape": network.shape}
     described = cost.describe(network.arch, classes=network.classes, shape=network.shape)
     record: dict[str, Any] = {"target": network.target, "params": described.params}
     record |= {"macs": described.macs, "identity": described.identity, **shape}
     if latency:
-        record["latency_ms"] = cost.latency_ms(
-            network.arch, classes=network.classes, shape=network.shape
-        )
+        setting: dict[str, Any] = {"batch": 1, "device": "cpu"}
+        record["latency_ms"] = cost.latency_ms(network.arch, **shape, **setting)
+        record["latency"] = setting
     record["arch"] = encode(network.arch)
     return record | ({"source": source_of(network)} if source else {})
 
@@ -120,7 +120,10 @@ def describe_lines(record: dict[str, Any]) -> list[str]:
         f"macs      {record['macs']:,} ({compact(record['macs'])}) multiply-accumulates an image",
     ]
     if "latency_ms" in record:
-        lines.append(f"latency   {record['latency_ms']:.3g} ms an image on this CPU")
+        setting = "batch {batch}, {device}".format(**record["latency"])
+        lines.append(
+            f"latency   {record['latency_ms']:.3g} ms ({setting}; median of warm forward passes)"
+        )
     return [*lines, "", *(f"{name:<14} {words}" for name, words in phrases(record["arch"]).items())]
 
 

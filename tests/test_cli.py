@@ -178,6 +178,13 @@ def test_describe_counts_a_preset_exactly(skipsearch: Command) -> None:
     assert type(record["params"]) is type(record["macs"]) is int
 
 
+def test_a_latency_names_its_batch_and_its_device(skipsearch: Command) -> None:
+    words = ["describe", "cnntention/resnet20", "--image-size", "8", "--latency"]
+    record = json.loads(skipsearch(*words, "--json").stdout)
+    assert record["latency_ms"] > 0 and record["latency"] == {"batch": 1, "device": "cpu"}
+    assert "(batch 1, cpu; median of warm forward passes)" in skipsearch(*words).stdout
+
+
 def test_describe_takes_its_own_arch_back(here: Path, skipsearch: Command) -> None:
     first = json.loads(skipsearch("describe", "as/kv", "--json", "--classes", "7")[1])
     (here / "mine.json").write_text(json.dumps(first["arch"]))
