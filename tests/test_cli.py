@@ -180,9 +180,9 @@ def test_describe_counts_a_preset_exactly(skipsearch: Command) -> None:
 
 def test_a_latency_names_its_batch_and_its_device(skipsearch: Command) -> None:
     words = ["describe", "cnntention/resnet20", "--image-size", "8", "--latency"]
-    record = json.loads(skipsearch(*words, "--json").stdout)
+    record = json.loads(skipsearch(*words, "--json")[1])
     assert record["latency_ms"] > 0 and record["latency"] == {"batch": 1, "device": "cpu"}
-    assert "(batch 1, cpu; median of warm forward passes)" in skipsearch(*words).stdout
+    assert "(batch 1, cpu; median of warm forward passes)" in skipsearch(*words)[1]
 
 
 def test_describe_takes_its_own_arch_back(here: Path, skipsearch: Command) -> None:
