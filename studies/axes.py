@@ -17,6 +17,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-se
 WIDTH, HEIGHT = 670.0, 357.0
 # Where a label may stand, from its point: in label widths to the right and heights upwards.
 PLACES = ((0, 1.6), (0, -1.6), (1, 0), (-1, 0), (0, 3), (0, -3), (0.9, 2), (-0.9, -2), (0.9, -2))
+PLACES += ((-0.9, 2), (-0.6, 2.4))  # right and up of the point, in sizes of the label
 
 
 @dataclass(frozen=True)
