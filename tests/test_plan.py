@@ -37,11 +37,11 @@ def assert_same(one: nn.Module, other: nn.Module) -> None:
 def test_printed_code_builds_the_same_network_from_the_same_seed(seed: int) -> None:
     for arch in draw(6, seed):
         torch.manual_seed(3)
-        built = build(arch, classes=5, shape=(3, 16, 16))
+        built = build(arch, classes=5, shape=(3, 24, 24))
         torch.manual_seed(3)
-        printed = run(source(arch, classes=5, shape=(3, 16, 16)))
+        printed = run(source(arch, classes=5, shape=(3, 24, 24)))
         assert_same(built, printed)
-        x = torch.randn(2, 3, 16, 16)
+        x = torch.randn(2, 3, 24, 24)
         assert torch.equal(built.eval()(x), printed.eval()(x))
 
 
@@ -80,12 +80,12 @@ def test_two_configurations_with_the_same_code_are_the_same_network() -> None:
 
     one = Arch(stages=2, blocks=(1, 1), output=Constant(channels=32))
     other = Arch(stages=2, blocks=(1, 1), output=EachStage(channels=(32, 32)))
-    plans = [assemble(a, classes=10, shape=(3, 16, 16)) for a in (one, other)]
+    plans = [assemble(a, classes=10, shape=(3, 24, 24)) for a in (one, other)]
     assert one != other and identity(plans[0]) == identity(plans[1])
-    third = assemble(one, classes=11, shape=(3, 16, 16))
+    third = assemble(one, classes=11, shape=(3, 24, 24))
     assert identity(third) != identity(plans[0])
 
 
 def test_a_plan_names_the_classes_it_calls() -> None:
-    plan = assemble(PRESETS["cnntention/cbam"].arch, classes=10, shape=(3, 16, 16))
+    plan = assemble(PRESETS["cnntention/cbam"].arch, classes=10, shape=(3, 24, 24))
     assert gates.ConvBlockAttention in classes(plan) and merge.Step not in classes(plan)
