@@ -16,8 +16,11 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-se
 # The plotting area on a page 1280 wide, in pixels; only the placing of labels needs it.
 WIDTH, HEIGHT = 670.0, 357.0
 # Where a label may stand, from its point: in label widths to the right and heights upwards.
-PLACES = ((0, 1.6), (0, -1.6), (1, 0), (-1, 0), (0, 3), (0, -3), (0.9, 2), (-0.9, -2), (0.9, -2))
-PLACES += ((-0.9, 2), (-0.6, 2.4))  # right and up of the point, in sizes of the label
+# Where a label may go: right and up of its point, in sizes of the label; the first ones are best.
+PLACES = (
+    *((0, 1.6), (0, -1.6), (1, 0), (-1, 0), (0, 3), (0, -3)),
+    *((0.9, 2), (-0.9, -2), (0.9, -2), (-0.9, 2), (-0.6, 2.4)),
+)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The command `skipsearch`. Each command imports what it needs when it runs, so that `--help`
 answers at once; `main` turns every mistake of the user into one line and exit status 2."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -32,6 +33,10 @@ Storage = Annotated[
     str | None,
     typer.Option(metavar="URL", help="An Optuna storage instead of DIR/NAME/study.db."),
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where data sets are, or are downloaded to."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RUNS = Path("runs")
 
@@ -51,6 +56,7 @@ def skipsearch(
 def run(
     study_file: StudyFile,
     changes: Changes = None,
+    data_dir: DataDir = None,
     folder: Folder = RUNS,
     storage: Storage = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
@@ -58,7 +64,8 @@ def run(
     """Start a study, or continue it where it stopped."""
     from studies.study import Study
 
-    plan = Study.from_file(study_file, changes or [])  # before Ray is loaded, which takes seconds
+    # before Ray is loaded, which takes seconds
+    plan = Study.from_file(study_file, _with_data(changes, data_dir))
     if not quiet:
         typer.echo(f"{plan.name}: {plan.trials} trials of {plan.epochs} epochs on {plan.dataset}")
     from studies.running import run_and_show
@@ -66,6 +73,12 @@ def run(
     raise typer.Exit(
         run_and_show(plan, folder=folder, storage=storage, quiet=quiet, command=sys.argv[1:])
     )
+
+
+def _with_data(changes: list[str] | None, data_dir: Path | None) -> list[str]:
+    """The changes to a study file, `--data-dir` among them."""
+    named = [] if data_dir is None else [f"data_dir={json.dumps(str(data_dir))}"]
+    return [*(changes or []), *named]
 
 
 @app.command()
@@ -104,12 +117,13 @@ def front(
 
 
 @app.command()
-def check(study_file: StudyFile, changes: Changes = None) -> None:
+def check(study_file: StudyFile, changes: Changes = None, data_dir: DataDir = None) -> None:
     """Check a study file; size and costs of its space."""
     from studies.check import check as check_study
     from studies.study import Study
 
-    for line in check_study(Study.from_file(study_file, changes or [])).lines():
+    plan = Study.from_file(study_file, _with_data(changes, data_dir))
+    for line in check_study(plan).lines():
         typer.echo(line)
 
 

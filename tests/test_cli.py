@@ -178,6 +178,24 @@ def test_describe_counts_a_preset_exactly(skipsearch: Command) -> None:
     assert type(record["params"]) is type(record["macs"]) is int
 
 
+def test_a_data_set_is_looked_for_in_the_named_folder(
+    tmp_path: Path, skipsearch: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision import datasets
+
+    asked = []
+
+    def refuse(root: Path, **_more: object) -> None:
+        asked.append(Path(root))
+        raise OSError("no such host")
+
+    monkeypatch.setattr(datasets, "FashionMNIST", refuse)
+    example = str(Path(__file__).parent.parent / "examples" / "fashion-mnist.toml")
+    status, _, error = skipsearch("check", example, "--data-dir", str(tmp_path / "my data"))
+    assert status == 2 and error.count("\n") == 1 and "no such host" in error
+    assert set(asked) == {tmp_path / "my data"}
+
+
 def test_a_latency_names_its_batch_and_its_device(skipsearch: Command) -> None:
     words = ["describe", "cnntention/resnet20", "--image-size", "8", "--latency"]
     record = json.loads(skipsearch(*words, "--json")[1])
