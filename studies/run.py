@@ -14,7 +14,10 @@ from typing import Any
 import optuna
 import ray
 import tomli_w
+from optuna.exceptions import StorageInternalError
 from ray import tune
+from ray.tune.error import TuneError
+from sqlalchemy.exc import SQLAlchemyError
 
 from studies.asha import Asha, FullFidelity, Rungs
 from studies.callback import Observer, Stop, StudyCallback
@@ -63,7 +66,7 @@ def run(
     data = load_data(study)
     networks = Networks(study, data.num_classes, data.shape)
     require_feasible(networks)
-    with quiet():
+    with quiet(), storage_failures(study):
         store = _open(study, storage, folder)
         store.take_lease()
         try:
@@ -211,6 +214,26 @@ def ray_session(study: Study, size: int) -> Iterator[str]:
         if mine:
             ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def storage_failures(study: Study) -> Iterator[None]:
+    """A storage that fails in the middle (disk full, locked, gone) ends the run in one line; Ray
+    wraps the error of whoever wrote. What was written before is there when the run is repeated."""
+    try:
+        yield
+    except (TuneError, StorageInternalError, SQLAlchemyError) as error:
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, StorageInternalError | SQLAlchemyError | OSError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        if isinstance(cause, StorageInternalError) and cause.__cause__:
+            cause = cause.__cause__
+        raise ValueError(
+            f"study {study.name} stopped, its storage failed: {str(cause).splitlines()[0]}: "
+            "mend it and run the same command again; what was done is kept"
+        ) from error
 
 
 @contextmanager

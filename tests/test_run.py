@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import ray
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import OperationalError
 from tabulated import GIVEN, Faulty, Silent, Tabulated, val_error
 
 import studies
@@ -28,7 +29,7 @@ from searchspace.walk import encode
 from studies.check import check, load_data
 from studies.limits import Infeasible
 from studies.run import run
-from studies.store import load, open_store
+from studies.store import Store, load, open_store
 from studies.study import Study
 from studies.suggest import space_hash
 from trainers.recipe import RECIPES
@@ -282,6 +283,29 @@ def test_a_study_survives_the_death_of_its_driver_and_ctrl_c(
     assert len(charged(done)) == 16 and trained_once(tmp_path)
     for trial in running:
         assert done.trials[trial.number].user_attrs["identity"] == trial.user_attrs["identity"]
+
+
+def test_a_storage_that_fails_in_the_middle_ends_in_one_line_and_loses_nothing(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def fail_later(
+        _self: Store, trial: object, epoch: int, error: float, point=Store.point
+    ) -> None:  # type: ignore[no-untyped-def]
+        written.append(epoch)
+        if len(written) == 20:
+            raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+        point(_self, trial, epoch, error)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "point", fail_later)
+        with pytest.raises(ValueError, match=r"storage failed: .*disk is full") as caught:
+            run(study_of(), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    assert "\n" not in str(caught.value)
+    done = run(study_of(), folder=tmp_path, observer=Silent(), trainable=Tabulated)
+    assert_true_states(done)
+    assert len(charged(done)) == 12
 
 
 def test_a_folder_that_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
