@@ -82,12 +82,19 @@ def _with_data(changes: list[str] | None, data_dir: Path | None) -> list[str]:
 
 
 @app.command()
-def status(study: Target, folder: Folder = RUNS, storage: Storage = None) -> None:
+def status(
+    study: Target, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
+) -> None:
     """Where a study stands: trials, the best, who runs it."""
     from studies.find import find
-    from studies.show import console, status_lines
+    from studies.show import console, print_json, status_lines
+    from studies.summary import status_record
 
-    for line in status_lines(find(study, folder=folder, storage=storage)):
+    found = find(study, folder=folder, storage=storage)
+    if as_json:
+        print_json(status_record(found))
+        return
+    for line in status_lines(found):
         console().print(line, soft_wrap=True, markup=False)
 
 

@@ -52,6 +52,21 @@ def summarize(study: optuna.Study) -> Summary:
     )
 
 
+def status_record(study: optuna.Study) -> dict[str, Any]:
+    """What `status --json` prints."""
+    summary = summarize(study)
+    return {
+        "study": summary.name,
+        "trials": dict(summary.counts),
+        "charged": summary.charged,
+        "budget": summary.budget,
+        "best_error": summary.best_error,
+        "front": len(summary.front),
+        "train_seconds": summary.train_seconds,
+        "driver": driver(study) or None,
+    }
+
+
 def given(study: optuna.Study) -> dict[str, Any]:
     """The resolved [study] table with which the study was begun: dataset, trials, epochs, …"""
     tables: dict[str, Any] = study.user_attrs.get("study", {})

@@ -138,6 +138,14 @@ def test_status_says_where_the_study_stands(here: Path, skipsearch: Command) -> 
     assert "driver    none" in out
 
 
+def test_status_as_json_counts_what_the_study_holds(here: Path, skipsearch: Command) -> None:
+    record = json.loads(skipsearch("status", "fashion-mnist", "--json")[1])
+    made = make_study()
+    assert sum(record["trials"].values()) == len(made.trials)
+    assert record["front"] == len(front_trials(made))
+    assert record["best_error"] == min(t.values[0] for t in front_trials(made))
+
+
 @pytest.mark.parametrize("target", ["fashion-mnist", "runs/fashion-mnist", "f.toml"])
 def test_a_study_is_found_by_name_folder_and_file(
     target: str, here: Path, skipsearch: Command
