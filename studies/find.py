@@ -1,10 +1,11 @@
 """Finding a study that ran before: by its name, its folder, its study file, or in a storage."""
 
-import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 
 import optuna
+
+from studies.toml import read
 
 RUNS = Path("runs")
 
@@ -38,13 +39,7 @@ def url_of(target: str, *, folder: Path = RUNS) -> str:
 
 def name_in(path: Path) -> str:
     """The name of the study in a study file, by default the file's own."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"study file {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"study file {path} is not TOML: {error}") from error
-    study = tables.get("study")
+    study = read(path).get("study")
     return str(study.get("name", path.stem)) if isinstance(study, dict) else path.stem
 
 

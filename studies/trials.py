@@ -6,7 +6,8 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-COSTS = ("params", "macs", "latency_ms")
+from studies.study import COSTS
+
 # What the bridge writes into `trial.user_attrs`, in the order of the table.
 FACTS = ("params", "macs", "latency_ms", "epochs", "max_epochs", "seconds")
 NOTES = ("identity", "duplicate_of", "checkpoint", "node", "why")

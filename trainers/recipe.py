@@ -28,21 +28,25 @@ class SGD:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdamW:
-    """Adam with decoupled weight decay, https://arxiv.org/abs/1711.05101"""
+class Moments:
+    """What both forms of Adam average."""
 
-    label: ClassVar[str] = "adamw"
     beta1: float = real(0.9, 0.0, 0.999, doc="decay of the mean of gradients")
     beta2: float = real(0.999, 0.0, 0.9999, doc="decay of the mean of squared gradients")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam:
+class AdamW(Moments):
+    """Adam with decoupled weight decay, https://arxiv.org/abs/1711.05101"""
+
+    label: ClassVar[str] = "adamw"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Moments):
     """https://arxiv.org/abs/1412.6980; weight decay is L2, added to the gradient."""
 
     label: ClassVar[str] = "adam"
-    beta1: float = real(0.9, 0.0, 0.999, doc="decay of the mean of gradients")
-    beta2: float = real(0.999, 0.0, 0.9999, doc="decay of the mean of squared gradients")
 
 
 @dataclass(frozen=True, kw_only=True)
