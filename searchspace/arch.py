@@ -8,40 +8,27 @@ variants share lies one level up. Whether a network fits an image is known only 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from searchspace.domains import Integers, choice, integer, one_of, per_stage
-from searchspace.gates import GATES, Gate
+from searchspace.bodies import (
+    Activation,
+    Basic,
+    Body,
+    Bottleneck,
+    Conv3,
+    Conv7,
+    Linear,
+    Post,
+    Pre,
+    Single,
+    Stem,
+)
+from searchspace.domains import Integers, Scalar, choice, integer, one_of, per_stage
+from searchspace.gates import GATES, Gate, NoGate
+from searchspace.heads import Head, Pool, Tokens
+from searchspace.places import SomeStages
 from searchspace.shortcuts import SHORTCUTS, Shortcut
 
 WIDTHS = Integers(8, 4096, 8)
 SEARCHED_WIDTHS = Integers(8, 64, 8)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conv3:
-    """3×3 convolution, norm, ReLU; the resolution stays."""
-
-    label: ClassVar[str] = "conv3"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conv7:
-    """7×7 convolution of stride 2, norm, ReLU, 3×3 max-pool of stride 2 (ResNet at 224)."""
-
-    label: ClassVar[str] = "conv7"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Basic:
-    """Two 3×3 convolutions; the first has the stride."""
-
-    label: ClassVar[str] = "basic"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bottleneck:
-    """1×1, 3×3 (with the stride), 1×1 convolutions."""
-
-    label: ClassVar[str] = "bottleneck"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,20 +92,10 @@ class NoNorm:
     label: ClassVar[str] = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """Global average pooling and a linear layer."""
-
-    label: ClassVar[str] = "pool"
-
-
-Stem = Conv3 | Conv7
-Body = Basic | Bottleneck
 Width = Doubling | Constant | EachStage
 Output = Expansion | Constant | EachStage
 Norm = BatchNorm | LayerNorm | GroupNorm | NoNorm
 NORMS = (BatchNorm, LayerNorm, GroupNorm, NoNorm)
-Head = Pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +110,36 @@ class Arch:
     blocks: tuple[int, ...] = per_stage(
         Integers(1, 64), 3, 3, 3, search=Integers(1, 4), doc="blocks of the stage"
     )
-    body: Body = one_of(Basic, Bottleneck, doc="the convolutions of a block")
+    body: Body = one_of(Basic, Bottleneck, Single, doc="the convolutions of a block")
     width: Width = one_of(Doubling, Constant, EachStage, doc="channels inside the blocks")
     output: Output = one_of(Expansion, Constant, EachStage, doc="channels that blocks put out")
     norm: Norm = one_of(*NORMS, doc="norm of the stem and in the blocks")
     last_norm: Norm = one_of(*NORMS, doc="norm after the last convolution of a block")
-    activation: str = choice(
-        "post", "linear", doc="a block ends with ReLU (after the add), or without"
+    activation: Activation = one_of(Post, Linear, Pre, doc="where the ReLU of a block stands")
+    downsampling: str = choice(
+        "stride",
+        "blur",
+        "space_to_depth",
+        "average_pool",
+        "max_pool",
+        doc="how a convolution halves the resolution: by its stride; low-passed after it "
+        "(BlurPool, https://arxiv.org/abs/1904.11486); four pixels as four times the channels "
+        "(https://arxiv.org/abs/2208.03641) or pooled before it",
     )
     shortcut: Shortcut = one_of(*SHORTCUTS, doc="what joins the blocks")
     gate: Gate = one_of(*GATES, doc="attention on features")
-    head: Head = one_of(Pool, doc="what reads the features")
+    head: Head = one_of(Pool, Tokens, doc="what reads the features")
+    init: str = choice(
+        "kaiming",
+        "convolutions",
+        "zero_bias",
+        "classifier",
+        "small",
+        "framework",
+        search=("kaiming",),
+        doc="initial weights: Kaiming fan-out everywhere; of convolutions only; with linear "
+        "biases 0; with a Kaiming classifier; with linear weights N(0, 0.01); torch's own",
+    )
 
     def __post_init__(self) -> None:
         for name, values in self._per_stage():
@@ -152,11 +148,13 @@ class Arch:
                     f"{name} must have one value for each of {self.stages} stages, got {values}"
                 )
 
-    def _per_stage(self) -> list[tuple[str, tuple[int, ...]]]:
-        rows = [("blocks", self.blocks)]
+    def _per_stage(self) -> list[tuple[str, tuple[Scalar, ...]]]:
+        rows: list[tuple[str, tuple[Scalar, ...]]] = [("blocks", self.blocks)]
         for name, width in (("width", self.width), ("output", self.output)):
             if isinstance(width, EachStage):
                 rows.append((f"{name}.each.channels", width.channels))
+        if not isinstance(self.gate, NoGate) and isinstance(self.gate.stages, SomeStages):
+            rows.append((f"gate.{self.gate.label}.stages.each.gated", self.gate.stages.gated))
         return rows
 
     @property

@@ -5,11 +5,15 @@ from typing import assert_never
 from torch import nn
 
 from searchspace import attending, bricks, merging
-from searchspace.arch import Arch, Conv3, Conv7
+from searchspace.arch import Arch
+from searchspace.bodies import Conv3, Conv7
+from searchspace.heads import Pool, Tokens
 from searchspace.layers.network import MergeNetwork, Network, PoolHead
+from searchspace.layers.tokens import EncoderLayer, LearnedPosition, TokenAttention, TokenHead
 from searchspace.plan import Call, call
-from searchspace.shortcuts import Attention, Concat, NoShortcut, Sum, Weighted
-from searchspace.units import Merged
+from searchspace.shortcuts import Attention, Concat, NoShortcut, PseudoQuery, Sum, Weighted
+from searchspace.stage import stages
+from searchspace.units import Merged, chained
 
 Shape = tuple[int, int, int]
 
@@ -29,36 +33,61 @@ def assemble(arch: Arch, *, classes: int, shape: Shape) -> Call:
     stem = bricks.stem(arch, channels)
     match arch.shortcut:
         case NoShortcut() | Sum():
-            stages = chain(arch, arch.shortcut)
-            head = call(PoolHead, arch.output_widths[-1], classes)
-            return call(Network, stem=stem, stages=stages, head=head)
+            row, widths = chain(arch, arch.shortcut), [arch.stem_channels, *arch.output_widths]
+            end = head(arch, widths, classes)
+            return call(Network, stem=stem, stages=row, head=end, init=arch.init)
         case Concat():
-            return _merge_network(stem, merging.concat(arch, arch.shortcut), classes)
-        case Weighted():
-            return _merge_network(stem, merging.weighted(arch, arch.shortcut), classes)
+            return _merge_network(arch, stem, merging.concat(arch, arch.shortcut), classes)
+        case Weighted() | PseudoQuery():
+            return _merge_network(arch, stem, merging.summed(arch, arch.shortcut), classes)
         case Attention():
-            return _merge_network(stem, attending.attention(arch, arch.shortcut), classes)
+            return _merge_network(arch, stem, attending.attention(arch, arch.shortcut), classes)
         case _:
             assert_never(arch.shortcut)
 
 
-def _merge_network(stem: Call, merged: Merged, classes: int) -> Call:
-    head = call(PoolHead, merged.channels, classes)
-    return call(MergeNetwork, stem=stem, stages=merged.stages, read=merged.read, head=head)
+def _merge_network(arch: Arch, stem: Call, merged: Merged, classes: int) -> Call:
+    parts = {"stages": merged.stages, "read": merged.read}
+    end = head(arch, merged.channels, classes)
+    return call(MergeNetwork, stem=stem, **parts, head=end, init=arch.init)
 
 
 def chain(arch: Arch, residual: Sum | NoShortcut) -> list[Call]:
     """The stages, each a sequence of blocks that read only the one before."""
-    stages, inputs = [], arch.stem_channels
-    widths = zip(arch.blocks, arch.inner_widths, arch.output_widths, strict=True)
-    for stage, (count, inner, outputs) in enumerate(widths):
-        first = bricks.block(arch, residual, inputs, inner, outputs, 2 if stage else 1)
-        rest = [bricks.block(arch, residual, outputs, inner, outputs, 1) for _ in range(count - 1)]
-        gate = bricks.gate_at("stage", arch, outputs)
-        after = [] if gate.cls is nn.Identity else [gate]
-        stages.append(call(nn.Sequential, first, *rest, *after))
-        inputs = outputs
-    return stages
+    row, inputs = [], arch.stem_channels
+    for stage in stages(arch, arch.output_widths):
+        closes = stage.number == arch.stages - 1
+        after = bricks.final(arch, stage.outputs) if closes else call(nn.Identity)
+        row.append(chained(stage, residual, inputs, 2 if stage.number else 1, after))
+        inputs = stage.outputs
+    return row
+
+
+def head(arch: Arch, channels: list[int], classes: int) -> Call:
+    """The head for features of `channels`: of the stem and of each stage."""
+    match arch.head:
+        case Pool(before=before):
+            pool = call(nn.Identity)
+            if before == "max_pool":
+                pool = call(nn.MaxPool2d, 2, ceil_mode=True)
+            return call(PoolHead, channels[-1], classes, pool)
+        case Tokens():
+            return _token_head(arch.head, channels, classes)
+        case _:
+            assert_never(arch.head)
+
+
+def _token_head(tokens: Tokens, channels: list[int], classes: int) -> Call:
+    width, rotary, drop = tokens.channels, tokens.position == "rotary", tokens.dropout
+    layers = []
+    for _ in range(tokens.layers):
+        heads = {"bias": not rotary, "rotary": rotary}
+        attention = call(TokenAttention, width, tokens.heads, drop, **heads)
+        layers.append(call(EncoderLayer, attention, width, tokens.hidden, drop))
+    position = call(nn.Identity)
+    if tokens.position == "learned":
+        position = call(LearnedPosition, len(channels), width)
+    return call(TokenHead, channels, width, layers, classes, position)
 
 
 def check_fits(arch: Arch, height: int, width: int) -> None:

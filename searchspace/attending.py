@@ -14,16 +14,16 @@ from torch import nn
 from searchspace import bricks
 from searchspace.arch import Arch
 from searchspace.layers import merge, norms
-from searchspace.merging import adapt, keep, listed
+from searchspace.merging import adapt, ended, keep
 from searchspace.plan import Call, call
-from searchspace.shortcuts import Attention, BetweenStages, EveryBlock
-from searchspace.units import Merged, Unit, units
+from searchspace.shortcuts import Attention, BetweenStages, CommonWidth, EveryBlock, OwnWidths
+from searchspace.units import Merged, Row, Unit, units
 
 
 def attention(arch: Arch, shortcut: Attention) -> Merged:
     match shortcut.placement:
-        case BetweenStages(channels=channels):
-            return _between_stages(arch, shortcut, channels)
+        case BetweenStages(width=width):
+            return _between_stages(arch, shortcut, width)
         case EveryBlock(projections="matched"):
             return _matched(arch, shortcut, shortcut.placement.downsampling)
         case EveryBlock():
@@ -67,8 +67,7 @@ def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
     adapted after it. `keys_values`: what is stored first goes through strided convolutions, and
     the unit attends at the new resolution and width.
     """
-    stages: list[list[Call]] = [[] for _ in arch.output_widths]
-    newest, projections = _Output(arch.stem_channels, 0), _Projections()
+    row, newest, projections = Row(arch), _Output(arch.stem_channels, 0), _Projections()
     for unit in units(arch, "blocks", arch.output_widths):
         width = arch.output_widths[newest.stage]
         store = projections.store(newest.stage, newest.channels, width)
@@ -84,12 +83,13 @@ def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
             one = _start(shortcut, newest, store, block, after)
         else:
             one = _step(shortcut, newest, store, before, _attend(shortcut, query), block, after)
-        stages[unit.stage].append(one)
+        row.lay(unit, one)
         newest = _Output(unit.outputs, unit.stage)
     store = projections.store(newest.stage, newest.channels, newest.channels)
     attend = _attend(shortcut, bricks.conv(newest.channels, newest.channels, 1))
-    read = _step(shortcut, newest, store, keep(), attend, call(nn.Identity), keep())
-    return Merged(listed(stages), read, newest.channels)
+    last = bricks.final(arch, newest.channels)
+    read = _step(shortcut, newest, store, keep(), attend, last, keep())
+    return ended(arch, row, arch.output_widths, read, newest.channels)
 
 
 def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
@@ -100,8 +100,7 @@ def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
     stage (`keys_values`), that of the newest output's stage. A unit that opens a stage attends
     at the old resolution; then what is stored is adapted.
     """
-    stages: list[list[Call]] = [[] for _ in arch.output_widths]
-    newest, projections = _Output(arch.stem_channels, 0), _Projections()
+    row, newest, projections = Row(arch), _Output(arch.stem_channels, 0), _Projections()
     for unit in units(arch, "blocks", arch.output_widths):
         width = arch.output_widths[newest.stage]
         owner = newest.stage if downsampling == "keys_values" else "network"
@@ -120,20 +119,30 @@ def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
             attend = _attend(shortcut, query, projections.of("project", owner, width, width))
             block = unit.build(width, unit.stride)
             one = _step(shortcut, newest, store, keep(), attend, block, after)
-        stages[unit.stage].append(one)
+        row.lay(unit, one)
         newest = _Output(unit.outputs, unit.stage)
-    return Merged(listed(stages), call(merge.Newest), newest.channels)
+    read = call(merge.Newest, bricks.final(arch, newest.channels))
+    return ended(arch, row, arch.output_widths, read, newest.channels)
 
 
-def _between_stages(arch: Arch, shortcut: Attention, width: int) -> Merged:
-    """Each entry has its own key and value projection to a common width; each stage but the
-    first its own query and output projection (AS_stages, section 1.6)."""
-    stages: list[list[Call]] = [[] for _ in arch.output_widths]
-    newest = _Output(arch.stem_channels, 0)
+def _between_stages(arch: Arch, shortcut: Attention, widths: CommonWidth | OwnWidths) -> Merged:
+    """Each entry has its own key and value projection; each stage but the first its own query and
+    output projection (AS_stages, section 1.6).
+
+    `common`: all project to one width, and what is stored is subsampled. `own`: at each entry's
+    width, and what is stored goes through convolutions to the next entry's.
+    """
+    row, newest = Row(arch), _Output(arch.stem_channels, 0)
     for unit in units(arch, "stages", arch.output_widths):
         channels = newest.channels
+        match widths:
+            case CommonWidth(channels=width):
+                after = adapt(width, width, unit.stride, maps=2)
+            case OwnWidths():
+                width = channels
+                after = adapt(width, unit.outputs, unit.stride, maps=2)
         store = _Projections().store(newest.stage, channels, width)
-        after = keep() if unit.last else adapt(width, width, unit.stride, maps=2)
+        after = keep() if unit.last else after
         block = unit.build(channels, unit.stride)
         if unit.first:
             one = _start(shortcut, newest, store, block, after)
@@ -141,9 +150,10 @@ def _between_stages(arch: Arch, shortcut: Attention, width: int) -> Merged:
             query, project = bricks.conv(channels, width, 1), bricks.conv(width, channels, 1)
             attend = _attend(shortcut, query, project)
             one = _step(shortcut, newest, store, keep(), attend, block, after)
-        stages[unit.stage].append(one)
+        row.lay(unit, one)
         newest = _Output(unit.outputs, unit.stage)
-    return Merged(listed(stages), call(merge.Newest), newest.channels)
+    read = call(merge.Newest, bricks.final(arch, newest.channels))
+    return ended(arch, row, arch.output_widths, read, newest.channels)
 
 
 def _strided(width: int, unit: Unit) -> Call:

@@ -1,35 +1,29 @@
-"""Plans of a network's parts: convolutions, norms, gates, blocks."""
+"""Plans of a network's parts: convolutions, norms, bodies, skips, blocks, the stem."""
 
 from typing import assert_never
 
 from torch import nn
 
-from searchspace import gates, shortcuts
-from searchspace.arch import (
-    Arch,
-    Basic,
-    BatchNorm,
-    Bottleneck,
-    Conv3,
-    Conv7,
-    GroupNorm,
-    LayerNorm,
-    NoNorm,
-    Norm,
-)
-from searchspace.layers import blocks, norms, self_attention
-from searchspace.layers import gates as gate_layers
-from searchspace.plan import Call, call
+from searchspace import gating, shortcuts
+from searchspace.arch import Arch, BatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
+from searchspace.bodies import Basic, Bottleneck, Conv3, Conv7, Linear, Post, Pre, Single
+from searchspace.layers import blocks, downsampling, joins, norms
+from searchspace.plan import Call, call, in_turn
+from searchspace.stage import Stage
 
 
-def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> Call:
-    """A convolution without bias that keeps the resolution but for its stride."""
+def conv(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, *, groups: int = 1, bias: bool = False
+) -> Call:
+    """A convolution that keeps the resolution but for its stride."""
     extra: dict[str, int] = {}
     if stride > 1:
         extra["stride"] = stride
     if kernel > 1:
         extra["padding"] = kernel // 2
-    return call(nn.Conv2d, inputs, outputs, kernel, **extra, bias=False)
+    if groups > 1:
+        extra["groups"] = groups
+    return call(nn.Conv2d, inputs, outputs, kernel, **extra, bias=bias)
 
 
 def norm(kind: Norm, channels: int) -> Call:
@@ -47,108 +41,198 @@ def norm(kind: Norm, channels: int) -> Call:
 
 
 def stem(arch: Arch, channels: int) -> Call:
+    """Convolution, norm, ReLU; a pre-activation network has norm and ReLU in its blocks."""
     width = arch.stem_channels
+    after = [] if isinstance(arch.activation, Pre) else [norm(arch.norm, width), call(nn.ReLU)]
     match arch.stem:
-        case Conv3():
-            first = conv(channels, width, 3)
-            return call(nn.Sequential, first, norm(arch.norm, width), call(nn.ReLU))
+        case Conv3(bias=bias):
+            return call(nn.Sequential, conv(channels, width, 3, bias=bias), *after)
         case Conv7():
-            first, pool = conv(channels, width, 7, 2), call(nn.MaxPool2d, 3, stride=2, padding=1)
-            return call(nn.Sequential, first, norm(arch.norm, width), call(nn.ReLU), pool)
+            pool = call(nn.MaxPool2d, 3, stride=2, padding=1)
+            return call(nn.Sequential, conv(channels, width, 7, 2), *after, pool)
         case _:
             assert_never(arch.stem)
 
 
-def body(arch: Arch, inputs: int, inner: int, outputs: int, stride: int) -> Call:
-    last = norm(arch.last_norm, outputs)
+def block(
+    stage: Stage,
+    residual: shortcuts.Sum | shortcuts.NoShortcut,
+    number: int,
+    inputs: int,
+    stride: int,
+) -> Call:
+    """activation(add(skip(x), gate(body(x)))), and a gate after it where one belongs."""
+    arch, gate = stage.arch, gating.in_branch(stage, number)
+    activation = call(nn.ReLU) if isinstance(arch.activation, Post) else call(nn.Identity)
+    skipped = added = None
+    if isinstance(residual, shortcuts.Sum):
+        skipped = skip(stage, residual, inputs, stride)
+        added = join(stage, residual, number)
+    if skipped is None:
+        branch = body(stage, inputs, stride)
+        whole = call(blocks.Plain, body=branch, gate=gate, activation=activation)
+    elif _shares_activation(arch, inputs, stage.outputs, stride):
+        first = norm(arch.norm, inputs)
+        branch = _post_body(stage, inputs, stride)
+        rest = {"skip": skipped, "add": added, "activation": activation}
+        whole = call(blocks.Activated, norm=first, body=branch, gate=gate, **rest)
+    else:
+        branch = body(stage, inputs, stride)
+        rest = {"skip": skipped, "add": added, "activation": activation}
+        whole = call(blocks.Residual, body=branch, gate=gate, **rest)
+    return gating.after_block(stage, number, whole)
+
+
+def body(stage: Stage, inputs: int, stride: int) -> Call:
+    match stage.arch.activation:
+        case Post() | Linear():
+            return _post_body(stage, inputs, stride)
+        case Pre():
+            return _pre_body(stage, inputs, stride)
+        case _:
+            assert_never(stage.arch.activation)
+
+
+def skip(stage: Stage, residual: shortcuts.Sum, inputs: int, stride: int) -> Call | None:
+    """What a block's branch is added to, or None where the shortcut has nothing to add."""
+    outputs = stage.outputs
+    if inputs == outputs and stride == 1:
+        return call(nn.Identity)
+    match residual.match:
+        case shortcuts.Projection() as projection:
+            return _projection(stage, projection, inputs, stride)
+        case shortcuts.ZeroPad():
+            before = (outputs - inputs) // 2
+            return call(blocks.PadChannels, before, outputs - inputs - before, stride)
+        case shortcuts.Identity():
+            return call(blocks.Subsample, stride) if inputs == outputs else None
+        case _:
+            assert_never(residual.match)
+
+
+def join(stage: Stage, residual: shortcuts.Sum, number: int) -> Call:
+    """How the branch of block `number` joins the skip."""
+    match residual.add:
+        case shortcuts.PlainAdd():
+            add = call(joins.Sum)
+        case shortcuts.ReZero():
+            add = call(joins.SkipScale)
+        case shortcuts.LayerScale(start=start):
+            add = call(joins.LayerScale, stage.outputs, start)
+        case shortcuts.Highway():
+            add = call(joins.Highway, stage.outputs)
+        case _:
+            assert_never(residual.add)
+    if residual.drop == 0:
+        return add
+    return call(joins.StochasticDepth, add, round(residual.drop * stage.depth(number), 6))
+
+
+def final(arch: Arch, channels: int) -> Call:
+    """What comes after the last block: norm and ReLU in a pre-activation network."""
+    if isinstance(arch.activation, Pre):
+        return call(nn.Sequential, norm(arch.norm, channels), call(nn.ReLU))
+    return call(nn.Identity)
+
+
+def _projection(stage: Stage, projection: shortcuts.Projection, inputs: int, stride: int) -> Call:
+    pool: list[Call] = []
+    if stride > 1 and projection.pool == "average":
+        pool, stride = [call(nn.AvgPool2d, 2, ceil_mode=True)], 1
+    convolution = _conv(stage, {"projection"}, inputs, stage.outputs, 1, stride)
+    kinds: dict[str, Norm] = {"same": stage.arch.norm, "batch": BatchNorm(), "none": NoNorm()}
+    return in_turn(*pool, convolution, norm(kinds[projection.norm], stage.outputs))
+
+
+def _shares_activation(arch: Arch, inputs: int, outputs: int, stride: int) -> bool:
+    """Whether branch and projection read the same norm and ReLU (WRN)."""
+    activation = arch.activation
+    changes = inputs != outputs or stride > 1
+    return isinstance(activation, Pre) and activation.projection == "activated" and changes
+
+
+def _post_body(stage: Stage, inputs: int, stride: int) -> Call:
+    arch, inner, outputs = stage.arch, stage.inner, stage.outputs
+    last = _last_norm(stage)
     match arch.body:
-        case Basic():
-            first = conv(inputs, inner, 3, stride), norm(arch.norm, inner)
-            return call(blocks.Basic, *first, conv(inner, outputs, 3), last)
-        case Bottleneck():
-            first = conv(inputs, inner, 1), norm(arch.norm, inner)
-            middle = conv(inner, inner, 3, stride), norm(arch.norm, inner)
-            return call(blocks.Bottleneck, *first, *middle, conv(inner, outputs, 1), last)
+        case Basic(dropout=dropout):
+            first = _conv(stage, {"first", "spatial"}, inputs, inner, 3, stride)
+            second = _conv(stage, {"later", "spatial"}, inner, outputs, 3)
+            return call(blocks.Basic, first, norm(arch.norm, inner), _drop(dropout), second, last)
+        case Bottleneck(dropout=dropout, groups=groups):
+            first = _conv(stage, {"first"}, inputs, inner, 1)
+            second = _conv(stage, {"later", "spatial"}, inner, inner, 3, stride, groups=groups)
+            third = _conv(stage, {"later"}, inner, outputs, 1)
+            norms_ = [norm(arch.norm, inner) for _ in range(2)]
+            parts = (first, norms_[0], second, norms_[1], _drop(dropout), third, last)
+            return call(blocks.Bottleneck, *parts)
+        case Single(dropout=dropout, bias=bias):
+            only = _conv(stage, {"first", "spatial"}, inputs, outputs, 3, stride, bias=bias)
+            return call(blocks.Single, _drop(dropout), only, last)
         case _:
             assert_never(arch.body)
 
 
-def skip(arch: Arch, match_by: str, inputs: int, outputs: int, stride: int) -> Call | None:
-    """What is added to a block's branch, or None where the shortcut has nothing to add."""
-    if inputs == outputs and stride == 1:
-        return call(nn.Identity)
-    if match_by == "projection":
-        return call(nn.Sequential, conv(inputs, outputs, 1, stride), norm(arch.norm, outputs))
-    if match_by == "zero_pad":
-        before = (outputs - inputs) // 2
-        return call(blocks.PadChannels, before, outputs - inputs - before, stride)
-    return call(blocks.Subsample, stride) if inputs == outputs else None
+def _pre_body(stage: Stage, inputs: int, stride: int) -> Call:
+    arch, inner, outputs = stage.arch, stage.inner, stage.outputs
+    before, last = norm(arch.norm, inputs), _last_norm(stage)
+    match arch.body:
+        case Basic(dropout=dropout):
+            first = _conv(stage, {"first", "spatial"}, inputs, inner, 3, stride)
+            second = _conv(stage, {"later", "spatial"}, inner, outputs, 3)
+            middle = norm(arch.norm, inner)
+            return call(blocks.PreBasic, before, first, middle, _drop(dropout), second, last)
+        case Bottleneck(dropout=dropout, groups=groups):
+            first = _conv(stage, {"first"}, inputs, inner, 1)
+            second = _conv(stage, {"later", "spatial"}, inner, inner, 3, stride, groups=groups)
+            third = _conv(stage, {"later"}, inner, outputs, 1)
+            norms_ = [norm(arch.norm, inner) for _ in range(2)]
+            parts = (before, first, norms_[0], second, norms_[1], _drop(dropout), third, last)
+            return call(blocks.PreBottleneck, *parts)
+        case Single(dropout=dropout, bias=bias):
+            only = _conv(stage, {"first", "spatial"}, inputs, outputs, 3, stride, bias=bias)
+            return call(blocks.PreSingle, before, _drop(dropout), only, last)
+        case _:
+            assert_never(arch.body)
 
 
-def block(
-    arch: Arch,
-    residual: shortcuts.Sum | shortcuts.NoShortcut,
+def _last_norm(stage: Stage) -> Call:
+    kind = stage.arch.last_norm
+    if isinstance(kind, NoNorm) and gating.has_tail_norm(stage):
+        kind = BatchNorm()
+    return norm(kind, stage.outputs)
+
+
+def _drop(probability: float) -> Call:
+    return call(nn.Dropout, probability) if probability else call(nn.Identity)
+
+
+def _conv(
+    stage: Stage,
+    roles: set[str],
     inputs: int,
-    inner: int,
     outputs: int,
-    stride: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    bias: bool = False,
 ) -> Call:
-    """activation(gate(body(x)) + skip(x)), and a gate after it where one belongs."""
-    activation = call(nn.ReLU) if arch.activation == "post" else call(nn.Identity)
-    branch = {
-        "body": body(arch, inputs, inner, outputs, stride),
-        "gate": gate_at("branch", arch, outputs),
-    }
-    added = None
-    if isinstance(residual, shortcuts.Sum):
-        added = skip(arch, residual.match, inputs, outputs, stride)
-    if added is None:
-        whole = call(blocks.Plain, **branch, activation=activation)
-    else:
-        whole = call(blocks.Residual, **branch, skip=added, activation=activation)
-    return then_gate("block", arch, outputs, whole)
-
-
-def then_gate(place: str, arch: Arch, channels: int, *parts: Call) -> Call:
-    """The parts one after the other, and the gate if it belongs at `place`."""
-    gate = gate_at(place, arch, channels)
-    if gate.cls is not nn.Identity:
-        parts = (*parts, gate)
-    return parts[0] if len(parts) == 1 else call(nn.Sequential, *parts)
-
-
-def gate_at(place: str, arch: Arch, channels: int) -> Call:
-    """The gate for features of `channels`, or the identity if it belongs elsewhere."""
-    gate = arch.gate
-    if isinstance(gate, gates.NoGate) or gate.place != place:
-        return call(nn.Identity)
-    function = _gate_function(gate, channels)
-    match gate.combine:
-        case "add":
-            return call(gate_layers.Add, function)
-        case "gated":
-            return call(gate_layers.Gated, function)
+    """A convolution of a block: the gate on what it reads, and the way it halves."""
+    gate = gating.in_convolution(stage, roles, inputs)
+    if stride == 1:
+        return in_turn(gate, conv(inputs, outputs, kernel, groups=groups, bias=bias))
+    plain = conv(inputs, outputs, kernel, groups=groups, bias=bias)
+    match stage.arch.downsampling:
+        case "blur":
+            parts = [gate, plain, call(downsampling.BlurPool, outputs)]
+        case "space_to_depth":
+            wide = conv(4 * inputs, outputs, kernel, groups=groups, bias=bias)
+            parts = [gate, call(downsampling.SpaceToDepth, 2), wide]
+        case "average_pool":
+            parts = [call(nn.AvgPool2d, 2, ceil_mode=True), gate, plain]
+        case "max_pool":
+            parts = [call(nn.MaxPool2d, 2, ceil_mode=True), gate, plain]
         case _:
-            return function
-
-
-def _gate_function(
-    gate: gates.SE | gates.ECA | gates.CBAM | gates.SelfAttention | gates.MultiHead, channels: int
-) -> Call:
-    match gate:
-        case gates.SE():
-            hidden = max(1, channels // gate.reduction)
-            return call(gate_layers.SqueezeExcite, channels, hidden, bias=gate.bias)
-        case gates.ECA():
-            return call(gate_layers.EfficientChannel, gate.kernel)
-        case gates.CBAM():
-            hidden = max(1, channels // gate.reduction)
-            return call(
-                gate_layers.ConvBlockAttention, channels, hidden, gate.kernel, bias=gate.bias
-            )
-        case gates.SelfAttention():
-            return call(self_attention.SelfAttention, channels)
-        case gates.MultiHead():
-            return call(self_attention.MultiHeadAttention, channels, gate.heads)
-        case _:
-            assert_never(gate)
+            parts = [gate, conv(inputs, outputs, kernel, stride, groups=groups, bias=bias)]
+    return in_turn(*parts)

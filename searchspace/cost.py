@@ -2,7 +2,8 @@
 
 `macs` counts convolutions, linear layers and every product that a layer writes as a function
 (layers with a method `macs` say their own: generic counters see no functional operation). Norms,
-activations, pooling and the multiplication by a mask are not counted, as in the papers' tables.
+activations, pooling and the multiplication by a mask or a learned scale are not counted, as in
+the papers' tables; weighted sums of several maps are.
 """
 
 import math

@@ -90,8 +90,12 @@ class PerStage:
     domain: Domain
 
 
-def choice(default: Scalar, *others: Scalar, doc: str) -> Any:
-    return _declare(Choice((default, *others)), doc, default=default)
+def choice(
+    default: Scalar, *others: Scalar, search: tuple[Scalar, ...] | None = None, doc: str
+) -> Any:
+    """`search` are the values that a study draws from where it does not say; all, if not given."""
+    drawn = None if search is None else Choice(search)
+    return _declare(Choice((default, *others)), doc, drawn, default=default)
 
 
 def integer(
@@ -116,7 +120,7 @@ def one_of(default: type, *others: type, doc: str) -> Any:
     return _declare(Variants((default, *others)), doc, default_factory=default)
 
 
-def per_stage(domain: Domain, *defaults: int, search: Domain | None = None, doc: str) -> Any:
+def per_stage(domain: Domain, *defaults: Scalar, search: Domain | None = None, doc: str) -> Any:
     """`defaults` are the values of the first stages; the last one stands for all further ones."""
     return _declare(PerStage(domain), doc, search or domain, default=defaults)
 

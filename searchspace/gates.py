@@ -1,9 +1,17 @@
-"""The gate: attention on features, in a branch, after a block, or between stages."""
+"""The gate: attention on features. Where any of them may stand is said in `places`."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from searchspace.domains import choice
+from searchspace.domains import choice, integer, one_of
+from searchspace.places import (
+    AfterBlock,
+    AfterStage,
+    InBranch,
+    InConvolution,
+    Placed,
+    Recurrent,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,27 +20,22 @@ class NoGate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
-    """What every gate has: its place, and how its result F joins its input."""
-
-    place: str = choice(
-        "branch",
-        "block",
-        "stage",
-        doc="in the branch before the add, after a block, or after a stage",
-    )
-    combine: str = choice(
-        "replace", "add", "gated", doc="F(x), x + F(x), or x + w·F(x) with w from 0"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class SE(Placed):
     """Squeeze-and-excitation (https://arxiv.org/abs/1709.01507)."""
 
     label: ClassVar[str] = "se"
-    reduction: int = choice(16, 2, 4, 8, 32, doc="squeeze ratio, of the output width")
+    reduction: int = choice(16, 2, 4, 8, 32, doc="squeeze ratio")
+    base: str = choice(
+        "output", "inner", doc="what is divided: the gated channels, or the width in the blocks"
+    )
     bias: bool = choice(True, False, doc="biases of the two linear layers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectiveSE(Placed):
+    """One linear layer and no squeeze: eSE of VoVNetV2 (https://arxiv.org/abs/1911.06667)."""
+
+    label: ClassVar[str] = "ese"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,9 @@ class ECA(Placed):
     """Efficient channel attention (https://arxiv.org/abs/1910.03151)."""
 
     label: ClassVar[str] = "eca"
-    kernel: int = choice(5, 3, 7, 9, doc="channels a weight sees")
+    kernel: int | str = choice(
+        5, 3, 7, 9, "adaptive", doc="channels a weight sees; adaptive: by the number of channels"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +53,100 @@ class CBAM(Placed):
     """Channel, then spatial attention (https://arxiv.org/abs/1807.06521)."""
 
     label: ClassVar[str] = "cbam"
-    reduction: int = choice(16, 2, 4, 8, 32, doc="squeeze ratio, of the output width")
+    reduction: int = choice(16, 2, 4, 8, 32, doc="squeeze ratio, of the gated channels")
     kernel: int = choice(7, 3, 5, doc="kernel of the spatial mask")
     bias: bool = choice(True, False, doc="bias of the spatial convolution")
+    mlp_bias: bool = choice(False, True, doc="biases of the two linear layers")
+    spatial_norm: str = choice("none", "batch", doc="norm after the spatial convolution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SRM(Placed):
+    """Style-based recalibration: mean and deviation (https://arxiv.org/abs/1903.10829)."""
+
+    label: ClassVar[str] = "srm"
+    norm: str = choice(
+        "block", "stage", doc="where the gate is shared, its batch norm is one a block, or shared"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SPA(Placed):
+    """A pyramid of average pools (spatial pyramid attention, ICME 2020)."""
+
+    label: ClassVar[str] = "spa"
+    levels: str = choice("1-2-4", "1-4", "1-2", "1", doc="sides of the pooled maps")
+    reduction: int = choice(16, 2, 4, 8, 32, doc="squeeze ratio, of the gated channels")
+    bias: bool = choice(False, True, doc="biases of the two linear layers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SEM(Placed):
+    """Switchable excitation: SE, ECA and an affine map, mixed by a learned switch
+    (https://arxiv.org/abs/2209.05680)."""
+
+    label: ClassVar[str] = "sem"
+    reduction: int = choice(4, 2, 8, 16, doc="squeeze ratio of its SE part")
+    base: str = choice(
+        "inner", "output", doc="what is divided: the width in the blocks, or the gated channels"
+    )
+    kernel: int | str = choice(
+        "adaptive", 3, 5, 7, doc="channels a weight sees; adaptive: by the number of channels"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SPEM(Placed):
+    """Maximum and minimum, mixed by self-adaptive weights; adds a loss term
+    (https://arxiv.org/abs/2208.10322)."""
+
+    label: ClassVar[str] = "spem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGE(Placed):
+    """Spatial group-wise enhancement (https://arxiv.org/abs/1905.09646)."""
+
+    label: ClassVar[str] = "sge"
+    groups: int = choice(8, 16, 32, 64, 4, doc="groups of channels, as many as divide them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalContext(Placed):
+    """One softmax-pooled context added to every position (https://arxiv.org/abs/1904.11492);
+    x + context is its own formula, to which `combine` comes."""
+
+    label: ClassVar[str] = "gc"
+    reduction: int = choice(16, 4, 8, doc="bottleneck ratio, of the gated channels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coordinate(Placed):
+    """Masks along height and width (https://arxiv.org/abs/2103.02907)."""
+
+    label: ClassVar[str] = "coordinate"
+    reduction: int = choice(32, 8, 16, doc="bottleneck ratio, of the gated channels; 8 at least")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseNorm(Placed):
+    """Global response normalisation of ConvNeXt V2 (https://arxiv.org/abs/2301.00808)."""
+
+    label: ClassVar[str] = "grn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputAttention(Placed):
+    """AICNN: channel and spatial mask of the same input, in parallel, inside the convolution."""
+
+    label: ClassVar[str] = "ai"
+    place: InBranch | AfterBlock | AfterStage | InConvolution = one_of(
+        InConvolution, InBranch, AfterBlock, AfterStage, doc="where the gate stands"
+    )
+    masks: str = choice("both", "channel", "spatial", doc="the masks that are multiplied in")
+    reduction: int = choice(8, 2, 4, 16, doc="squeeze ratio of the channel mask")
+    kernel: int = choice(7, 1, 3, 5, doc="kernel of the spatial mask")
+    bias: bool = choice(True, False, doc="bias of the spatial mask's convolution")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +154,13 @@ class SelfAttention(Placed):
     """CNNtention's SelfAtt: one unscaled head over all positions (arXiv 2412.11657)."""
 
     label: ClassVar[str] = "selfatt"
+    over: str = choice(
+        "keys",
+        "queries",
+        search=("keys",),
+        doc="what is summed over: keys, or queries as in the authors' early run, where the "
+        "weights do not sum to 1",
+    )
     combine: str = choice(
         "gated", "add", "replace", doc="x + w·F(x) with w from 0, x + F(x), or F(x)"
     )
@@ -74,5 +177,80 @@ class MultiHead(Placed):
     )
 
 
-Gate = NoGate | SE | ECA | CBAM | SelfAttention | MultiHead
-GATES = (NoGate, SE, ECA, CBAM, SelfAttention, MultiHead)
+@dataclass(frozen=True, kw_only=True)
+class SharedCell(Recurrent):
+    """What both forms of DIA share: one cell a stage, used by every block."""
+
+    output: str = choice("sigmoid", "tanh", "relu", doc="activation of the cell's output")
+    tail_norm: bool = choice(
+        True, False, doc="BatchNorm of the branch of a pre-activation block before the gate"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DIA(SharedCell):
+    """DIA-LSTM: an LSTM over the blocks of a stage makes their channel masks."""
+
+    label: ClassVar[str] = "dia"
+    reduction: int = choice(4, 1, 2, 8, 16, 20, doc="squeeze ratio, of the output width")
+    cells: int = integer(1, 1, 4, doc="stacked cells; those after the first are not reduced")
+    dropout: float = choice(0.1, 0.0, 0.2, 0.5, doc="dropout between stacked cells")
+
+
+def _term(default: str, other: str, gate: str, reads: str) -> str:
+    """A term of a gate of the light cell."""
+    term: str = choice(
+        default, other, doc=f"the {gate} gate's term of {reads}: after the squeeze, or w·x + b"
+    )
+    return term
+
+
+@dataclass(frozen=True, kw_only=True)
+class DIALight(SharedCell):
+    """DIA-LSTM (Light): most of the eight terms of the gates are w·x + b a channel ("IE").
+
+    The paper tells only in a figure which; the default is the form A of its six parameter counts.
+    """
+
+    label: ClassVar[str] = "dia_light"
+    reduction: int = choice(16, 4, 8, doc="squeeze ratio, of the output width")
+    input_i: str = _term("linear", "ie", "input", "the pooled map")
+    input_f: str = _term("linear", "ie", "forget", "the pooled map")
+    input_g: str = _term("ie", "linear", "candidate", "the pooled map")
+    input_o: str = _term("linear", "ie", "output", "the pooled map")
+    hidden_i: str = _term("ie", "linear", "input", "the last mask")
+    hidden_f: str = _term("ie", "linear", "forget", "the last mask")
+    hidden_g: str = _term("ie", "linear", "candidate", "the last mask")
+    hidden_o: str = _term("ie", "linear", "output", "the last mask")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MRLA(Recurrent):
+    """MRLA-light: a block's map attends to itself and keeps a part of the last block's
+    (https://arxiv.org/abs/2302.03985)."""
+
+    label: ClassVar[str] = "mrla"
+    heads: int = choice(8, 1, 2, 4, doc="attention heads")
+    kernel: int = choice(3, 5, 7, doc="channels that a query and a key see")
+
+
+OneMap = (
+    SE
+    | EffectiveSE
+    | ECA
+    | CBAM
+    | SRM
+    | SPA
+    | SEM
+    | SPEM
+    | SGE
+    | GlobalContext
+    | Coordinate
+    | ResponseNorm
+    | InputAttention
+    | SelfAttention
+    | MultiHead
+)
+Remembering = DIA | DIALight | MRLA
+Gate = NoGate | OneMap | Remembering
+GATES = (NoGate, *OneMap.__args__, *Remembering.__args__)

@@ -1,4 +1,4 @@
-"""Plans of concatenation and of the channel-weighted sum over all earlier outputs.
+"""Plans of concatenation and of weighted sums over all earlier outputs.
 
 Before each unit (a block, or a stage), the newest output is stored and what is stored is merged;
 where a unit changes resolution or width, what is stored is adapted after it.
@@ -10,46 +10,60 @@ from searchspace import bricks
 from searchspace.arch import Arch
 from searchspace.layers import blocks, merge
 from searchspace.plan import Call, call
-from searchspace.shortcuts import Compress, Concat, Weighted
-from searchspace.units import Merged, units
+from searchspace.shortcuts import Compress, Concat, PseudoQuery, Weighted
+from searchspace.units import Merged, Row, units
 
 
 def concat(arch: Arch, shortcut: Concat) -> Merged:
     """Every unit reads all earlier outputs side by side (DenseNet)."""
     growth = tuple(multiple_of_8(shortcut.growth * width) for width in arch.output_widths)
-    stages: list[list[Call]] = [[] for _ in growth]
-    newest, stored = arch.stem_channels, list[int]()
+    row, newest, stored = Row(arch), arch.stem_channels, list[int]()
     for unit in units(arch, shortcut.placement, growth):
         stride = unit.stride
         if stride > 1 and isinstance(shortcut.transition, Compress):
             kept = multiple_of_8(shortcut.transition.theta * (sum(stored) + newest))
-            stages[unit.stage].append(_transition(arch, sum(stored) + newest, kept))
+            row.plain[unit.stage].append(_transition(arch, sum(stored) + newest, kept))
             newest, stored, stride = kept, [], 1
         stored.append(newest)
         merged = call(merge.ConcatMerge) if len(stored) > 1 else None
         after = call(merge.Adapt, call(blocks.Subsample, 2)) if stride > 1 else keep()
-        stages[unit.stage].append(step(merged, unit.build(sum(stored), stride), after))
+        row.lay(unit, step(merged, unit.build(sum(stored), stride), after))
         newest = unit.outputs
     if shortcut.classifier == "newest":
-        return Merged(listed(stages), call(merge.Newest), newest)
-    read = step(call(merge.ConcatMerge), call(nn.Identity), keep())
-    return Merged(listed(stages), read, sum(stored) + newest)
+        return ended(arch, row, growth, call(merge.Newest, bricks.final(arch, newest)), newest)
+    width = sum(stored) + newest
+    read = step(call(merge.ConcatMerge), bricks.final(arch, width), keep())
+    return ended(arch, row, growth, read, width)
 
 
-def weighted(arch: Arch, shortcut: Weighted) -> Merged:
-    """Every unit reads the newest output plus each older one times a weight a channel."""
-    stages: list[list[Call]] = [[] for _ in arch.output_widths]
-    newest, stored = arch.stem_channels, 0
+def summed(arch: Arch, shortcut: Weighted | PseudoQuery) -> Merged:
+    """Every unit reads a weighted sum: the newest output plus each older one times a weight a
+    channel, or all of them by a softmax at each position."""
+    row, newest, stored = Row(arch), arch.stem_channels, 0
     for unit in units(arch, shortcut.placement, arch.output_widths):
-        merged = call(merge.WeightedMerge, stored, newest) if stored else None
+        merged = _sum(shortcut, stored, newest) if stored else None
         unread = unit.last and shortcut.classifier == "newest"
         after = keep() if unread else adapt(newest, unit.outputs, unit.stride, maps=1)
-        stages[unit.stage].append(step(merged, unit.build(newest, unit.stride), after))
+        row.lay(unit, step(merged, unit.build(newest, unit.stride), after))
         newest, stored = unit.outputs, stored + 1
+    last = bricks.final(arch, newest)
     if shortcut.classifier == "newest":
-        return Merged(listed(stages), call(merge.Newest), newest)
-    read = step(call(merge.WeightedMerge, stored, newest), call(nn.Identity), keep())
-    return Merged(listed(stages), read, newest)
+        return ended(arch, row, arch.output_widths, call(merge.Newest, last), newest)
+    read = step(_sum(shortcut, stored, newest), last, keep())
+    return ended(arch, row, arch.output_widths, read, newest)
+
+
+def ended(arch: Arch, row: Row, outputs: tuple[int, ...], read: Call, channels: int) -> Merged:
+    """The whole, whose last features have `channels` channels."""
+    return Merged(row.stages(), read, [arch.stem_channels, *outputs[:-1], channels])
+
+
+def _sum(shortcut: Weighted | PseudoQuery, older: int, channels: int) -> Call:
+    match shortcut:
+        case Weighted():
+            return call(merge.WeightedMerge, older, channels)
+        case PseudoQuery():
+            return call(merge.PseudoQueryMerge, channels)
 
 
 def step(merged: Call | None, block: Call, after: Call) -> Call:
@@ -73,10 +87,6 @@ def adapt(inputs: int, outputs: int, stride: int, maps: int) -> Call:
     if stride > 1:
         return call(merge.Adapt, *(call(blocks.Subsample, stride) for _ in range(maps)))
     return keep()
-
-
-def listed(stages: list[list[Call]]) -> list[Call]:
-    return [call(nn.ModuleList, steps) for steps in stages]
 
 
 def multiple_of_8(channels: float) -> int:

@@ -32,9 +32,19 @@ def call(cls: type, *args: Argument, **kwargs: Argument) -> Call:
     return Call(cls, args, kwargs)
 
 
+def in_turn(*parts: Call) -> Call:
+    """One after the other, without identities; the identity where nothing is left."""
+    kept = [one for one in parts if one.cls is not nn.Identity]
+    if len(kept) == 1:
+        return kept[0]
+    return Call(nn.Sequential, tuple(kept)) if kept else Call(nn.Identity)
+
+
 def module(plan: Call) -> nn.Module:
     """The network that the plan describes, its parameters drawn from torch's global generator."""
-    made = {id(shared): _make(shared, {}) for shared in _shared(plan)}
+    made: dict[int, Any] = {}
+    for shared in _shared(plan):
+        made[id(shared)] = _make(shared, made)
     network: nn.Module = _make(plan, made)
     return network
 
@@ -58,7 +68,7 @@ def identity(plan: Call) -> str:
 
 def classes(plan: Call) -> set[type]:
     """The classes that the plan calls."""
-    return {one.cls for one in _calls(plan)}
+    return {one.cls for one in _calls(plan, set())}
 
 
 def _make(argument: Argument, made: dict[int, Any]) -> Any:
@@ -76,21 +86,24 @@ def _make(argument: Argument, made: dict[int, Any]) -> Any:
 
 
 def _shared(plan: Call) -> list[Call]:
-    """Calls used more than once, in order of their first use."""
-    calls = list(_calls(plan))
+    """Calls used more than once, each after those that it uses itself."""
+    calls = list(_calls(plan, set()))
     uses = Counter(map(id, calls))
     return list({id(one): one for one in calls if uses[id(one)] > 1}.values())
 
 
-def _calls(argument: Argument) -> Iterator[Call]:
+def _calls(argument: Argument, seen: set[int]) -> Iterator[Call]:
+    """Every use of a call, what a call uses before it; the parts of a shared one count once."""
     match argument:
         case Call():
+            if id(argument) not in seen:
+                seen.add(id(argument))
+                for one in (*argument.args, *argument.kwargs.values()):
+                    yield from _calls(one, seen)
             yield argument
-            for one in (*argument.args, *argument.kwargs.values()):
-                yield from _calls(one)
         case list():
             for one in argument:
-                yield from _calls(one)
+                yield from _calls(one, seen)
 
 
 def _print(argument: Argument, names: dict[int, str], indent: int, used: int = 0) -> str:
@@ -118,14 +131,13 @@ def _items(
 ) -> str:
     """One line where it fits; otherwise an item a line, equal neighbours as a loop."""
     inner = indent + 4
-    printed = [_print(one, names, inner) for one in args]
     parts: list[str] = []
-    for text, run in groupby(printed):
-        times = len(list(run))
-        if times > 2 or (times > 1 and "\n" in text):
-            parts.append(_loop(text, times))
+    for text, run in groupby(args, lambda one: _print(one, names, inner)):
+        equal = list(run)
+        if len(equal) > 2 or (len(equal) > 1 and "\n" in text):
+            parts.append(_loop(equal, names, inner))
         else:
-            parts += [text] * times
+            parts += [text] * len(equal)
     parts += [f"{k}={_print(one, names, inner, len(k) + 1)}" for k, one in kwargs.items()]
     line = f"{head}{', '.join(parts)}{tail}"
     if "\n" not in line and indent + used + len(line) + 1 <= WIDTH:
@@ -134,13 +146,14 @@ def _items(
     return f"{head}{pad}{f',{pad}'.join(parts)},\n{' ' * indent}{tail}"
 
 
-def _loop(text: str, times: int) -> str:
-    lines = text.splitlines()
-    if len(lines) == 1:
-        return f"*({text} for _ in range({times}))"
-    deeper = "\n".join("    " + line for line in lines).lstrip()
-    pad = " " * (len(lines[-1]) - len(lines[-1].lstrip()))
-    return f"*(\n{pad}    {deeper}\n{pad}    for _ in range({times})\n{pad})"
+def _loop(equal: list[Argument], names: dict[int, str], indent: int) -> str:
+    """`*(one for _ in range(n))`, on one line where it fits."""
+    each = f"for _ in range({len(equal)})"
+    line = f"*({_print(equal[0], names, indent)} {each})"
+    if "\n" not in line and indent + len(line) + 1 <= WIDTH:
+        return line
+    pad = "\n" + " " * (indent + 4)
+    return f"*({pad}{_print(equal[0], names, indent + 4)}{pad}{each}\n{' ' * indent})"
 
 
 def _class_name(cls: type) -> str:

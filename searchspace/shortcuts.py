@@ -14,16 +14,82 @@ class NoShortcut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Projection:
+    """A 1×1 convolution and a norm (option B of https://arxiv.org/abs/1512.03385)."""
+
+    label: ClassVar[str] = "projection"
+    norm: str = choice(
+        "same", "batch", "none", doc="norm of a projection: as the blocks', BatchNorm, or none"
+    )
+    pool: str = choice(
+        "none",
+        "average",
+        doc="how it halves: as `downsampling` says, or by 2×2 average pooling (ResNet-D, "
+        "https://arxiv.org/abs/1812.01187)",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """No shortcut unless the width stays."""
+
+    label: ClassVar[str] = "identity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroPad:
+    """Subsampled and padded with zero channels (option A)."""
+
+    label: ClassVar[str] = "zero_pad"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainAdd:
+    """skip + F."""
+
+    label: ClassVar[str] = "plain"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReZero:
+    """skip + α·F, a scalar from 0 (https://arxiv.org/abs/2003.04887; SkipInit, 2002.10444)."""
+
+    label: ClassVar[str] = "rezero"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerScale:
+    """skip + α ⊙ F, a scalar a channel (https://arxiv.org/abs/2103.17239)."""
+
+    label: ClassVar[str] = "layer_scale"
+    start: float = choice(0.1, 1e-6, 1e-4, 1.0, doc="the scalars' initial value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Highway:
+    """(1 − t)·skip + t·F, a learned mask t (https://arxiv.org/abs/1505.00387)."""
+
+    label: ClassVar[str] = "highway"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sum:
     """x_l = H(x_{l−1}) + P(x_{l−1}): ResNet (https://arxiv.org/abs/1512.03385)."""
 
     label: ClassVar[str] = "sum"
-    match: str = choice(
-        "projection",
-        "identity",
-        "zero_pad",
-        doc="where the shape changes: 1×1 convolution and norm (option B); no shortcut unless "
-        "the width stays; subsampled and padded with zero channels (option A)",
+    match: Projection | Identity | ZeroPad = one_of(
+        Projection, Identity, ZeroPad, doc="what is added where the shape changes"
+    )
+    add: PlainAdd | ReZero | LayerScale | Highway = one_of(
+        PlainAdd, ReZero, LayerScale, Highway, doc="how the branch F joins"
+    )
+    drop: float = choice(
+        0.0,
+        0.1,
+        0.2,
+        0.5,
+        doc="stochastic depth: how often the last branch is dropped in training, earlier ones "
+        "proportionally less (https://arxiv.org/abs/1603.09382)",
     )
 
 
@@ -45,7 +111,7 @@ class Compress:
 
 @dataclass(frozen=True, kw_only=True)
 class Merging:
-    """What concatenation and the weighted sum share."""
+    """What concatenation and the weighted sums share."""
 
     placement: str = choice(
         "blocks", "stages", doc="before every block, or before every stage with residuals inside"
@@ -74,6 +140,14 @@ class Weighted(Merging):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PseudoQuery(Merging):
+    """Σ softmax_i(w_l·norm(x_i)) x_i, a learned query a block, from 0: Attention Residuals
+    (https://arxiv.org/abs/2603.15031)."""
+
+    label: ClassVar[str] = "pseudo_query"
+
+
+@dataclass(frozen=True, kw_only=True)
 class EveryBlock:
     """AS_out and AS_KV: every block reads the attention; no residual anywhere."""
 
@@ -93,13 +167,28 @@ class EveryBlock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CommonWidth:
+    """All entries are projected to one width."""
+
+    label: ClassVar[str] = "common"
+    channels: int = integer(
+        128, 8, 1024, step=8, search=Integers(16, 128, 8), doc="width of the attention"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnWidths:
+    """Square projections at each entry's width; 1×1 convolutions adapt what is stored."""
+
+    label: ClassVar[str] = "own"
+
+
+@dataclass(frozen=True, kw_only=True)
 class BetweenStages:
     """AS_stages: every stage but the first reads the attention; residuals inside are kept."""
 
     label: ClassVar[str] = "stages"
-    channels: int = integer(
-        128, 8, 1024, step=8, search=Integers(16, 128, 8), doc="width of the attention"
-    )
+    width: CommonWidth | OwnWidths = one_of(CommonWidth, OwnWidths, doc="width of the attention")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,5 +203,5 @@ class Attention:
     )
 
 
-Shortcut = NoShortcut | Sum | Concat | Weighted | Attention
-SHORTCUTS = (Sum, NoShortcut, Concat, Weighted, Attention)
+Shortcut = NoShortcut | Sum | Concat | Weighted | PseudoQuery | Attention
+SHORTCUTS = (Sum, NoShortcut, Concat, Weighted, PseudoQuery, Attention)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from searchspace import bricks
+from searchspace import bricks, gating
 from searchspace.arch import Arch
-from searchspace.plan import Call, call
+from searchspace.layers.merge import RecurrentSteps, Steps
+from searchspace.layers.recurrent import Recurrent
+from searchspace.plan import Call, call, in_turn
 from searchspace.shortcuts import NoShortcut, Sum
+from searchspace.stage import Stage, stages
 
 
 @dataclass(frozen=True)
@@ -20,56 +23,89 @@ class Unit:
     outputs: int  # channels
     first: bool  # only the stem comes before
     last: bool  # nothing but the classifier comes after
+    remembers: bool  # a block whose gate hands on a state to the next one of its stage
     build: Callable[[int, int], Call]  # from input channels and stride
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What is between stem and head: the stages' steps, what the head reads, and its channels."""
+    """What is between stem and head: the stages, what the head reads, and the channels of the
+    features: of the stem, of each stage, the last one as the head reads it."""
 
     stages: list[Call]
     read: Call
-    channels: int
+    channels: list[int]
 
 
 def units(arch: Arch, placement: str, outputs: tuple[int, ...]) -> list[Unit]:
     """The units of all stages in order; `outputs` are the channels of each stage's units."""
     row: list[Unit] = []
-    for stage, width in enumerate(outputs):
-        count = arch.blocks[stage] if placement == "blocks" else 1
+    for stage in stages(arch, outputs):
+        count = stage.blocks if placement == "blocks" else 1
+        start = gating.first_remembering(stage) if placement == "blocks" else None
         for number in range(count):
-            stride = 2 if stage and not number else 1
-            last = stage == arch.stages - 1 and number == count - 1
-            build = _block if placement == "blocks" else _stage
-            closes = number == count - 1
-            first = not row
-            row.append(Unit(stage, stride, width, first, last, build(arch, stage, width, closes)))
+            unit = Unit(
+                stage=stage.number,
+                stride=2 if stage.number and not number else 1,
+                outputs=stage.outputs,
+                first=not row,
+                last=stage.number == arch.stages - 1 and number == count - 1,
+                remembers=start is not None and number >= start,
+                build=_block(stage, number) if placement == "blocks" else _stage(stage),
+            )
+            row.append(unit)
     return row
 
 
-def _block(arch: Arch, stage: int, outputs: int, closes: bool) -> Callable[[int, int], Call]:
+def _block(stage: Stage, number: int) -> Callable[[int, int], Call]:
     """A block without a residual; the last one of its stage has the gate of the stage."""
 
     def build(inputs: int, stride: int) -> Call:
-        inner = arch.inner_widths[stage]
-        block = bricks.block(arch, NoShortcut(), inputs, inner, outputs, stride)
-        return bricks.then_gate("stage", arch, outputs, block) if closes else block
+        block = bricks.block(stage, NoShortcut(), number, inputs, stride)
+        closes = number == stage.blocks - 1
+        return in_turn(block, gating.after_stage(stage, stage.outputs)) if closes else block
 
     return build
 
 
-def _stage(arch: Arch, stage: int, outputs: int, closes: bool) -> Callable[[int, int], Call]:
+def _stage(stage: Stage) -> Callable[[int, int], Call]:
     """All blocks of a stage, with residuals (projections where the shape changes)."""
+    return lambda inputs, stride: chained(stage, Sum(), inputs, stride)
 
-    def build(inputs: int, stride: int) -> Call:
-        inner = arch.inner_widths[stage]
-        first = bricks.block(arch, Sum(), inputs, inner, outputs, stride)
-        rest = [
-            bricks.block(arch, Sum(), outputs, inner, outputs, 1)
-            for _ in range(arch.blocks[stage] - 1)
-        ]
-        parts = (first, *rest)
-        gated = bricks.then_gate("stage", arch, outputs, *parts)
-        return gated if gated.cls is nn.Sequential else call(nn.Sequential, gated)
 
-    return build
+def chained(
+    stage: Stage, residual: Sum | NoShortcut, inputs: int, stride: int, *after: Call
+) -> Call:
+    """The blocks of a stage, each of which reads only the one before; its gate; what is after."""
+    row = [
+        bricks.block(stage, residual, n, stage.outputs if n else inputs, 1 if n else stride)
+        for n in range(stage.blocks)
+    ]
+    ends = (gating.after_stage(stage, stage.outputs), *after)
+    start = gating.first_remembering(stage)
+    if start is not None:
+        row = [*row[:start], call(Recurrent, *row[start:])]
+    parts = [*row, *(one for one in ends if one.cls is not nn.Identity)]
+    if len(parts) == 1 and start is not None:
+        return parts[0]
+    return call(nn.Sequential, *parts)
+
+
+class Row:
+    """The steps of a network's stages, as they are laid; those that hand on a state together."""
+
+    def __init__(self, arch: Arch) -> None:
+        self.plain: list[list[Call]] = [[] for _ in range(arch.stages)]
+        self.recurrent: list[list[Call]] = [[] for _ in range(arch.stages)]
+
+    def lay(self, unit: Unit, step: Call) -> None:
+        (self.recurrent if unit.remembers else self.plain)[unit.stage].append(step)
+
+    def stages(self) -> list[Call]:
+        found = []
+        for plain, recurrent in zip(self.plain, self.recurrent, strict=True):
+            if recurrent:
+                plain = [*plain, call(RecurrentSteps, *recurrent)]
+            alone = len(plain) == 1 and bool(recurrent)
+            found.append(plain[0] if alone else call(Steps, *plain))
+        return found

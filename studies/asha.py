@@ -7,7 +7,7 @@ order of arrival.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -47,15 +47,21 @@ class Rungs:
         return better < len(rung) / self.eta
 
 
+def fidelity(job: Job, result: Mapping[str, Any]) -> float:
+    """The part of its training that a trial has had at a report: 1, full fidelity, also where its
+    recipe ended before all epochs (`last`)."""
+    return 1.0 if result.get("last", False) else min(1.0, int(result["epoch"]) / job.max_epochs)
+
+
 class FullFidelity(FIFOScheduler):  # type: ignore[misc]
-    """Stops a trial that has all its epochs, or an error that is no number; nobody else."""
+    """Stops a trial at full fidelity, or at an error that is no number; nobody else."""
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         job: Job = trial.config["job"]
         val_error = result.get("val_error", math.nan)
-        if result["epoch"] >= job.max_epochs or not math.isfinite(val_error):
+        if not math.isfinite(val_error):
             return str(TrialScheduler.STOP)
-        going = self.goes_on(job, result["epoch"], val_error)
+        going = self.goes_on(job, result["epoch"], val_error) and fidelity(job, result) < 1
         return str(TrialScheduler.CONTINUE if going else TrialScheduler.STOP)
 
     def goes_on(self, job: Job, epoch: int, val_error: float) -> bool:

@@ -141,15 +141,18 @@ def space(
         typer.Argument(metavar="[STUDY.toml]", help="A study file; without, the whole space."),
     ] = None,
     changes: Changes = None,
+    tree: Annotated[bool, typer.Option("--tree", help="As an indented tree.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Every parameter: domain, default, condition, meaning."""
     from studies.show import print_json
-    from studies.spaces import space_lines, tables
+    from studies.spaces import print_trees, space_lines, tables
 
     found = tables(study_file, changes or [])
     if as_json:
         print_json(found)
+    elif tree:
+        print_trees(found)
     else:
         typer.echo("\n".join(space_lines(found)))
 
@@ -158,13 +161,26 @@ def space(
 def presets(as_json: AsJson = False) -> None:
     """The published networks that are built in."""
     from studies.describe import preset_records
-    from studies.show import console, preset_tables, print_json
+    from studies.show import console, figures_line, preset_tables, print_json
 
     records = preset_records()
     if as_json:
         print_json(records)
+        return
+    console().print(*preset_tables(records, console().width))
+    console().print(f"\n{figures_line(records)}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def recipes(as_json: AsJson = False) -> None:
+    """The training recipes that are built in, for `[recipe] preset`."""
+    from studies.describe import recipe_lines, recipe_records
+    from studies.show import print_json
+
+    if as_json:
+        print_json(recipe_records())
     else:
-        console().print(*preset_tables(records, console().width))
+        typer.echo("\n".join(recipe_lines(recipe_records())))
 
 
 @app.command()

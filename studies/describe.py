@@ -1,9 +1,10 @@
 """`skipsearch describe` and `presets`: what a network is and what it costs, without training."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from searchspace.arch import Arch
 from searchspace.domains import nearest
@@ -11,6 +12,9 @@ from searchspace.walk import decode, encode, override
 from studies.arch_file import read_arch
 from studies.toml import value_of
 from studies.wording import compact, phrases
+
+if TYPE_CHECKING:
+    from searchspace.presets import Preset
 
 CLASSES, SHAPE = 10, (3, 32, 32)  # of an arch file, where nothing else is said
 
@@ -136,10 +140,44 @@ def source_of(network: Network) -> str:
 
 
 def preset_records() -> list[dict[str, Any]]:
+    """What `presets --json` prints; results are in per cent, `match` is null where no figure is
+    printed."""
     from searchspace.presets import PRESETS
 
-    keys = ("name", "params", "classes", "shape", "printed", "source", "table", "note")
+    return [_preset_record(preset) for preset in PRESETS.values()]
+
+
+def _preset_record(preset: "Preset") -> dict[str, Any]:
+    keys = ("name", "source", "table", "printed", "params", "match", "why", "classes", "shape")
+    record: dict[str, Any] = {key: getattr(preset, key) for key in keys}
+    record["figures"] = [asdict(figure) | {"match": figure.match} for figure in preset.figures]
+    record |= {"note": preset.note, "recipe": preset.recipe}
+    record["results"] = [asdict(result) for result in preset.results]
+    return record | {"arch": encode(preset.arch)}
+
+
+def recipe_records() -> list[dict[str, Any]]:
+    from trainers.recipes import PRESETS
+
     return [
-        {key: getattr(preset, key) for key in keys} | {"arch": encode(preset.arch)}
-        for preset in PRESETS.values()
+        {"name": name, "source": preset.source, "recipe": encode(preset.recipe)}
+        for name, preset in PRESETS.items()
     ]
+
+
+def recipe_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A paragraph a recipe: its name, where it is from, and in what it differs from the default."""
+    from trainers.recipe import Recipe
+
+    plain = encode(Recipe())
+    lines: list[str] = []
+    for record in records:
+        own = {name: v for name, v in record["recipe"].items() if plain.get(name) != v}
+        words = [f"{name} {text}" for name, text in phrases(own).items()]
+        lines += [record["name"], *_indented("; ".join(words) or "the default")]
+        lines += [*_indented(record["source"]), ""]
+    return lines[:-1]
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, 96, initial_indent="    ", subsequent_indent="    ")

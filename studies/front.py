@@ -1,6 +1,6 @@
 """The Pareto front of a study: its best networks, none of which is beaten in every objective.
 
-Only trials trained to full fidelity count (`trials.is_full`). Everything is minimised.
+Only trials trained to their end count (`trials.is_full`). Everything is minimised.
 Both sweeps take O(n log n) for two or three objectives: 10,000 trials in a tenth of a second.
 """
 

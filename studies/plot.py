@@ -23,9 +23,10 @@ LOOKS = {
     "sum": ("#0072B2", "square"),
     "concat": ("#009E73", "triangle-up"),
     "weighted": ("#CC79A7", "diamond"),
+    "pseudo_query": ("#56B4E9", "pentagon"),
     "none": ("#8A8F98", "cross"),
 }
-FURTHER = (("#56B4E9", "pentagon"), ("#E69F00", "hexagon"), ("#B8A800", "star-triangle-down"))
+FURTHER = (("#7F3C8D", "star"), ("#E69F00", "hexagon"), ("#B8A800", "star-triangle-down"))
 # A trace that draws nothing: for entries of the legend, and for an axis of its own.
 NOWHERE = {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip"}
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import optuna
 import ray
-import tomli_w
 from optuna.exceptions import StorageInternalError
 from ray import tune
 from ray.tune.error import TuneError
@@ -22,12 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from studies.asha import Asha, FullFidelity, Rungs
 from studies.callback import Observer, Stop, StudyCallback
 from studies.check import load_data
+from studies.freeze import freeze
 from studies.limits import Networks, require_feasible
 from studies.searcher import StudySearcher
 from studies.store import Store, open_store
 from studies.study import Study
 from studies.suggest import space_hash
-from trainers.data import Data, Images, fingerprint
+from trainers.data import Data, Images
 from trainers.trainable import NetworkTrial
 
 __all__ = ["Observer", "run"]
@@ -59,7 +59,8 @@ def run(
 
     Raises ValueError for bad input, limits.Infeasible where nothing may be trained, and
     KeyboardInterrupt after Ctrl-C; whatever ends it, calling it again continues.
-    `trainable` stands in for training: its reports need `epoch` and `val_error`.
+    `trainable` stands in for training: its reports need `epoch` and `val_error`, and may have
+    `last` (training is over) and `kept_error` (the error of the weights that it keeps).
     """
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     require_resources(study)
@@ -70,7 +71,7 @@ def run(
         store = _open(study, storage, folder)
         store.take_lease()
         try:
-            _freeze(study, store, folder, data)
+            freeze(study, store, folder, data)
             searcher = StudySearcher(study, store, networks, len(data.train), folder)
             observer.started(store)
             try:
@@ -114,36 +115,6 @@ def _open(study: Study, storage: str | None, folder: Path) -> Store:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
     url = storage or f"sqlite:///{folder.resolve() / 'study.db'}"
     return open_store(study, url, space_hash(study))
-
-
-def _freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
-    """Write down what the study is, by the driver that leads it and no other."""
-    _check_data(study, store, data)
-    store.study.set_user_attr("study", study.to_dict())
-    try:
-        part = folder / f"study.{os.getpid()}.part"
-        part.write_text(tomli_w.dumps(study.to_dict()))
-        part.replace(folder / "study.toml")
-    except OSError as error:
-        raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
-
-
-def _check_data(study: Study, store: Store, data: Data) -> None:
-    now = {
-        "fingerprint": fingerprint(data),
-        "classes": list(data.classes),
-        "shape": list(data.shape),
-        "train": len(data.train),
-        "validation": len(data.validation),
-    }
-    before = store.study.user_attrs.get("data", now)
-    changed = [key for key, value in now.items() if before[key] != value]
-    if changed:
-        raise ValueError(
-            f"{study.where} [study] dataset {study.dataset} is not what the study was begun with: "
-            f"{', '.join(changed)} differ; give the study another name"
-        )
-    store.study.set_user_attr("data", now)
 
 
 def _train(

@@ -20,6 +20,7 @@ from searchspace.arch import Arch
 from searchspace.domains import Scalar
 from searchspace.walk import decode, encode
 from studies import suggest
+from studies.asha import fidelity
 from studies.limits import Cost, Networks
 from studies.store import RETRY, Store, Verdict
 from studies.study import Study
@@ -212,13 +213,15 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if math.isfinite(result.get("val_error", math.nan)):
             epoch = int(result["epoch"])
             self.store.point(live.trial, epoch, float(result["val_error"]))
-            self.store.note(live.trial, epochs=epoch, fidelity=epoch / live.job.max_epochs)
+            self.store.note(live.trial, epochs=epoch, fidelity=fidelity(live.job, result))
             for name in ("seconds", "checkpoint"):
                 if name in result:
                     self.store.note(live.trial, **{name: result[name]})
 
     def _verdict(self, live: Live, result: Mapping[str, Any]) -> Verdict:
-        """A pure function of the last report, whoever stopped the trial."""
+        """A pure function of the last report, whoever stopped the trial.
+
+        The value of a complete one is the error of the weights that it keeps (`kept_error`)."""
         limits = self.networks.violations(live.cost)
         if "val_error" not in result:
             return Verdict(TrialState.FAIL, "ended without reporting val_error", [])
@@ -226,10 +229,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if not math.isfinite(val_error):
             why = result.get("diverged") or f"val_error is {val_error} after epoch {epoch}"
             return Verdict(TrialState.PRUNED, f"diverged: {why}", [*limits, 1.0])
-        if epoch < live.job.max_epochs:
-            fidelity = 1 - epoch / live.job.max_epochs
-            return Verdict(TrialState.PRUNED, f"asha: epoch {epoch}", [*limits, fidelity])
-        values = [val_error, *(float(live.cost.of(name)) for name in self.setup.costs)]
+        lacking = 1 - fidelity(live.job, result)
+        if lacking > 0:
+            return Verdict(TrialState.PRUNED, f"asha: epoch {epoch}", [*limits, lacking])
+        kept_error = float(result.get("kept_error", val_error))
+        values = [kept_error, *(float(live.cost.of(name)) for name in self.setup.costs)]
         return Verdict(TrialState.COMPLETE, "", [*limits, 0.0], values)
 
     def save(self, checkpoint_path: str) -> None:

@@ -175,17 +175,35 @@ def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Tabl
     found = []
     for source in dict.fromkeys(r["source"] for r in records):
         own = [r for r in records if r["source"] == source]
+        figures = [_printed(r) for r in own]
         columns = [
             Column("preset", [r["name"] for r in own], left=True),
             Column("params", [f"{r['params']:,}" for r in own]),
-            Column("printed", [r["printed"] or "–" for r in own], 1),
-            Column("where", [r["table"] for r in own], 2, left=True),
-            Column("images", ["×".join(map(str, r["shape"])) for r in own], 3, left=True),
-            Column("classes", [str(r["classes"]) for r in own], 4),
+            Column("printed", [" ".join(f["printed"] for f in row) or "–" for row in figures]),
+            Column("met", [" ".join("✗✓"[f["match"]] for f in row) or "–" for row in figures]),
+            Column("where", [r["table"] for r in own], 1, left=True),
+            Column("images", ["×".join(map(str, r["shape"])) for r in own], 2, left=True),
+            Column("classes", [str(r["classes"]) for r in own], 3),
         ]
-        rest = Column("what differs", [r["note"] for r in own], left=True)
+        rest = Column("what differs", [r["why"] or r["note"] for r in own], left=True)
         found.append(table(columns, width, rest=rest, title=f"\n{source}"))
     return found
+
+
+def figures_line(records: Sequence[Mapping[str, Any]]) -> str:
+    """`printed figures met: as 3 of 5, cnntention none given, …`, by the names' first parts."""
+    papers: dict[str, list[bool]] = {}
+    for record in records:
+        met = papers.setdefault(record["name"].partition("/")[0], [])
+        met += [figure["match"] for figure in _printed(record)]
+    parts = (f"{sum(m)} of {len(m)}" if m else "none given" for m in papers.values())
+    pairs = zip(papers, parts, strict=True)
+    return f"printed figures met: {', '.join(f'{paper} {part}' for paper, part in pairs)}"
+
+
+def _printed(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The figures of a preset that its paper prints, its own first."""
+    return [figure for figure in (record, *record["figures"]) if figure["printed"]]
 
 
 def _finite(value: object) -> object:

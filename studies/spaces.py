@@ -1,6 +1,7 @@
 """`skipsearch space`: the table of every parameter, as text that fits a terminal."""
 
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,16 @@ def space_lines(found: dict[str, list[Row]]) -> list[str]:
             lines += _paragraph(row, width)
         lines.append("")
     return lines[:-1]
+
+
+def print_trees(found: dict[str, list[Row]]) -> None:
+    from rich.console import Console
+
+    from studies.tree import tree_of
+
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    for section, rows in found.items():
+        console.print(tree_of(section, _stages_as_one(rows)))
 
 
 def _paragraph(row: Row, width: int) -> list[str]:

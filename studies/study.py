@@ -20,7 +20,8 @@ from searchspace.space import Space, parse_space
 from searchspace.walk import document, encode
 from studies.arch_file import read_arch
 from studies.toml import override, read
-from trainers.recipe import RECIPES, Recipe
+from trainers.recipe import Recipe
+from trainers.recipes import RECIPES
 
 COSTS = ("params", "macs", "latency_ms")
 SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random")
@@ -64,7 +65,8 @@ SECTIONS = ("study", "limits", "recipe", "space", "baselines")
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A checked study file. `epochs` is full fidelity: only trials that had them are compared."""
+    """A checked study file. `epochs` are full fidelity: only trials that had them, or whose recipe
+    ended early, are compared."""
 
     name: str
     dataset: str

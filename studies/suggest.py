@@ -13,7 +13,8 @@ from searchspace.arch import Arch
 from searchspace.domains import Choice, Domain, Floats, Integers, Scalar, size_of
 from searchspace.walk import Pick, encode
 from studies.study import Study
-from trainers.recipe import RECIPES, Recipe
+from trainers.recipe import Recipe
+from trainers.recipes import RECIPES
 
 RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
 

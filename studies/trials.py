@@ -16,10 +16,11 @@ NOTES = ("identity", "duplicate_of", "checkpoint", "node", "why")
 def trials(study: optuna.Study) -> pd.DataFrame:
     """One row a trial, in the order in which they were asked for.
 
-    `val_error` (0 to 1) is the final error of a finished trial and the last reported one of any
-    other, after `epochs` of `max_epochs` epochs; `accuracy` is 1 − val_error. The columns after
-    the facts are the configuration: parameters of the architecture under their own names, those
-    of the recipe with `recipe.` before them. What a trial does not have is empty (NA).
+    `val_error` (0 to 1) is the error of the weights that a finished trial keeps and the last
+    reported one of any other, after `epochs` of at most `max_epochs` epochs; `accuracy` is
+    1 − val_error. The columns after the facts are the configuration: parameters of the
+    architecture under their own names, those of the recipe with `recipe.` before them. What a
+    trial does not have is empty (NA).
     """
     costs = cost_names(study)
     rows = [row(trial, costs) for trial in study.get_trials(deepcopy=False)]
@@ -59,7 +60,8 @@ def settings(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def val_error(trial: FrozenTrial) -> float | None:
-    """The final error, else the last one reported, else None (nothing was trained)."""
+    """The error of the weights that a finished trial keeps, else the last one reported, else None
+    (nothing was trained)."""
     if trial.state == TrialState.COMPLETE:
         return float(trial.values[0])
     step = trial.last_step
@@ -87,13 +89,12 @@ def state_of(trial: FrozenTrial) -> str:
 
 
 def is_full(trial: FrozenTrial) -> bool:
-    """True for a finished trial that had all its epochs and keeps all limits.
+    """True for a trial whose training came to its end (all its epochs, or the end that its recipe
+    set) and that keeps all limits.
 
-    Only these are compared with one another: an error after fewer epochs is no result."""
-    return (
-        trial.state == TrialState.COMPLETE
-        and epochs(trial) >= int(trial.user_attrs.get("max_epochs", 0))
-        and all(violation <= 0 for violation in trial.constraints.values())
+    Only these are compared with one another: an error on the way there is no result."""
+    return trial.state == TrialState.COMPLETE and all(
+        violation <= 0 for violation in trial.constraints.values()
     )
 
 

@@ -2,6 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
+
+from searchspace.arch import Arch
+from searchspace.domains import Scalar
+from searchspace.walk import document
+from trainers.recipe import Recipe
 
 LABELS = {
     "val_error": "validation error",
@@ -54,10 +60,13 @@ def rough(seconds: float) -> str:
 
 def phrases(flat: Mapping[str, object]) -> dict[str, str]:
     """A flat configuration by its first names: `{"blocks": "3 3 3", "shortcut": "attention ·
-    heads 4", …}`; values of stages in one row, `recipe.` left out of names."""
+    heads 4", …}`; values of stages in one row, `recipe.` left out of names. Inside a variant,
+    words and rates that are as they are by default go without saying."""
     parts: dict[str, dict[str, str]] = {}
     for name, value in flat.items():
         words = name.removeprefix("recipe.").split(".")
+        if len(words) > 2 and type(value) is not int and value == _defaults().get(name):
+            continue
         stage = len(words) > 1 and words[-1].isdigit()
         own = words[-2] if stage else words[-1]
         group = parts.setdefault(words[0], {})
@@ -66,6 +75,11 @@ def phrases(flat: Mapping[str, object]) -> dict[str, str]:
         first: " · ".join(v if own == first else f"{own} {v}" for own, v in group.items())
         for first, group in parts.items()
     }
+
+
+@cache
+def _defaults() -> dict[str, Scalar]:
+    return {p.name: p.default for p in [*document(Arch), *document(Recipe, "recipe.")]}
 
 
 def differing(configurations: Iterable[Mapping[str, object]]) -> set[str]:

@@ -1,10 +1,26 @@
-"""Seeds and threads before every test. Small networks train fastest on one thread."""
+"""Seeds and threads before every test, and Ray for those that ask for it.
 
+Small networks train fastest on one thread.
+"""
+
+import os
 import random
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those that need Ray's two cores run one after the other."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +30,17 @@ def seeded() -> Iterator[None]:
         torch.manual_seed(0)
         torch.set_num_threads(1)
     yield
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Ray with two cores, whose workers import `tabulated`."""
+    import ray
+
+    folder = tempfile.mkdtemp(prefix="rt-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
+        yield
+        ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ SMALL = {
     "width.each.channels": [8, 16, 24, 32],
     "output.constant.channels": [8, 16, 24],
     "output.each.channels": [8, 16, 24, 32],
-    "shortcut.attention.placement.stages.channels": [8, 16, 24],
+    "shortcut.attention.placement.stages.width.common.channels": [8, 16, 24],
 }
 
 

@@ -8,9 +8,15 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from studies.study import Study
 
 GIVEN: dict[str, Any] = {
     "study": {"name": "tabulated", "dataset": "digits", "trials": 12, "epochs": 9},
@@ -80,6 +86,15 @@ class Faulty(Tabulated):
         return super().report()
 
 
+class Impatient(Tabulated):
+    """Its recipe ends every second trial after four epochs, of which it keeps the first."""
+
+    def report(self) -> dict[str, Any]:
+        kept = val_error(self.job.number, 1)
+        last = self.job.number % 2 == 0 and self.epoch == 4
+        return {**super().report(), "kept_error": kept, "last": last}
+
+
 class Silent:
     """An observer that only counts."""
 
@@ -96,10 +111,27 @@ class Silent:
         self.calls.append("finished")
 
 
-def drive(folder: str) -> None:
-    from studies.run import run
+def study_of(**study: Any) -> "Study":
+    """Two trials at a time; whole tables (`space = {…}`) or keys of [study]."""
     from studies.study import Study
 
-    given = {**GIVEN, "study": {**GIVEN["study"], "concurrency": 2, "trials": 16}}
-    study = Study.from_dict(given, where="tabulated")
-    run(study, folder=Path(folder), observer=Silent(), trainable=Slow)
+    sections = ("limits", "baselines", "recipe", "space")
+    tables = {name: study.pop(name) for name in sections if name in study}
+    given = {**GIVEN, "study": {**GIVEN["study"], "concurrency": 2, **study}, **tables}
+    return Study.from_dict(given, where="tabulated.toml")
+
+
+def charged(study: "optuna.Study") -> "list[FrozenTrial]":
+    return [t for t in study.trials if "charged" in t.user_attrs]
+
+
+def trained_once(folder: Path) -> bool:
+    """No epoch was trained twice by anybody."""
+    logs = [p.read_text().split() for p in (folder / "trials").glob("*/trained.txt")]
+    return bool(logs) and all(len(set(lines)) == len(lines) for lines in logs)
+
+
+def drive(folder: str) -> None:
+    from studies.run import run
+
+    run(study_of(trials=16), folder=Path(folder), observer=Silent(), trainable=Slow)

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
-from studies.asha import Asha, FullFidelity, Rungs
+from studies.asha import Asha, FullFidelity, Rungs, fidelity
 
 
 def trial(number: int, max_epochs: int = 9, *, baseline: bool = False) -> Any:
@@ -16,8 +16,16 @@ def trial(number: int, max_epochs: int = 9, *, baseline: bool = False) -> Any:
     return SimpleNamespace(config={"job": job})
 
 
-def told(scheduler: FullFidelity, number: int, epoch: int, val_error: float, **of: Any) -> str:
-    result = {"epoch": epoch, "val_error": val_error}
+def told(
+    scheduler: FullFidelity,
+    number: int,
+    epoch: int,
+    val_error: float,
+    *,
+    last: bool = False,
+    **of: Any,
+) -> str:
+    result = {"epoch": epoch, "val_error": val_error, "last": last}
     return scheduler.on_trial_result(None, trial(number, **of), result)
 
 
@@ -70,6 +78,20 @@ def test_full_fidelity_and_errors_that_are_no_numbers_end_a_trial(scheduler: Ful
     assert told(scheduler, 0, 2, math.nan) == told(scheduler, 0, 2, math.inf) == TrialScheduler.STOP
     assert told(scheduler, 0, 8, 0.5) == TrialScheduler.CONTINUE
     assert scheduler.on_trial_result(None, trial(0), {"epoch": 1}) == TrialScheduler.STOP
+
+
+@pytest.mark.parametrize("scheduler", [FullFidelity(), Asha(Rungs(9))])
+def test_a_training_that_its_recipe_ended_is_at_full_fidelity(scheduler: FullFidelity) -> None:
+    assert told(scheduler, 0, 2, 0.5, last=True) == TrialScheduler.STOP
+    for epoch, last, part in ((2, False, 2 / 9), (2, True, 1), (9, False, 1), (9, True, 1)):
+        assert fidelity(trial(0).config["job"], {"epoch": epoch, "last": last}) == part
+
+
+def test_a_training_that_ended_early_at_a_rung_is_compared_there_with_others() -> None:
+    asha = Asha(Rungs(9))
+    for number in range(3):
+        assert told(asha, number, 3, 0.1, last=True) == TrialScheduler.STOP
+    assert told(asha, 3, 3, 0.5) == TrialScheduler.STOP
 
 
 def test_rungs_are_a_function_of_the_studys_curves() -> None:

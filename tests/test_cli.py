@@ -77,7 +77,17 @@ def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
 def test_without_a_command_the_help_is_shown(skipsearch: Command) -> None:
     status, out, _ = skipsearch()
     assert status == 0
-    for command in ("run", "status", "front", "check", "space", "presets", "describe", "dashboard"):
+    for command in (
+        "run",
+        "status",
+        "front",
+        "check",
+        "space",
+        "presets",
+        "recipes",
+        "describe",
+        "dashboard",
+    ):
         assert f"\n  {command} " in out
 
 
@@ -241,11 +251,31 @@ def test_space_lists_every_parameter(skipsearch: Command) -> None:
 def test_presets_are_listed_with_exact_counts(skipsearch: Command) -> None:
     from searchspace.presets import PRESETS
 
-    assert {r["name"]: r["params"] for r in json.loads(skipsearch("presets", "--json")[1])} == {
+    records = {r["name"]: r for r in json.loads(skipsearch("presets", "--json")[1])}
+    assert {name: r["params"] for name, r in records.items()} == {
         preset.name: preset.params for preset in PRESETS.values()
     }
-    _, out, _ = skipsearch("presets")
-    assert "23,520,842" in out
+    keys = "name source table printed params match why classes shape figures note recipe"
+    assert all(list(r) == [*keys.split(), "results", "arch"] for r in records.values())
+    cbam, resnet20 = records["dia/resnet164-cbam"], records["cnntention/resnet20"]
+    assert (cbam["printed"], cbam["params"], cbam["match"]) == ("1.92M", 1_902_982, False)
+    assert (cbam["figures"][0]["printed"], cbam["figures"][0]["match"]) == ("1.93M", True)
+    assert "23,130" in cbam["why"] and resnet20["match"] is None
+    assert records["as/out"]["results"][0]["mean"] == 5.63
+    assert records["as/out"]["recipe"] == "as/cifar"
+
+
+def test_the_table_of_presets_marks_the_printed_figures_that_are_met(skipsearch: Command) -> None:
+    from searchspace.presets import PRESETS
+
+    lines = skipsearch("presets")[1].splitlines()
+    rows = {words[0]: words[1:] for words in map(str.split, lines) if words and "/" in words[0]}
+    assert set(PRESETS) <= set(rows)
+    assert rows["as/resnet50"][:3] == ["23,520,842", "23.5M", "✓"]
+    assert rows["as/out-literal"][:3] == ["12,373,642", "12.7M", "✗"]
+    assert rows["dia/resnet164-cbam"][:5] == ["1,902,982", "1.92M", "1.93M", "✗", "✓"]
+    assert rows["cnntention/mha"][:3] == ["291,677", "–", "–"]
+    assert lines[-1].startswith("printed figures met: as 3 of 5, cnntention none given, dia 38 of")
 
 
 @pytest.mark.parametrize(
@@ -267,3 +297,21 @@ def test_a_name_in_the_package_is_the_function_whatever_was_imported() -> None:
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], check=True, env=env)
+
+
+def test_the_tree_of_the_space_is_the_one_in_docs(skipsearch: Command) -> None:
+    """Made anew by: skipsearch space --tree > docs/space.txt"""
+    status, out, _ = skipsearch("space", "--tree")
+    assert status == 0
+    assert out == (Path(__file__).parent.parent / "docs" / "space.txt").read_text()
+
+
+def test_recipes_say_where_they_are_from(skipsearch: Command) -> None:
+    status, out, _ = skipsearch("recipes", "--json")
+    records = {record["name"]: record for record in json.loads(out)}
+    assert status == 0
+    assert records["dia/resnet"]["recipe"]["epochs"] == 164
+    assert "Stated: 164 epochs" in records["dia/resnet"]["source"]
+    status, out, _ = skipsearch("recipes")
+    assert status == 0
+    assert all(f"\n{name}\n" in f"\n{out}" for name in records)

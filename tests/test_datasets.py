@@ -12,6 +12,7 @@ from torchvision.datasets import MNIST
 from trainers.convert import Wanted, converted
 from trainers.data import Data, Images, fingerprint, statistics
 from trainers.datasets import load
+from trainers.sources import digits
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -64,6 +65,22 @@ def test_the_split_depends_on_the_seed_and_the_test_images_never_do() -> None:
     one, same, other = load("digits", seed=1), load("digits", seed=1), load("digits", seed=2)
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)
     assert np.array_equal(one.test.images, other.test.images)
+
+
+def test_indices_say_where_each_image_of_a_part_stood_in_its_source(tmp_path: Path) -> None:
+    source = digits().train
+    for data in (load("digits", seed=3), load("digits", seed=3, train_subset=200)):
+        for part in (data.train, data.validation, data.test):
+            assert np.array_equal(source.images[part.index], part.images)
+            assert np.array_equal(source.labels[part.index], part.labels)
+    write_folder(tmp_path / "train", {"a": 20, "b": 10})
+    write_folder(tmp_path / "test", {"a": 4, "b": 3})
+    data = load(f"folder:{tmp_path}", image_size=6, validation=0.2)
+    assert len(data.test.index) == 0  # a part of its own
+    together = np.concatenate([data.train.index, data.validation.index])
+    assert sorted(together) == list(range(30))
+    number = data.validation.images[:, 0, 0, 0] + 20 * data.validation.labels
+    assert np.array_equal(data.validation.index, number)
 
 
 def test_a_fingerprint_tells_labels_and_shapes_apart() -> None:

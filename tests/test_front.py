@@ -73,12 +73,16 @@ def test_only_full_trials_are_on_the_front() -> None:
     assert {t.number for t in members} == expected
 
 
-def test_a_trial_that_is_complete_after_fewer_epochs_is_not_on_the_front() -> None:
+def test_a_trial_whose_recipe_ended_early_is_on_the_front_with_the_error_that_it_keeps() -> None:
     study = study_of((0.2, 100.0))
-    study.add_trial(
-        create_trial(values=[0.01, 1.0], user_attrs={"epochs": 1, "max_epochs": EPOCHS})
-    )
-    assert [t.number for t in front_trials(study)] == [0]
+    facts = {"epochs": 2, "max_epochs": EPOCHS}
+    curve = {1: 0.01, 2: 0.5}
+    study.add_trial(create_trial(values=[0.01, 1.0], user_attrs=facts, intermediate_values=curve))
+    (member,) = front_records(study)
+    assert (member["trial"], member["val_error"], member["epochs"]) == (1, 0.01, 2)
+    stopped = create_trial(state=TrialState.PRUNED, user_attrs=facts, intermediate_values=curve)
+    study.add_trial(stopped)
+    assert [t.number for t in front_trials(study)] == [1]
 
 
 def test_equal_networks_are_both_shown_and_copies_are_not() -> None:

@@ -1,22 +1,26 @@
 """The plan: what is printed is what is trained."""
 
+import importlib
+import pkgutil
+
 import pytest
 import torch
 from drawn import draw
 from torch import nn
 
-from searchspace import PRESETS, Arch, build, source
+from searchspace import PRESETS, Arch, build, layers, override, source
 from searchspace.assemble import assemble
-from searchspace.layers import blocks, gates, merge, network, norms, self_attention
+from searchspace.layers import gates
 from searchspace.plan import Call, call, classes, identity, module
 from searchspace.plan import source as print_plan
 
-LAYERS = {
-    name: value
-    for part in (blocks, gates, merge, network, norms, self_attention)
-    for name, value in vars(part).items()
-    if isinstance(value, type)
-}
+DEFINED = [
+    value
+    for found in pkgutil.iter_modules(layers.__path__, "searchspace.layers.")
+    for value in vars(importlib.import_module(found.name)).values()
+    if isinstance(value, type) and value.__module__ == found.name
+]
+LAYERS = {layer.__name__: layer for layer in DEFINED}
 
 
 def run(code: str) -> nn.Module:
@@ -45,12 +49,29 @@ def test_printed_code_builds_the_same_network_from_the_same_seed(seed: int) -> N
         assert torch.equal(built.eval()(x), printed.eval()(x))
 
 
-@pytest.mark.parametrize("name", ["as/kv-literal", "as/out", "cnntention/cbam"])
+@pytest.mark.parametrize("name", ["as/kv-literal", "as/out", "cnntention/cbam", "gradattn/rope"])
 def test_a_preset_prints_code_that_is_the_preset(name: str) -> None:
     torch.manual_seed(3)
     built = build(PRESETS[name].arch, classes=10)
     torch.manual_seed(3)
     assert_same(built, run(source(PRESETS[name].arch, classes=10)))
+
+
+def test_no_two_layers_have_one_name() -> None:
+    """Printed code names a layer by its class alone."""
+    assert len(LAYERS) == len(DEFINED)
+
+
+def test_a_gate_of_one_a_stage_prints_as_a_local_variable() -> None:
+    changes = {"gate": "srm", "gate.srm.sharing": "stage"}
+    code = source(override(Arch, changes), classes=10)
+    assert code.count("= StyleWeights(") == 3
+    assert code.count("StyleRecalibration(style_1, ") == 1  # printed in a loop of three blocks
+    whole = changes | {"gate.srm.norm": "stage"}
+    code = source(override(Arch, whole), classes=10)
+    assert "gate_1 = StyleRecalibration(StyleWeights(16), nn.BatchNorm1d(16))" in code
+    blocks = run(code).stages[0]
+    assert blocks[0].gate is blocks[1].gate is blocks[2].gate
 
 
 def test_printed_lines_have_at_most_100_columns() -> None:
@@ -88,4 +109,4 @@ def test_two_configurations_with_the_same_code_are_the_same_network() -> None:
 
 def test_a_plan_names_the_classes_it_calls() -> None:
     plan = assemble(PRESETS["cnntention/cbam"].arch, classes=10, shape=(3, 24, 24))
-    assert gates.ConvBlockAttention in classes(plan) and merge.Step not in classes(plan)
+    assert gates.ConvBlockAttention in classes(plan) and LAYERS["Step"] not in classes(plan)

@@ -2,26 +2,22 @@
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pandas as pd
 import pytest
-import ray
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
-from tabulated import GIVEN, Faulty, Silent, Tabulated, val_error
+from tabulated import Faulty, Silent, Tabulated, charged, study_of, trained_once, val_error
 
 import studies
 from searchspace.arch import Arch
@@ -30,9 +26,8 @@ from studies.check import check, load_data
 from studies.limits import Infeasible
 from studies.run import run
 from studies.store import Store, load, open_store
-from studies.study import Study
 from studies.suggest import space_hash
-from trainers.recipe import RECIPES
+from trainers.recipes import RECIPES
 from trainers.trainable import Job, NetworkTrial, checkpoints
 
 HERE = Path(__file__).parent
@@ -45,27 +40,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
 ]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    folder = tempfile.mkdtemp(prefix="rt-")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", PYTHONPATH)  # workers import `tabulated`
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
-        yield
-        ray.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def study_of(**study: Any) -> Study:
-    tables = {k: study.pop(k) for k in ("limits", "baselines", "space") if k in study}
-    given = {**GIVEN, "study": {**GIVEN["study"], "concurrency": 2, **study}, **tables}
-    return Study.from_dict(given, where="tabulated.toml")
-
-
-def charged(study: optuna.Study) -> list[FrozenTrial]:
-    return [t for t in study.trials if "charged" in t.user_attrs]
 
 
 def assert_true_states(study: optuna.Study) -> None:
@@ -92,12 +66,6 @@ def assert_true_states(study: optuna.Study) -> None:
         assert member.user_attrs["epochs"] == member.user_attrs["max_epochs"]
 
 
-def trained_once(folder: Path) -> bool:
-    """No epoch was trained twice by anybody."""
-    logs = [p.read_text().split() for p in (folder / "trials").glob("*/trained.txt")]
-    return bool(logs) and all(len(set(lines)) == len(lines) for lines in logs)
-
-
 def test_a_study_has_its_trials_with_true_states_and_whole_curves(
     cluster: None, tmp_path: Path
 ) -> None:
@@ -118,7 +86,8 @@ def test_a_study_has_its_trials_with_true_states_and_whole_curves(
     assert baseline.user_attrs["baseline"] == "cnntention/resnet20"
     assert baseline.state == TrialState.COMPLETE and baseline.user_attrs["params"] > 200_000
     assert observer.calls[0] == "started" and observer.calls[-1] == "finished"
-    assert (tmp_path / "a b" / "study.toml").exists() and trained_once(tmp_path / "a b")
+    assert {"study.toml", "split.json"} <= {p.name for p in (tmp_path / "a b").iterdir()}
+    assert trained_once(tmp_path / "a b")
 
 
 def test_a_finished_study_does_nothing_and_a_longer_one_goes_on(
@@ -174,10 +143,7 @@ def test_proposals_over_a_limit_are_neither_trained_nor_charged(
 def test_no_network_is_trained_twice_and_a_small_space_ends_the_study(
     cluster: None, tmp_path: Path
 ) -> None:
-    fixed = {"stages": 2, "blocks": 1, "body": "basic", "width": "constant", "output": "expansion"}
-    fixed |= {"norm": "batch", "last_norm": "batch", "gate": "none", "shortcut": "none"}
-    fixed |= {"stem_channels": 16, "stem": "conv3", "width.constant.channels": [8, 16]}
-    fixed |= {"output.expansion.ratio": 1, "activation": "post"}
+    fixed = {**encode(Arch(stages=2, blocks=(1, 1))), "stem_channels": [8, 16]}
     done = run(study_of(space=fixed), folder=tmp_path, observer=Silent(), trainable=Tabulated)
     assert len(charged(done)) == 2 < study_of().trials
     assert "200 proposals in a row" in done.user_attrs["exhausted"]

@@ -130,7 +130,7 @@ def test_a_driver_that_dies_at_any_write_loses_and_repeats_nothing(
     )
     crashes, done = 0, False
     while not done:
-        monkeypatch.setattr(Dying, "left", 5 + 7 * crashes % 31)
+        monkeypatch.setattr(Dying, "left", 5 + 23 * crashes % 101)
         try:
             searcher = begin(study, tmp_path)
             drive(searcher)
@@ -185,6 +185,29 @@ def test_a_trial_that_kills_its_driver_again_and_again_has_failed(tmp_path: Path
     (trial,) = searcher.store.trials
     assert trial.state == TrialState.FAIL
     assert trial.user_attrs["why"] == "its driver died 3 times in epoch 1"
+
+
+def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the_verdict(
+    tmp_path: Path,
+) -> None:
+    """What the worker reports again says that it was the last one: nothing more is trained."""
+    study = study_of(1)
+    searcher = begin(study, tmp_path)
+    config = searcher.suggest("t")
+    searcher.on_trial_result("t", {"epoch": 1, "val_error": 0.25})
+    last = {"epoch": 2, "val_error": 0.5, "kept_error": 0.25, "last": True}
+    searcher.on_trial_result("t", last)
+    del searcher
+    again = begin(study, tmp_path)
+    config = again.suggest("u")
+    assert isinstance(config, dict)
+    asha = Asha(Rungs(study.epochs))
+    assert asha.on_trial_result(None, SimpleNamespace(config=config), last) == "STOP"
+    again.on_trial_complete("u", last)
+    (trial,) = again.store.trials
+    assert trial.state == TrialState.COMPLETE and trial.values[0] == 0.25
+    assert trial.user_attrs["epochs"] == 2 and trial.user_attrs["fidelity"] == 1
+    assert again.finished
 
 
 def test_baselines_come_first_with_what_the_sampler_can_learn_of_them(tmp_path: Path) -> None:

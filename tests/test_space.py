@@ -8,6 +8,8 @@ import pytest
 
 from searchspace import Arch, encode, parse_space
 from searchspace.domains import values_of
+from searchspace.gates import GATES
+from searchspace.shortcuts import SHORTCUTS
 
 
 def test_a_value_pins_a_list_and_a_range_narrow_and_the_rest_is_free() -> None:
@@ -48,6 +50,7 @@ def test_the_size_of_a_space_is_the_number_of_its_architectures() -> None:
         "stages": [2, 3],
         "blocks": [1, 2],
         "body": "basic",
+        "body.basic.dropout": 0.0,
         "width": "each",
         "width.each.channels": 8,
         "output": "expansion",
@@ -56,12 +59,18 @@ def test_the_size_of_a_space_is_the_number_of_its_architectures() -> None:
         "last_norm": ["batch", "group"],
         "last_norm.group.groups": [1, 2, 4],
         "activation": "post",
+        "downsampling": "stride",
         "shortcut": ["none", "sum"],
+        "shortcut.sum.match": ["identity", "zero_pad"],
+        "shortcut.sum.add": ["plain", "layer_scale"],
+        "shortcut.sum.add.layer_scale.start": [0.1, 1.0],
+        "shortcut.sum.drop": 0.0,
         "gate": "none",
+        "head": "pool",
     }
     space = parse_space(Arch, given)
-    assert space.size() == (4 + 8) * 2 * 2 * (1 + 3) * (1 + 3)
-    seen = {space.sample(rng) for rng in [random.Random(1)] for _ in range(30_000)}
+    assert space.size() == (4 + 8) * 2 * 2 * (1 + 3) * (1 + 2 * (1 + 2))
+    seen = {space.sample(rng) for rng in [random.Random(1)] for _ in range(60_000)}
     assert len(seen) == space.size()
     assert math.isfinite(parse_space(Arch, {}).size())
 
@@ -97,7 +106,6 @@ def test_the_table_leaves_out_what_cannot_be_reached() -> None:
 
 def test_every_pair_of_shortcut_and_gate_can_be_drawn() -> None:
     space, rng = parse_space(Arch, {}), random.Random(0)
-    seen = {(a.shortcut.label, a.gate.label) for a in (space.sample(rng) for _ in range(1000))}
-    shortcuts = ("none", "sum", "concat", "weighted", "attention")
-    gates = ("none", "se", "eca", "cbam", "selfatt", "mha")
-    assert seen == set(product(shortcuts, gates))
+    seen = {(a.shortcut.label, a.gate.label) for a in (space.sample(rng) for _ in range(3000))}
+    labels = ([variant.label for variant in variants] for variants in (SHORTCUTS, GATES))
+    assert seen == set(product(*labels))

@@ -54,12 +54,18 @@ def test_a_study_without_trials_is_an_empty_table_with_its_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "constraints", "full"),
-    [(EPOCHS, None, True), (EPOCHS - 1, None, False), (EPOCHS, {"0": 0.1}, False)],
+    ("state", "epochs", "constraints", "full"),
+    [
+        (TrialState.COMPLETE, EPOCHS, {"0": 0.0}, True),
+        (TrialState.COMPLETE, EPOCHS - 1, {"0": 0.0}, True),  # its recipe ended it early
+        (TrialState.COMPLETE, EPOCHS, {"0": 0.1}, False),
+        (TrialState.PRUNED, EPOCHS - 1, {"0": 0.1}, False),
+    ],
 )
-def test_only_a_finished_feasible_trial_with_all_epochs_is_full(
-    epochs: int, constraints: dict[str, float] | None, full: bool
+def test_only_a_feasible_trial_whose_training_came_to_its_end_is_full(
+    state: TrialState, epochs: int, constraints: dict[str, float], full: bool
 ) -> None:
     facts = {"epochs": epochs, "max_epochs": EPOCHS}
-    trial = create_trial(values=[0.1, 1e5], user_attrs=facts, constraints=constraints)
+    values = [0.1, 1e5] if state == TrialState.COMPLETE else None
+    trial = create_trial(state=state, values=values, user_attrs=facts, constraints=constraints)
     assert is_full(trial) is full

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from searchspace import Arch, decode, encode, override
 from searchspace.domains import Choice, Floats, Integers
-from searchspace.shortcuts import Attention, Sum
+from searchspace.shortcuts import Attention, Identity, Sum
 from searchspace.walk import document
 
 
@@ -46,7 +46,8 @@ def test_every_drawn_name_is_documented_with_a_meaning() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"gate": "sse"}, "gate must be none | se | eca | cbam | selfatt | mha, got sse (nearest"),
+        ({"norm": "bach"}, "norm must be batch | layer | group | none, got bach (nearest: batch)"),
+        ({"gate": "sse"}, "got sse (nearest: se, "),
         ({"gates": "se"}, "gates is not a parameter (nearest: gate"),
         ({"shortcut.attention.heads": 2}, "has no effect here: it needs shortcut = attention"),
         ({"shortcut": "attention", "shortcut.attention.heads": 3}, "must be 4 | 1 | 2 | 8, got 3"),
@@ -78,7 +79,7 @@ def test_an_inactive_name_is_refused_when_decoding() -> None:
 
 
 def test_an_override_keeps_the_rest_and_fills_a_new_variant_with_its_defaults() -> None:
-    base = Arch(stem_channels=24, shortcut=Sum(match="identity"))
+    base = Arch(stem_channels=24, shortcut=Sum(match=Identity()))
     changed = override(Arch, {"shortcut": "attention", "blocks": 2, "blocks.3": 5}, base)
     assert changed.stem_channels == 24
     assert changed.shortcut == Attention()

@@ -24,6 +24,7 @@ class Draws:
     flip: Tensor  # bool
     brightness: Tensor  # float, 1 ± jitter
     contrast: Tensor  # float, 1 ± jitter
+    angle: Tensor  # float, ± rotate, degrees
 
 
 def draw(recipe: Recipe, batch: int, generator: torch.Generator) -> Draws:
@@ -33,13 +34,18 @@ def draw(recipe: Recipe, batch: int, generator: torch.Generator) -> Draws:
     coin_3B = torch.rand(3, batch, generator=generator, device=device)
     flip_B = coin_3B[0] < (0.5 if recipe.flip else 0.0)
     factor_2B = 1 + recipe.jitter * (2 * coin_3B[1:] - 1)
-    return Draws(shift_2B[0], shift_2B[1], flip_B, factor_2B[0], factor_2B[1])
+    angle_B = torch.zeros(batch, device=device)
+    if recipe.rotate:  # a recipe without it keeps the random numbers that it had before
+        angle_B = recipe.rotate * (2 * torch.rand(batch, generator=generator, device=device) - 1)
+    return Draws(shift_2B[0], shift_2B[1], flip_B, factor_2B[0], factor_2B[1], angle_B)
 
 
 def augment(
     x_BHWC: Tensor, draws: Draws, recipe: Recipe, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Tensor:
     """uint8 (B, H, W, C) → float (B, C, H, W) in channels_last memory, normalised."""
+    if recipe.rotate:
+        x_BHWC = rotate(x_BHWC, draws.angle)
     if recipe.crop or recipe.flip:
         x_BHWC = crop_and_flip(x_BHWC, draws, recipe.crop)
     if recipe.jitter == 0:
@@ -62,6 +68,33 @@ def crop_and_flip(x_BHWC: Tensor, draws: Draws, padding: int) -> Tensor:
     rows_BH = rows_BH + high * torch.arange(B, device=x_BHWC.device)[:, None]
     pixel_BHW = rows_BH[:, :, None] * wide + columns_BW[:, None, :]
     return padded.view(-1, C).index_select(0, pixel_BHW.view(-1)).view(B, H, W, C)
+
+
+def rotate(x_BHWC: Tensor, angle_B: Tensor) -> Tensor:
+    """Turns every image about its middle, counter-clockwise; black comes in at the corners.
+
+    Nearest pixel, the default of Pillow's `rotate` and of torchvision's RandomRotation. 2.5 times
+    the time of a crop.
+    """
+    B, H, W, C = x_BHWC.shape
+    turn_B11 = torch.deg2rad(angle_B)[:, None, None]
+    cos, sin = turn_B11.cos(), turn_B11.sin()
+    y_H1 = (torch.arange(H, device=x_BHWC.device) - (H - 1) / 2)[:, None]
+    x_W = torch.arange(W, device=x_BHWC.device) - (W - 1) / 2
+    row_BHW = (sin * x_W + cos * y_H1 + H / 2).floor().long()
+    column_BHW = (cos * x_W - sin * y_H1 + W / 2).floor().long()
+    inside_BHW = (row_BHW >= 0) & (row_BHW < H) & (column_BHW >= 0) & (column_BHW < W)
+    first_B11 = H * W * torch.arange(B, device=x_BHWC.device)[:, None, None]
+    pixel_BHW = torch.where(inside_BHW, first_B11 + row_BHW * W + column_BHW, 0)
+    turned = x_BHWC.reshape(-1, C).index_select(0, pixel_BHW.view(-1)).view(B, H, W, C)
+    return turned * inside_BHW[..., None]
+
+
+def recast(x_BHWC: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """What 8 bits make of normalised images (`train_images` of `Recipe`): × 255, without its
+    fraction, modulo 256."""
+    mean_C, std_C = (torch.tensor(part, device=x_BHWC.device) for part in (mean, std))
+    return ((x_BHWC / 255 - mean_C) / std_C * 255).to(torch.int32).to(torch.uint8)
 
 
 def normalise(

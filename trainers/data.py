@@ -5,7 +5,7 @@ read-only. Nothing here or in training writes to them.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ class Images:
 
     images: Array  # uint8 (N, H, W, C), C-contiguous
     labels: Array  # int64 (N,)
+    # int64 (N,), where each stood among the images of the data set that were split (those for
+    # training; all, where it has none for testing); empty for a part that was taken as it came
+    index: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -123,9 +123,10 @@ def _split(images: Images, count: int, seed: int) -> tuple[Images, Images]:
 
 
 def _at(images: Images, index: "np.typing.NDArray[np.int64]") -> Images:
-    return Images(images.images[index], images.labels[index])
+    source = images.index[index] if len(images.index) else index
+    return Images(images.images[index], images.labels[index], source)
 
 
 def _finished(images: Images, wanted: Wanted) -> Images:
     labels = np.ascontiguousarray(images.labels, np.int64)
-    return Images(converted(images.images, wanted), labels)
+    return Images(converted(images.images, wanted), labels, images.index)

@@ -1,11 +1,12 @@
-"""Loss and error of a model over one part of the data, without augmentation."""
+"""Loss and error of a model over one part of the data."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from trainers.augment import normalise
 from trainers.data import Data, Images
@@ -14,14 +15,28 @@ from trainers.device import Batches, autocast
 PIXELS = 2**19  # of a batch, 512 images of 32×32
 
 
+Prepare = Callable[[Tensor], Tensor]  # uint8 (B, H, W, C) → what the network sees
+
+
 def evaluate(
     model: nn.Module, data: Data, part: Literal["train", "validation", "test"], *, bf16: bool
 ) -> tuple[float, float]:
-    """(cross-entropy, part of the images that are wrong), on the device of the model."""
-    images: Images = getattr(data, part)
+    """(cross-entropy, part of the images that are wrong) without augmentation, on the device of
+    the model."""
+
+    def plain(images_BHWC: Tensor) -> Tensor:
+        return normalise(images_BHWC, data.mean, data.std)
+
+    return evaluate_as(plain, model, getattr(data, part), bf16=bf16)
+
+
+def evaluate_as(
+    prepare: Prepare, model: nn.Module, images: Images, *, bf16: bool
+) -> tuple[float, float]:
+    """The same of images that were prepared in some other way."""
     device = next(model.parameters()).device
     batches = Batches(images, device)
-    height, width = data.image_size
+    height, width = images.images.shape[1:3]
     count = max(1, PIXELS // (height * width))
     loss = torch.zeros((), device=device)
     wrong = torch.zeros((), device=device, dtype=torch.int64)
@@ -31,8 +46,9 @@ def evaluate(
         for start in range(0, len(images), count):
             index = np.arange(start, min(start + count, len(images)))
             images_BHWC, label_B = batches(index)
+            x_BCHW = prepare(images_BHWC)
             with autocast(device, bf16):
-                logits_BK = model(normalise(images_BHWC, data.mean, data.std))
+                logits_BK = model(x_BCHW)
             logits_BK = logits_BK.float()
             loss += F.cross_entropy(logits_BK, label_B, reduction="sum")
             wrong += (logits_BK.argmax(1) != label_B).sum()

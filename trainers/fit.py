@@ -3,8 +3,9 @@
     for epoch in fit(model, data, recipe, seed=0):
         print(epoch.epoch, epoch.val_error)
 
-What an epoch does is a pure function of the weights, the optimiser and (seed, epoch), so a stopped
-training continues from its state as if it had never stopped (bit-equal on the CPU).
+What an epoch does is a pure function of the weights, the optimiser, the validation errors so far
+and (seed, epoch), so a stopped training continues from its state as if it had never stopped
+(bit-equal on the CPU).
 """
 
 import copy
@@ -13,7 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,12 +23,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from searchspace.walk import encode
-from trainers.augment import augment, draw
+from trainers.augment import augment, draw, recast
 from trainers.data import Array, Data
 from trainers.device import Batches, autocast, bf16_chosen, peak_memory_bytes
-from trainers.evaluate import evaluate
+from trainers.evaluate import evaluate, evaluate_as
 from trainers.optimizer import optimizer_of
-from trainers.recipe import Recipe, lr_at, steps, steps_per_epoch, total_epochs
+from trainers.recipe import Recipe, is_over, lr_at, steps, steps_per_epoch
 
 LOOK = 32  # steps between looks at the loss: each look makes a GPU wait
 
@@ -35,8 +37,10 @@ LOOK = 32  # steps between looks at the loss: each look makes a GPU wait
 class Epoch:
     """What one epoch came to. Errors are parts of the images, 0 to 1.
 
-    `train_loss` and `train_error` are over the augmented images, as they were trained on;
-    `images_per_second` is of training alone, `seconds` includes the validation.
+    `train_loss` (cross-entropy without penalties, so that all layers compare) and `train_error`
+    are over the augmented images, as they were trained on; `images_per_second` is of training
+    alone, `seconds` includes the validation. `kept_error` is the validation error of the weights
+    that remain if training ends here: of this epoch, or the lowest so far under `keep = best`.
     `diverged` says where the loss became nan or infinite; it is "" in every sound record.
     """
 
@@ -46,10 +50,19 @@ class Epoch:
     train_error: float
     val_error: float
     val_loss: float
+    kept_error: float
+    last: bool  # training is over: all epochs, no more patience, or divergence
     seconds: float
     images_per_second: float
     peak_memory_bytes: int
     diverged: str
+
+
+@runtime_checkable
+class Penalised(Protocol):
+    """A layer that adds a loss of its own (SPEM)."""
+
+    def penalty(self) -> Tensor: ...
 
 
 class Fit:
@@ -62,7 +75,10 @@ class Fit:
         self.data, self.recipe, self.seed, self.device = data, recipe, seed, device
         self.optimizer = optimizer_of(model, recipe)
         self.epoch = 0  # epochs done
+        self.errors: list[float] = []  # of validation, one an epoch
+        self.best: dict[str, Any] = {}  # under `keep = best` the model's state at its lowest error
         self.diverged = ""
+        self.penalised = [layer for layer in model.modules() if isinstance(layer, Penalised)]
         self.bf16 = bf16_chosen(recipe.precision, device)
         self._batches = Batches(data.train, device)
         if device.type == "cuda":
@@ -71,21 +87,21 @@ class Fit:
     def __iter__(self) -> Iterator[Epoch]:
         return self
 
+    @property
+    def done(self) -> bool:
+        """Training is over, and the model has the weights that it keeps."""
+        return bool(self.diverged) or is_over(self.recipe, len(self.data.train), self.errors)
+
     def __next__(self) -> Epoch:
-        n_train = len(self.data.train)
-        if self.diverged or self.epoch == total_epochs(self.recipe, n_train):
+        if self.done:
             raise StopIteration
         self.epoch += 1
         start = time.perf_counter()
         with seeded(_mixed(self.seed, self.epoch), self.device):
             images, loss, error = self._train()
         trained = time.perf_counter()
-        val_loss = val_error = math.nan
-        if not self.diverged:
-            val_loss, val_error = evaluate(self.model, self.data, "validation", bf16=self.bf16)
-        if not self.diverged and not math.isfinite(val_loss):
-            self.diverged = f"validation loss is {val_loss} after epoch {self.epoch}"
-            val_loss = val_error = math.nan
+        val_loss, val_error = self._validate()
+        self._keep(val_error)
         return Epoch(
             epoch=self.epoch,
             lr=float(self.optimizer.param_groups[0]["lr"]),
@@ -93,6 +109,8 @@ class Fit:
             train_error=error,
             val_error=val_error,
             val_loss=val_loss,
+            kept_error=self._kept_error(val_error),
+            last=self.done,
             seconds=time.perf_counter() - start,
             images_per_second=images / (trained - start),
             peak_memory_bytes=peak_memory_bytes(self.device),
@@ -108,7 +126,8 @@ class Fit:
         batches = order(n_train, self.recipe, self.seed, self.epoch)[: total - first]
         losses, wrong, sizes = [], [], [len(index) for index in batches]
         for i, index in enumerate(batches):
-            loss, errors = self._step(index, lr_at(self.recipe, first + i, total), generator)
+            lr = lr_at(self.recipe, first + i, total, self.errors)
+            loss, errors = self._step(index, lr, generator)
             losses.append(loss)
             wrong.append(errors)
             if (i + 1) % LOOK == 0 or i + 1 == len(batches):
@@ -125,18 +144,59 @@ class Fit:
     def _step(self, index: Array, lr: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """One optimiser step; the mean loss and the number of wrong answers, on the device."""
         images_BHWC, label_B = self._batches(index)
-        draws = draw(self.recipe, len(index), generator)
-        x_BCHW = augment(images_BHWC, draws, self.recipe, self.data.mean, self.data.std)
+        if self.recipe.train_images == "recast":
+            images_BHWC = recast(images_BHWC, self.data.mean, self.data.std)
+        x_BCHW = self._augmented(images_BHWC, generator)
         with autocast(self.device, self.bf16):
             logits_BK = self.model(x_BCHW)
         logits_BK = logits_BK.float()
         loss = F.cross_entropy(logits_BK, label_B, label_smoothing=self.recipe.label_smoothing)
+        objective = loss
+        if self.penalised:
+            penalties = torch.stack([layer.penalty() for layer in self.penalised])
+            objective = loss + self.recipe.penalty * penalties.sum()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        objective.backward()  # type: ignore[no-untyped-call]
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
         return loss.detach(), (logits_BK.detach().argmax(1) != label_B).sum()
+
+    def _augmented(self, images_BHWC: Tensor, generator: torch.Generator) -> Tensor:
+        draws = draw(self.recipe, len(images_BHWC), generator)
+        return augment(images_BHWC, draws, self.recipe, self.data.mean, self.data.std)
+
+    def _validate(self) -> tuple[float, float]:
+        """Loss and error of the validation images (nan where training diverged)."""
+        if self.diverged:
+            return math.nan, math.nan
+        if self.recipe.validation_images == "plain":
+            loss, error = evaluate(self.model, self.data, "validation", bf16=self.bf16)
+        else:
+            generator = torch.Generator(self.device).manual_seed(_mixed(self.seed, self.epoch, 2))
+            prepare = partial(self._augmented, generator=generator)
+            loss, error = evaluate_as(prepare, self.model, self.data.validation, bf16=self.bf16)
+        if not math.isfinite(loss):
+            self.diverged = f"validation loss is {loss} after epoch {self.epoch}"
+            return math.nan, math.nan
+        return loss, error
+
+    def _keep(self, val_error: float) -> None:
+        """Note the error; copy the weights of the best epoch; give them back when all is over.
+
+        A deep copy, because `state_dict` returns the very tensors that training goes on to change:
+        GradAttn keeps those, so that its "best weights" are always its last ones.
+        """
+        if not self.diverged:
+            if self.recipe.keep == "best" and val_error < min(self.errors, default=math.inf):
+                self.best = copy.deepcopy(self.model.state_dict())
+            self.errors.append(val_error)
+        if self.done and self.best:
+            self.model.load_state_dict(self.best)
+            self.best = {}
+
+    def _kept_error(self, val_error: float) -> float:
+        return val_error if self.recipe.keep == "last" else min(self.errors, default=math.nan)
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to continue: a copy, which `torch.load(weights_only=True)` reads.
@@ -147,6 +207,8 @@ class Fit:
             "model": copy.deepcopy(self.model.state_dict()),
             "optimizer": copy.deepcopy(self.optimizer.state_dict()),
             "epoch": self.epoch,
+            "errors": list(self.errors),
+            "best": copy.deepcopy(self.best),
             "diverged": self.diverged,
             **self._identity(),
         }
@@ -162,6 +224,7 @@ class Fit:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.diverged = state["epoch"], state["diverged"]
+        self.errors, self.best = list(state["errors"]), copy.deepcopy(state["best"])
 
     def _identity(self) -> dict[str, Any]:
         return {

@@ -1,14 +1,12 @@
-"""How a network is trained: one configuration tree, searched, pinned and printed like `Arch`.
-
-Schedules are stated as parts of the whole training, so that one recipe means the same at any
-length, and a search may change `epochs` alone.
-"""
+"""How a network is trained: one configuration tree, searched, pinned and printed like `Arch`."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, assert_never
+from typing import ClassVar
 
 from searchspace.domains import Choice, Floats, choice, integer, one_of, real
+from trainers.schedule import Cosine, OneCycle, Plateau, Schedule, Step, rate, waits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,79 +47,69 @@ class Adam(Moments):
     label: ClassVar[str] = "adam"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OneCycle:
-    """A straight rise to `lr` and a straight fall to 0.
-
-    After https://arxiv.org/abs/1708.07120, which also cycles the momentum; here it stays.
-    """
-
-    label: ClassVar[str] = "one-cycle"
-    peak: float = real(0.25, 0.0, 0.9, doc="part of all steps after which lr is at its peak")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cosine:
-    """Half a cosine from `lr` to 0 after the warm-up, https://arxiv.org/abs/1608.03983"""
-
-    label: ClassVar[str] = "cosine"
-    warmup: float = real(0.1, 0.0, 0.9, doc="part of all steps over which lr rises from 0")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """`lr` multiplied by `factor` at two points."""
-
-    label: ClassVar[str] = "step"
-    warmup: float = real(0.0, 0.0, 0.1, doc="part of all steps over which lr rises from 0")
-    first: float = real(0.5, 0.1, 0.65, doc="part of all steps after which lr falls")
-    second: float = real(0.75, 0.65, 1.0, doc="part of all steps after which lr falls again")
-    factor: float = real(0.1, 0.01, 1.0, doc="what lr is multiplied by when it falls")
-
-
 Optimizer = SGD | AdamW | Adam
-Schedule = OneCycle | Cosine | Step
 NO_LIMIT = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Training ends with `epochs` or `iterations`, whichever comes first."""
+    """Training ends with `epochs`, `iterations` or `patience`, whichever comes first.
+
+    All that looks at results looks at the validation images. CNNtention's final runs stop early on
+    the test error and DIA reports the best test error of all epochs; neither can be written here,
+    for a test set that chooses anything is no test set.
+
+    The last two fields repeat mistakes of published code, so that its numbers can be met:
+
+    - `train_images = recast`: GradAttn takes its normalised training images, which leave 0 … 1, for
+      plain ones when it makes 8-bit images of them, so that all outside wraps around; augmented and
+      normalised once more, they have little in common with those of validation and test.
+    - `validation_images = augmented`: CNNtention cuts its validation images out of a set that
+      crops and mirrors at random, so that its errors are too high and vary from epoch to epoch.
+    """
 
     epochs: int = integer(10, 1, 2000, doc="passes over the training images")
     iterations: int = integer(NO_LIMIT, 100, NO_LIMIT, step=100, doc="most optimiser steps")
+    patience: int = integer(
+        0,
+        0,
+        1000,
+        search=Choice((0, 10, 20)),
+        doc="epochs in a row without improvement that end the training; 0: none do",
+    )
+    min_improvement: float = real(
+        0.0, 0.0, 0.9, doc="part by which the validation error must fall to count for patience"
+    )
+    keep: str = choice(
+        "last", "best", doc="weights that remain: of the last epoch, or of least validation error"
+    )
     batch_size: int = integer(128, 8, 8192, search=Choice((64, 128, 256)), doc="most images a step")
     optimizer: Optimizer = one_of(SGD, AdamW, Adam, doc="what turns gradients into steps")
     lr: float = real(0.1, 1e-6, 10.0, log=True, doc="learning rate at its peak")
-    schedule: Schedule = one_of(OneCycle, Cosine, Step, doc="learning rate over the training")
+    schedule: Schedule = one_of(
+        OneCycle, Cosine, Step, Plateau, doc="learning rate over the training"
+    )
     weight_decay: float = real(
         5e-4, 0.0, 1.0, search=Floats(1e-5, 1e-2, log=True), doc="pull of the weights towards 0"
     )
     decay: str = choice("weights", "all", doc="what decays: without norms and biases, or all")
+    penalty: float = real(
+        0.1, 0.0, 10.0, search=Floats(0.0, 1.0), doc="weight of losses that layers add (SPEM)"
+    )
     label_smoothing: float = real(0.0, 0.0, 0.5, doc="part of the target spread over all classes")
     crop: int = integer(0, 0, 8, doc="pixels of black padding around the image before a crop")
     flip: bool = choice(False, True, doc="mirror every second image; wrong for digits, letters")
+    rotate: float = real(
+        0.0, 0.0, 45.0, search=Floats(0.0, 15.0), doc="turn by up to so many degrees either way"
+    )
     jitter: float = real(0.0, 0.0, 0.9, doc="brightness and contrast vary by up to this part")
     precision: str = choice("auto", "bf16", "fp32", doc="auto: bf16 where the hardware has it")
-
-
-# `short` keeps flip off, because a mirrored digit is no digit; photographs want `flip = true`.
-# A crop of 1 pixel suits 8×8 digits and costs larger images nothing in 10 epochs.
-# `he2016`: https://arxiv.org/abs/1512.03385, section 4.2: 64k iterations of 128 images, lr 0.1
-# divided by 10 at 32k and 48k, weight decay 1e-4 on everything, no Nesterov momentum.
-RECIPES: dict[str, Recipe] = {
-    "short": Recipe(crop=1),
-    "he2016": Recipe(
-        epochs=2000,
-        iterations=64_000,
-        optimizer=SGD(nesterov=False),
-        schedule=Step(),
-        weight_decay=1e-4,
-        decay="all",
-        crop=4,
-        flip=True,
-    ),
-}
+    train_images: str = choice(
+        "plain", "recast", doc="recast: as published by GradAttn, wrapped around at 8 bits"
+    )
+    validation_images: str = choice(
+        "plain", "augmented", doc="augmented: as CNNtention tuned, cropped and mirrored at random"
+    )
 
 
 def steps_per_epoch(recipe: Recipe, n_train: int) -> int:
@@ -129,31 +117,30 @@ def steps_per_epoch(recipe: Recipe, n_train: int) -> int:
 
 
 def steps(recipe: Recipe, n_train: int) -> int:
-    """Optimiser steps in all, for that many training images."""
+    """Most optimiser steps, for that many training images."""
     return min(recipe.iterations, recipe.epochs * steps_per_epoch(recipe, n_train))
 
 
 def total_epochs(recipe: Recipe, n_train: int) -> int:
-    """Epochs in all; the last one is shorter where `iterations` end within it."""
+    """Most epochs; the last one is shorter where `iterations` end within it."""
     return math.ceil(steps(recipe, n_train) / steps_per_epoch(recipe, n_train))
 
 
-def lr_at(recipe: Recipe, step: int, total: int) -> float:
-    """The learning rate of step 0 ≤ `step` < `total`, taken at the middle of the step, so that
-    neither the first nor the last step of a cycle is spent at 0."""
-    return recipe.lr * _part(recipe.schedule, (step + 0.5) / total)
+def is_over(recipe: Recipe, n_train: int, errors: Sequence[float]) -> bool:
+    """Is training over after these validation errors, one an epoch?
+
+    An epoch improves where its error is below best · (1 − min_improvement), best being that of the
+    last epoch that improved; `patience` epochs in a row that do not are the end.
+    """
+    if len(errors) >= total_epochs(recipe, n_train):
+        return True
+    part = 1 - recipe.min_improvement
+    waited = waits(errors, lambda error, best: error < best * part)
+    return recipe.patience > 0 and max(waited, default=0) >= recipe.patience
 
 
-def _part(schedule: Schedule, done: float) -> float:
-    match schedule:
-        case OneCycle(peak=peak):
-            return done / peak if done < peak else (1 - done) / (1 - peak)
-        case Cosine(warmup=warmup):
-            if done < warmup:
-                return done / warmup
-            return 0.5 + 0.5 * math.cos(math.pi * (done - warmup) / (1 - warmup))
-        case Step(warmup=warmup, first=first, second=second, factor=factor):
-            rise = done / warmup if done < warmup else 1.0
-            return rise * factor ** ((done >= first) + (done >= second))
-        case _:
-            assert_never(schedule)
+def lr_at(recipe: Recipe, step: int, total: int, errors: Sequence[float] = ()) -> float:
+    """The learning rate of step 0 ≤ `step` < `total`, after the validation `errors` of the epochs
+    before it. Taken at the middle of the step, so that neither the first nor the last step of a
+    cycle is spent at 0."""
+    return rate(recipe.schedule, recipe.lr, (step + 0.5) / total, errors)

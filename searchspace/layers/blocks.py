@@ -8,24 +8,43 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+class Single(nn.Module):
+    """norm(conv(dropout(x))): one convolution."""
+
+    def __init__(self, dropout: nn.Module, conv: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.dropout, self.conv, self.norm = dropout, conv, norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(self.conv(self.dropout(x)))
+        return y
+
+
 class Basic(nn.Module):
-    """norm2(conv2(relu(norm1(conv1(x))))) (https://arxiv.org/abs/1512.03385, figure 5 left)."""
+    """norm2(conv2(dropout(relu(norm1(conv1(x)))))) (https://arxiv.org/abs/1512.03385, figure 5
+    left; the dropout is https://arxiv.org/abs/1605.07146's, section 2.4)."""
 
     def __init__(
-        self, conv1: nn.Module, norm1: nn.Module, conv2: nn.Module, norm2: nn.Module
+        self,
+        conv1: nn.Module,
+        norm1: nn.Module,
+        dropout: nn.Module,
+        conv2: nn.Module,
+        norm2: nn.Module,
     ) -> None:
         super().__init__()
         self.conv1, self.norm1 = conv1, norm1
-        self.conv2, self.norm2 = conv2, norm2
+        self.dropout, self.conv2, self.norm2 = dropout, conv2, norm2
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.norm1(self.conv1(x)))
-        y: Tensor = self.norm2(self.conv2(x))
+        y: Tensor = self.norm2(self.conv2(self.dropout(x)))
         return y
 
 
 class Bottleneck(nn.Module):
-    """norm3(conv3(relu(norm2(conv2(relu(norm1(conv1(x)))))))) (1512.03385, figure 5 right)."""
+    """norm3(conv3(dropout(relu(norm2(conv2(relu(norm1(conv1(x))))))))) (1512.03385, figure 5
+    right; the dropout where 1605.07146 has it, before the last convolution)."""
 
     def __init__(
         self,
@@ -33,34 +52,152 @@ class Bottleneck(nn.Module):
         norm1: nn.Module,
         conv2: nn.Module,
         norm2: nn.Module,
+        dropout: nn.Module,
         conv3: nn.Module,
         norm3: nn.Module,
     ) -> None:
         super().__init__()
         self.conv1, self.norm1 = conv1, norm1
         self.conv2, self.norm2 = conv2, norm2
-        self.conv3, self.norm3 = conv3, norm3
+        self.dropout, self.conv3, self.norm3 = dropout, conv3, norm3
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.norm1(self.conv1(x)))
         x = functional.relu(self.norm2(self.conv2(x)))
-        y: Tensor = self.norm3(self.conv3(x))
+        y: Tensor = self.norm3(self.conv3(self.dropout(x)))
+        return y
+
+
+class PreSingle(nn.Module):
+    """norm2(conv(dropout(relu(norm1(x))))): one convolution, activated before it.
+
+    In this and the two below the last norm is not in the source: the identity leaves it out.
+    """
+
+    def __init__(
+        self, norm1: nn.Module, dropout: nn.Module, conv: nn.Module, norm2: nn.Module
+    ) -> None:
+        super().__init__()
+        self.norm1, self.dropout, self.conv, self.norm2 = norm1, dropout, conv, norm2
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.norm1(x))
+        y: Tensor = self.norm2(self.conv(self.dropout(x)))
+        return y
+
+
+class PreBasic(nn.Module):
+    """norm3(conv2(dropout(relu(norm2(conv1(relu(norm1(x)))))))) (https://arxiv.org/abs/1603.05027,
+    figure 1b)."""
+
+    def __init__(
+        self,
+        norm1: nn.Module,
+        conv1: nn.Module,
+        norm2: nn.Module,
+        dropout: nn.Module,
+        conv2: nn.Module,
+        norm3: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = norm1, conv1
+        self.norm2, self.dropout, self.conv2, self.norm3 = norm2, dropout, conv2, norm3
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(functional.relu(self.norm1(x)))
+        x = functional.relu(self.norm2(x))
+        y: Tensor = self.norm3(self.conv2(self.dropout(x)))
+        return y
+
+
+class PreBottleneck(nn.Module):
+    """norm4(conv3(dropout(relu(norm3(conv2(relu(norm2(conv1(relu(norm1(x)))))))))))
+    (1603.05027, section 4)."""
+
+    def __init__(
+        self,
+        norm1: nn.Module,
+        conv1: nn.Module,
+        norm2: nn.Module,
+        conv2: nn.Module,
+        norm3: nn.Module,
+        dropout: nn.Module,
+        conv3: nn.Module,
+        norm4: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = norm1, conv1
+        self.norm2, self.conv2 = norm2, conv2
+        self.norm3, self.dropout, self.conv3, self.norm4 = norm3, dropout, conv3, norm4
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(functional.relu(self.norm1(x)))
+        x = self.conv2(functional.relu(self.norm2(x)))
+        x = functional.relu(self.norm3(x))
+        y: Tensor = self.norm4(self.conv3(self.dropout(x)))
         return y
 
 
 class Residual(nn.Module):
-    """activation(gate(body(x)) + skip(x))."""
+    """activation(add(skip(x), gate(body(x)))); `add` is one of `joins`.
+
+    Every block is join(z, gate(body(z))) with z = open(x): a stage whose gates carry a state from
+    block to block runs these four itself.
+    """
 
     def __init__(
-        self, body: nn.Module, gate: nn.Module, skip: nn.Module, activation: nn.Module
+        self,
+        body: nn.Module,
+        gate: nn.Module,
+        skip: nn.Module,
+        add: nn.Module,
+        activation: nn.Module,
     ) -> None:
         super().__init__()
         self.body, self.gate = body, gate
-        self.skip, self.activation = skip, activation
+        self.skip, self.add, self.activation = skip, add, activation
+
+    def open(self, x: Tensor) -> Tensor:
+        return x
+
+    def join(self, x: Tensor, gated: Tensor) -> Tensor:
+        y: Tensor = self.activation(self.add(self.skip(x), gated))
+        return y
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.activation(self.gate(self.body(x)) + self.skip(x))
+        return self.join(x, self.gate(self.body(x)))
+
+
+class Activated(nn.Module):
+    """activation(add(skip(z), gate(body(z)))) with z = relu(norm(x)): branch and skip share z.
+
+    A wide ResNet's block that changes the width (https://arxiv.org/abs/1605.07146); 1603.05027
+    takes the skip from x. The rest of the branch is a post-activation body.
+    """
+
+    def __init__(
+        self,
+        norm: nn.Module,
+        body: nn.Module,
+        gate: nn.Module,
+        skip: nn.Module,
+        add: nn.Module,
+        activation: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.norm, self.body, self.gate = norm, body, gate
+        self.skip, self.add, self.activation = skip, add, activation
+
+    def open(self, x: Tensor) -> Tensor:
+        return functional.relu(self.norm(x))
+
+    def join(self, z: Tensor, gated: Tensor) -> Tensor:
+        y: Tensor = self.activation(self.add(self.skip(z), gated))
         return y
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.open(x)
+        return self.join(z, self.gate(self.body(z)))
 
 
 class Plain(nn.Module):
@@ -70,9 +207,18 @@ class Plain(nn.Module):
         super().__init__()
         self.body, self.gate, self.activation = body, gate, activation
 
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.activation(self.gate(self.body(x)))
+    def open(self, x: Tensor) -> Tensor:
+        return x
+
+    def join(self, x: Tensor, gated: Tensor) -> Tensor:
+        y: Tensor = self.activation(gated)
         return y
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.join(x, self.gate(self.body(x)))
+
+
+Block = Residual | Activated | Plain
 
 
 class Subsample(nn.Module):

@@ -60,21 +60,33 @@ class EfficientChannel(nn.Module):
 class ConvBlockAttention(nn.Module):
     """Channel, then spatial mask (https://arxiv.org/abs/1807.06521, equations 2 and 3).
 
-    As in CNNtention and DIA: no norm at the spatial mask, no bias in the MLP; the maximum comes
-    before the mean. The residual of CNNtention is `Add` around it.
+    sigmoid(MLP(max x) + MLP(mean x)) over the channels, then sigmoid(norm(conv([max, mean]))) over
+    the positions. `bias` is of the convolution, `mlp_bias` of the MLP. The authors' code has
+    biases in the MLP and a batch norm of the one map as `norm`; CNNtention and DIA have no biases
+    there and the identity. The maximum comes before the mean. The residual of CNNtention is `Add`
+    around it.
     """
 
-    def __init__(self, channels: int, hidden: int, kernel: int, bias: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        hidden: int,
+        kernel: int,
+        bias: bool,
+        mlp_bias: bool,
+        norm: nn.Module,
+    ) -> None:
         super().__init__()
-        self.squeeze = nn.Linear(channels, hidden, bias=False)
-        self.excite = nn.Linear(hidden, channels, bias=False)
+        self.squeeze = nn.Linear(channels, hidden, bias=mlp_bias)
+        self.excite = nn.Linear(hidden, channels, bias=mlp_bias)
         self.spatial = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=bias)
+        self.norm = norm
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         summary = self._mlp(x_BCHW.amax((2, 3))) + self._mlp(x_BCHW.mean((2, 3)))
         x_BCHW = x_BCHW * torch.sigmoid(summary)[:, :, None, None]
         maps_B2HW = torch.stack((x_BCHW.amax(1), x_BCHW.mean(1)), dim=1)
-        return x_BCHW * torch.sigmoid(self.spatial(maps_B2HW))
+        return x_BCHW * torch.sigmoid(self.norm(self.spatial(maps_B2HW)))
 
     def _mlp(self, x_BC: Tensor) -> Tensor:
         y_BC: Tensor = self.excite(functional.relu(self.squeeze(x_BC)))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from searchspace.layers.depth_attention import depth_attention
+from searchspace.layers.recurrent import RecurrentBlock
 
 Entry = tuple[Tensor, ...]
 
@@ -69,6 +70,40 @@ class WeightedMerge(nn.Module):
         return self.weight.numel() * height * width
 
 
+class PseudoQueryMerge(nn.Module):
+    """Σ_i softmax_i(w·x_i/rms(x_i)) x_i over all entries, at each pixel: attention residuals
+    (https://arxiv.org/abs/2603.15031); rms over the channels, w from 0, which is the mean.
+
+    What differs: the source's RMS norm has a gain, which w absorbs, and its tokens are pixels here.
+    The maps are never stacked: what the backward keeps beyond them is a few numbers a pixel.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
+        maps = [entry[0] for entry in memory]
+        weights = torch.softmax(torch.stack([self._score(map_) for map_ in maps]), dim=0)
+        merged = maps[0] * weights[0]
+        for map_, weight in zip(maps[1:], weights[1:].unbind(), strict=True):
+            merged = torch.addcmul(merged, map_, weight)
+        return merged.to(maps[-1].dtype)
+
+    def _score(self, map_BCHW: Tensor) -> Tensor:
+        """Under autocast in float32: half precision would round the exponent."""
+        product_B1HW: Tensor = (map_BCHW * self.query[:, None, None]).sum(1, keepdim=True)
+        precise = torch.promote_types(map_BCHW.dtype, torch.float32)
+        norm_B1HW = torch.linalg.vector_norm(map_BCHW, dim=1, keepdim=True, dtype=precise)
+        score: Tensor = product_B1HW * (norm_B1HW.square() / map_BCHW.shape[1] + 1e-5).rsqrt()
+        return score
+
+    def macs(self, x: Tensor, memory: list[Entry]) -> int:
+        """Scores and weighted sum: 2·H·W·n·C; the norms are not counted, as elsewhere."""
+        _, channels, height, width = memory[-1][0].shape
+        return 2 * height * width * len(memory) * channels
+
+
 class AttentionMerge(nn.Module):
     """project(Σ_j softmax_j(q·k_j/√d) v_j): at each pixel, the newest output attends over all
     entries (AS, equation 3.2)."""
@@ -95,15 +130,23 @@ class Start(nn.Module):
         super().__init__()
         self.norm, self.store, self.block, self.after = norm, store, block, after
 
+    def open(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        return x, [*memory, self.store(self.norm(x))]
+
+    def close(self, memory: list[Entry]) -> list[Entry]:
+        kept: list[Entry] = self.after(memory)
+        return kept
+
     def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
-        memory = [*memory, self.store(self.norm(x))]
-        return self.block(x), self.after(memory)
+        x, memory = self.open(x, memory)
+        return self.block(x), self.close(memory)
 
 
 class Step(nn.Module):
     """block(merge(x, memory)), with the newest output stored first.
 
-    `before` adapts the memory before it is merged, `after` once the block has run.
+    `before` adapts the memory before it is merged, `after` once the block has run: all but the
+    block are `open` and `close`.
     """
 
     def __init__(
@@ -119,10 +162,18 @@ class Step(nn.Module):
         self.norm, self.store, self.before = norm, store, before
         self.merge, self.block, self.after = merge, block, after
 
-    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+    def open(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
         entry = self.norm(x)
         memory = self.before([*memory, self.store(entry)])
-        return self.block(self.merge(entry, memory)), self.after(memory)
+        return self.merge(entry, memory), memory
+
+    def close(self, memory: list[Entry]) -> list[Entry]:
+        kept: list[Entry] = self.after(memory)
+        return kept
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        merged, memory = self.open(x, memory)
+        return self.block(merged), self.close(memory)
 
 
 class CompressStep(nn.Module):
@@ -136,8 +187,47 @@ class CompressStep(nn.Module):
         return self.transition([*(entry[0] for entry in memory), x]), []
 
 
-class Newest(nn.Module):
-    """The newest output itself: the classifier reads no shortcut."""
+class Steps(nn.ModuleList):
+    """A stage: its steps one after the other."""
+
+    def __init__(self, *steps: nn.Module) -> None:
+        super().__init__(steps)
 
     def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        for step in self:
+            x, memory = step(x, memory)
         return x, memory
+
+
+class RecurrentSteps(nn.ModuleList):
+    """A stage whose gates are recurrent: each block's gate hands a state to the next one's.
+
+    The state is None before the first gate.
+    """
+
+    def __init__(self, *steps: nn.Module) -> None:
+        super().__init__(steps)
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        state: object = None
+        for step in self:
+            assert isinstance(step, Start | Step) and isinstance(step.block, RecurrentBlock)
+            merged, memory = step.open(x, memory)
+            z = step.block.open(merged)
+            gated, state = step.block.gate(step.block.body(z), state)
+            x, memory = step.block.join(z, gated), step.close(memory)
+        return x, memory
+
+
+class Newest(nn.Module):
+    """The newest output: the classifier reads no shortcut.
+
+    `last` is what a network that is activated before its convolutions ends with, or the identity.
+    """
+
+    def __init__(self, last: nn.Module) -> None:
+        super().__init__()
+        self.last = last
+
+    def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
+        return self.last(x), memory

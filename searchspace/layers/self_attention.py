@@ -3,22 +3,31 @@
 Shapes: B batch, C channels, N = H·W positions, G heads of D = C/G channels.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class SelfAttention(nn.Module):
-    """softmax(q·kᵀ)·v over all positions: one head, no scale, no output projection."""
+    """softmax(q·kᵀ)·v over all positions: one head, no scale, no output projection.
 
-    def __init__(self, channels: int) -> None:
+    `transposed` sums over the queries, softmax(q·kᵀ)ᵀ·v, as an early run of the authors did.
+    """
+
+    def __init__(self, channels: int, transposed: bool) -> None:
         super().__init__()
+        self.transposed = transposed
         self.query = nn.Conv2d(channels, channels, 1)
         self.key = nn.Conv2d(channels, channels, 1)
         self.value = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         q, k, v = self.query(x_BCHW), self.key(x_BCHW), self.value(x_BCHW)
-        return attend_positions(q, k, v, heads=1, scale=1.0)
+        if not self.transposed:
+            return attend_positions(q, k, v, heads=1, scale=1.0)
+        weights_BNN = torch.softmax(q.flatten(2).mT @ k.flatten(2), dim=2)
+        y: Tensor = (v.flatten(2) @ weights_BNN.to(v.dtype)).view(v.shape)
+        return y
 
     def macs(self, x_BCHW: Tensor) -> int:
         """Of the two products; the convolutions count themselves."""

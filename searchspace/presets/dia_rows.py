@@ -1,0 +1,44 @@
+"""Rows of DIA's tables: a backbone with a gate, one in every block or one a stage."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from searchspace.gates import Gate
+from searchspace.places import Placed
+from searchspace.presets.preset import Preset, Result, variant
+
+
+@dataclass(frozen=True)
+class Row:
+    """A gate on a backbone, and its parameters for the first data set of the backbone."""
+
+    label: str
+    gate: Gate
+    params: int
+    shared: int = 0  # with one gate a stage; 0 where the table has no such row
+    printed: tuple[str, ...] = ()  # of `params`, then for the backbone's other data sets
+    note: str = ""
+    why: str = ""
+    results: tuple[Result, ...] = ()
+
+
+def systems(base: Preset, table: str, *rows: Row) -> Iterator[Preset]:
+    """`base-label` of each row, and `base-label-shared` with one gate a stage."""
+    for row in rows:
+        name = f"{base.name}-{row.label}"
+        yield variant(
+            base,
+            name,
+            replace(base.arch, gate=row.gate),
+            row.params,
+            *row.printed,
+            table=table,
+            note=row.note,
+            why=row.why,
+            results=row.results,
+        )
+        if row.shared:
+            assert isinstance(row.gate, Placed)
+            arch = replace(base.arch, gate=replace(row.gate, sharing="stage"))
+            shared = f"{name}-shared"
+            yield variant(base, shared, arch, row.shared, table="table 3", note=row.note)

@@ -1,0 +1,106 @@
+"""What a preset says: a published system's architecture, its printed figures, its results."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from searchspace.arch import Arch
+
+Shape = tuple[int, int, int]  # channels, height, width
+Metric = Literal["test_error", "test_accuracy", "validation_accuracy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """The parameters of a system for one data set, counted, and as its paper prints them."""
+
+    dataset: str
+    classes: int
+    shape: Shape
+    params: int  # exact
+    printed: str = ""
+
+    @property
+    def match(self) -> bool | None:
+        return met(self.printed, self.params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A published error or accuracy, in per cent, as printed."""
+
+    dataset: str
+    metric: Metric
+    mean: float
+    sd: float | None = None  # None where it is not given
+    n: int | None = None  # runs; None where they are not said
+    seeds: tuple[int, ...] = ()
+    table: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A published system: what it is, what its paper prints of it, and what of that is met."""
+
+    name: str
+    arch: Arch
+    source: str
+    table: str  # where the system stands, "" where our notes do not say
+    params: int  # exact, for `classes` classes and images of `shape`
+    printed: str = ""  # `params` as the paper prints it, "" where it does not or our notes do not
+    classes: int = 10
+    shape: Shape = (3, 32, 32)
+    figures: tuple[Figure, ...] = ()  # for other data sets
+    note: str = ""  # what differs from the source, and which reading of it this is
+    why: str = ""  # why a printed figure is not met
+    recipe: str = ""  # its name in trainers.recipes, "" where the source gives none
+    results: tuple[Result, ...] = ()
+
+    @property
+    def match(self) -> bool | None:
+        """Whether the printed figure is met; None where none is printed."""
+        return met(self.printed, self.params)
+
+
+def met(printed: str, params: int) -> bool | None:
+    """Whether `params`, rounded as `printed` (such as 1.95M), is that; None where none is."""
+    if not printed:
+        return None
+    decimals = len(printed.removesuffix("M").partition(".")[2])
+    return f"{Decimal(params) / 10**6:.{decimals}f}M" == printed
+
+
+def variant(
+    base: Preset,
+    name: str,
+    arch: Arch,
+    params: int,
+    *printed: str,
+    table: str,
+    note: str = "",
+    why: str = "",
+    results: tuple[Result, ...] = (),
+) -> Preset:
+    """A system of the same paper as `base`, for the same data sets, trained by the same recipe.
+
+    `printed` are its figures for the classes and shape of `base`, then for the others in their
+    order. From data set to data set its count changes as that of `base`.
+    """
+    first, *others = [*printed, *[""] * (1 + len(base.figures) - len(printed))]
+    figures = (
+        replace(figure, params=params + figure.params - base.params, printed=text)
+        for figure, text in zip(base.figures, others, strict=True)
+    )
+    return replace(
+        base,
+        name=name,
+        arch=arch,
+        params=params,
+        printed=first,
+        figures=tuple(figures),
+        table=table,
+        note=note,
+        why=why,
+        results=results,
+    )

@@ -1,0 +1,47 @@
+"""A stage as the plans of its parts see it: its number, its widths, and what its blocks share."""
+
+from dataclasses import dataclass, field
+
+from searchspace.arch import Arch
+from searchspace.gates import NoGate
+from searchspace.places import SomeStages
+from searchspace.plan import Call
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One stage of `arch`; `outputs` are the channels that its blocks put out.
+
+    `shared` holds the calls that its blocks have in common: one object is one shared module.
+    """
+
+    arch: Arch
+    number: int  # from 0
+    outputs: int
+    shared: dict[tuple[object, ...], Call] = field(default_factory=dict)
+
+    @property
+    def inner(self) -> int:
+        """Channels inside the blocks."""
+        return self.arch.inner_widths[self.number]
+
+    @property
+    def blocks(self) -> int:
+        return self.arch.blocks[self.number]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the stage has the gate, wherever it stands."""
+        gate = self.arch.gate
+        if isinstance(gate, NoGate):
+            return False
+        return not isinstance(gate.stages, SomeStages) or gate.stages.gated[self.number]
+
+    def depth(self, block: int) -> float:
+        """The block's place in the network: above 0, and 1 for the last one."""
+        before = sum(self.arch.blocks[: self.number])
+        return (before + block + 1) / sum(self.arch.blocks)
+
+
+def stages(arch: Arch, outputs: tuple[int, ...]) -> list[Stage]:
+    return [Stage(arch, number, width) for number, width in enumerate(outputs)]

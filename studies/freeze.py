@@ -1,0 +1,67 @@
+"""What a study is, compared with what it was begun with and written down.
+
+`study.toml` has all its settings, `split.json` which images it trains on and validates with.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from studies.store import Store
+from studies.study import Study
+from trainers.data import Data, fingerprint
+
+PARTS = ("train", "validation", "test")
+
+
+def freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
+    """By the driver that leads the study and no other. Raises ValueError for changed data."""
+    digest = fingerprint(data)
+    _check_data(study, store, data, digest)
+    store.study.set_user_attr("study", study.to_dict())
+    try:
+        _write(folder / "study.toml", tomli_w.dumps(study.to_dict()))
+        _write(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")
+    except OSError as error:
+        raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
+
+
+def split_document(study: Study, data: Data, digest: str) -> dict[str, Any]:
+    """`index` has the positions of each part's images among those of the data set that were split,
+    counted from 0 (`Images.index`); a part that the data set has of its own is not in it."""
+    parts = {name: getattr(data, name) for name in PARTS}
+    return {
+        "dataset": study.dataset,
+        "seed": study.seed,
+        "fingerprint": digest,
+        "images": {name: len(images) for name, images in parts.items()},
+        "index": {n: images.index.tolist() for n, images in parts.items() if len(images.index)},
+    }
+
+
+def _check_data(study: Study, store: Store, data: Data, digest: str) -> None:
+    now = {
+        "fingerprint": digest,
+        "classes": list(data.classes),
+        "shape": list(data.shape),
+        "train": len(data.train),
+        "validation": len(data.validation),
+    }
+    before = store.study.user_attrs.get("data", now)
+    changed = [key for key, value in now.items() if before[key] != value]
+    if changed:
+        raise ValueError(
+            f"{study.where} [study] dataset {study.dataset} is not what the study was begun with: "
+            f"{', '.join(changed)} differ; give the study another name"
+        )
+    store.study.set_user_attr("data", now)
+
+
+def _write(path: Path, text: str) -> None:
+    """Readers see the old file or the new one, never half of one."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(text)
+    part.replace(path)

@@ -1,0 +1,143 @@
+"""Recipes by name: ours, and those of the papers, each with what of it was stated, read or chosen.
+
+Common to the papers' recipes (`PAPER`): weight decay on everything, no Nesterov momentum, no
+warm-up, no label smoothing. Images are always normalised by the statistics of the training images;
+dropout belongs to the architecture, the number of training images to the study.
+"""
+
+from dataclasses import dataclass, replace
+
+from trainers.recipe import SGD, Adam, Recipe
+from trainers.schedule import Plateau, Step
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`source`: where a recipe is from. "Stated" is what the paper prints, "read" what its code
+    or logs say, "chosen" what neither says and is ours."""
+
+    recipe: Recipe
+    source: str
+
+
+PAPER = Recipe(optimizer=SGD(nesterov=False), weight_decay=1e-4, decay="all", crop=4, flip=True)
+HE2016 = replace(PAPER, epochs=2000, iterations=64_000, schedule=Step(first=0.5, second=0.75))
+DIA = replace(PAPER, epochs=164, schedule=Step(first=81 / 164, second=122 / 164))
+CNNTENTION = replace(
+    PAPER,
+    epochs=182,
+    schedule=Step(first=91 / 182, second=136 / 182),
+    patience=20,
+    min_improvement=1e-3,
+)
+AICNN = replace(PAPER, weight_decay=5e-4, jitter=0.2)
+GRADATTN = replace(
+    PAPER,
+    epochs=100,
+    optimizer=Adam(),
+    lr=1e-3,
+    schedule=Plateau(),
+    patience=7,
+    keep="best",
+    crop=0,
+    rotate=10.0,
+    jitter=0.1,
+)
+
+PRESETS: dict[str, Preset] = {
+    # No flip, because a mirrored digit is no digit; photographs want `flip = true`. A crop of 1
+    # pixel suits 8×8 digits and costs larger images nothing in 10 epochs.
+    "short": Preset(Recipe(crop=1), "ours: for searches"),
+    "he2016": Preset(
+        HE2016,
+        "https://arxiv.org/abs/1512.03385, section 4.2. Stated: all (64k iterations of 128 images, "
+        "lr 0.1 divided by 10 at 32k and 48k, weight decay 1e-4, crop and flip), but that it "
+        "subtracts a mean image.",
+    ),
+    "as/cifar": Preset(
+        HE2016,
+        "Introducing attention shortcuts in convolutional neural networks, ERA 33(8). Stated: all; "
+        "the numbers are those of he2016.",
+    ),
+    "dia/resnet": Preset(
+        DIA,
+        "DIA, tables 3, 4, 10 to 13. Stated: 164 epochs, falls at 81 and 122, weight decay 1e-4. "
+        "Read: lr, momentum, batch size, crop, flip; 0.1 for the penalty of SPEM, the default "
+        "here. The scripts report the best test error of all epochs; here test is never looked at.",
+    ),
+    "dia/resnet-plain": Preset(
+        replace(DIA, crop=0, flip=False),
+        "DIA, table 15: dia/resnet without augmentation. Stated: that; the rest as in dia/resnet.",
+    ),
+    "dia/wrn": Preset(
+        replace(
+            DIA,
+            epochs=200,
+            schedule=Step(first=0.4, second=0.6, third=0.8, factor=0.2),
+            weight_decay=5e-4,
+        ),
+        "DIA, table 4, WRN52-4. Read: all (200 epochs, × 0.2 at 80, 120 and 160, weight decay "
+        "5e-4). Its dropout of 0.3 belongs to the architecture.",
+    ),
+    "dia/resnext": Preset(
+        replace(DIA, epochs=300, schedule=Step(first=0.5, second=0.75), weight_decay=5e-4),
+        "DIA, table 4, ResNeXt. Read: all (300 epochs, a default of the script; falls at 150 and "
+        "225, weight decay 5e-4).",
+    ),
+    "dia/repository": Preset(
+        replace(DIA, epochs=180, schedule=Step(first=60 / 180, second=120 / 180)),
+        "The ResNet command of DIA's repository, which differs from the paper's dia/resnet. Read: "
+        "all (180 epochs, falls at 60 and 120, weight decay 1e-4).",
+    ),
+    "cnntention/baseline": Preset(
+        CNNTENTION,
+        "CNNtention, https://arxiv.org/abs/2412.11657, its ResNet-20. Read: all. It stops on the "
+        "test error, trained on all images; here on the validation error.",
+    ),
+    "cnntention/attention": Preset(
+        replace(
+            CNNTENTION,
+            optimizer=Adam(),
+            lr=5e-4,
+            weight_decay=1e-3,
+            schedule=Step(first=91 / 182, second=115 / 182),
+        ),
+        "CNNtention, the final runs of SelfAtt and MHA. Read: all; stops like cnntention/baseline.",
+    ),
+    "cnntention/cbam": Preset(
+        replace(
+            CNNTENTION,
+            optimizer=Adam(),
+            lr=5e-3,
+            schedule=Step(first=45 / 182, second=91 / 182, third=136 / 182),
+        ),
+        "CNNtention, the final run of CBAM-16. Read: all; stops like cnntention/baseline.",
+    ),
+    "cnntention/tuning": Preset(
+        replace(CNNTENTION, patience=0, validation_images="augmented"),
+        "CNNtention, the runs behind table 2. Read: validation images (10 % or 20 %) are augmented "
+        "like those of training, the last epoch counts. Chosen: the optimiser of the baseline.",
+    ),
+    "aicnn/cifar": Preset(
+        replace(AICNN, epochs=200, schedule=Step(first=0.5, second=0.75)),
+        "AICNN on CIFAR. Stated: SGD, lr 0.1 × 0.1, weight decay 5e-4, 200 epochs of batches of "
+        "128; flip, crop and jitter without numbers. Chosen: falls at 100 and 150, 4 pixels, 0.2.",
+    ),
+    "aicnn/imagenet": Preset(
+        replace(AICNN, epochs=90, batch_size=256, schedule=Step(first=30 / 90, second=60 / 90)),
+        "AICNN on ImageNet. Stated: 90 epochs of batches of 256, the rest as in aicnn/cifar. "
+        "Chosen: falls at 30 and 60, a crop of 4 pixels (no resized crop here), jitter 0.2.",
+    ),
+    "gradattn/default": Preset(
+        GRADATTN,
+        "GradAttn as it was meant. Read: Adam, lr 1e-3 × 0.2 on a plateau of 3 epochs, stop after "
+        "7, 100 epochs, and for MedMNIST rotation, flip, jitter (SVHN, PCam and Tiny: none of "
+        "them; PAD: batches of 64). Chosen: the same augmentation for CIFAR-10 and FashionMNIST.",
+    ),
+    "gradattn/as-published": Preset(
+        replace(GRADATTN, keep="last", train_images="recast"),
+        "GradAttn on CIFAR-10 and FashionMNIST as it was run. Read: training images recast at 8 "
+        "bits, best weights never restored; the rest as in gradattn/default.",
+    ),
+}
+RECIPES: dict[str, Recipe] = {name: preset.recipe for name, preset in PRESETS.items()}
