@@ -21,19 +21,18 @@ from studies.run import run
 from studies.searcher import StudySearcher
 from studies.store import Store
 from studies.study import Study
+from trainers.training import Job
 
 
-class Instant(tune.Trainable):
+class Instant:
     """A curve out of the number of the trial: training takes no time."""
 
-    def setup(self, config: dict[str, Any]) -> None:
-        self.reset_config(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.job, self.epoch = new_config["job"], 0
+    def __init__(self, job: Job) -> None:
+        self.job, self.epoch = job, 0
         digest = hashlib.sha256(json.dumps(dict(self.job.arch)).encode()).digest()
         self.best = digest[0] / 512
-        return True
+
+    def close(self) -> None: ...
 
     def step(self) -> dict[str, Any]:
         self.epoch += 1
@@ -102,7 +101,7 @@ def measure(trials: int, sampler: str, concurrency: int) -> dict[str, Any]:
             Study.from_dict(given, where="overhead"),
             folder=Path(folder) / "overhead",
             observer=watching,
-            trainable=Instant,
+            begin=Instant,
         )
         in_all = time.perf_counter() - started
         size = (Path(folder) / "overhead" / "study.db").stat().st_size

@@ -130,15 +130,15 @@ class Arch:
     gate: Gate = one_of(*GATES, doc="attention on features")
     head: Head = one_of(Pool, Tokens, doc="what reads the features")
     init: str = choice(
-        "kaiming",
         "convolutions",
+        "kaiming",
         "zero_bias",
         "classifier",
         "small",
         "framework",
-        search=("kaiming",),
-        doc="initial weights: Kaiming fan-out everywhere; of convolutions only; with linear "
-        "biases 0; with a Kaiming classifier; with linear weights N(0, 0.01); torch's own",
+        search=("convolutions",),
+        doc="initial weights: Kaiming fan-out of convolutions; of linear layers too; with the "
+        "classifier's bias 0; and its weights Kaiming; with linear weights N(0, 0.01); torch's own",
     )
 
     def __post_init__(self) -> None:

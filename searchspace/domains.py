@@ -10,6 +10,7 @@ A field is declared once, with its default, its domain and its one-line doc:
 """
 
 import math
+import random
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -25,6 +26,12 @@ class Choice:
 
     def __contains__(self, value: object) -> bool:
         return any(type(value) is type(v) and value == v for v in self.values)
+
+    def as_float(self, whole: int) -> int | float:
+        """The one of the values that is equal, where all are floats; else the number itself."""
+        floats = [value for value in self.values if type(value) is float]
+        equal = [value for value in floats if value == whole]
+        return equal[0] if equal and len(floats) == len(self.values) else whole
 
     def __str__(self) -> str:
         return " | ".join(map(_plain, self.values))
@@ -59,10 +66,25 @@ class Floats:
     def __contains__(self, value: object) -> bool:
         if type(value) not in (int, float):
             return False
-        return self.low <= float(value) <= self.high  # type: ignore[arg-type]
+        return self.low <= value <= self.high  # type: ignore[operator]
 
     def __str__(self) -> str:
         return f"{self.low:g} … {self.high:g}"
+
+    def at(self, part: float) -> float:
+        """The value at a part of the range, 0 to 1; even on the logarithm where so said."""
+        part = min(1.0, max(0.0, part))
+        if self.log:
+            between = math.exp(math.log(self.low) + part * math.log(self.high / self.low))
+        else:
+            between = self.low + part * (self.high - self.low)
+        return min(self.high, max(self.low, between))
+
+    def part(self, value: float) -> float:
+        """The inverse of `at`."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
 
 
 Domain = Choice | Integers | Floats
@@ -137,6 +159,8 @@ def check(name: str, domain: Domain, value: object) -> Scalar:
 
     Raises ValueError with name, rule and value where it is outside.
     """
+    if isinstance(domain, Choice) and type(value) is int:
+        value = domain.as_float(value)
     if value not in domain:
         raise ValueError(f"{name} must be {domain}, got {_plain(value)}{_hint(domain, value)}")
     assert isinstance(value, bool | int | float | str)
@@ -150,8 +174,19 @@ def values_of(domain: Domain) -> tuple[Scalar, ...] | None:
             return values
         case Integers(low, high, step):
             return tuple(range(low, high + 1, step))
+        case Floats(low, high):
+            return (low,) if low == high else None
+
+
+def uniform(domain: Domain, rng: random.Random) -> Scalar:
+    """Any value, each as likely (evenly on the logarithm where so said)."""
+    match domain:
+        case Choice(values):
+            return rng.choice(values)
+        case Integers(low, high, step):
+            return rng.randrange(low, high + 1, step)
         case Floats():
-            return None
+            return domain.at(rng.random())
 
 
 def size_of(domain: Domain) -> float:

@@ -57,6 +57,13 @@ class CBAM(Placed):
     kernel: int = choice(7, 3, 5, doc="kernel of the spatial mask")
     bias: bool = choice(True, False, doc="bias of the spatial convolution")
     mlp_bias: bool = choice(False, True, doc="biases of the two linear layers")
+    mlp: str = choice(
+        "linear",
+        "convolution",
+        search=("linear",),
+        doc="the two layers of the channel mask: linear, or 1×1 convolutions, which differ in how "
+        "they start",
+    )
     spatial_norm: str = choice("none", "batch", doc="norm after the spatial convolution")
 
 

@@ -176,8 +176,8 @@ def _function(stage: Stage, gate: gates.OneMap, channels: int, style: Call | Non
 def _cbam(gate: gates.CBAM, channels: int) -> Call:
     hidden = max(1, channels // gate.reduction)
     norm = call(nn.BatchNorm2d, 1) if gate.spatial_norm == "batch" else call(nn.Identity)
-    biases = {"bias": gate.bias, "mlp_bias": gate.mlp_bias}
-    return call(layers.ConvBlockAttention, channels, hidden, gate.kernel, **biases, norm=norm)
+    kinds = {"bias": gate.bias, "mlp_bias": gate.mlp_bias, "norm": norm, "mlp": gate.mlp}
+    return call(layers.ConvBlockAttention, channels, hidden, gate.kernel, **kinds)
 
 
 def _parallel(gate: gates.InputAttention, channels: int) -> Call:

@@ -1,11 +1,11 @@
 """A space: a tree of configurations whose parameters are pinned, narrowed or left free."""
 
-import math
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 from searchspace.domains import (
     Choice,
@@ -18,9 +18,12 @@ from searchspace.domains import (
     check,
     nearest,
     size_of,
+    uniform,
     values_of,
 )
 from searchspace.walk import Config, Pick, document, every_stage, walk
+
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Space(Generic[Config]):
 
     def sample(self, rng: random.Random) -> Config:
         """One configuration, each free parameter drawn uniformly (log-uniformly where so said)."""
-        return self.draw(lambda _name, domain, _default: _uniform(domain, rng))
+        return self.draw(lambda _name, domain, _default: uniform(domain, rng))
 
     def domain(self, name: str) -> Domain:
         """What the study says of `name`, of every stage, or what is sensible to search."""
@@ -65,6 +68,10 @@ class Space(Generic[Config]):
                 row = {"name": p.name, "domain": domain, "default": str(p.default)}
                 rows.append(row | {"condition": p.condition, "doc": p.doc})
         return rows
+
+    def every(self) -> Iterator[Config]:
+        """All configurations, one after the other; for a space of finite size."""
+        return every(self.draw)
 
     def size(self) -> float:
         """How many configurations there are (inf with a continuous parameter)."""
@@ -85,6 +92,38 @@ class Space(Generic[Config]):
             if isinstance(domain, Choice) and label not in domain:
                 return False
         return True
+
+
+def every(draw: Callable[[Pick], Drawn]) -> Iterator[Drawn]:
+    """All that `draw` can come to, one after the other, without what the classes refuse."""
+    count: Odometer | None = Odometer([])
+    while count is not None:
+        with suppress(ValueError):  # may come before all was asked: then nothing of it can be
+            yield draw(count.pick)
+        count = count.next()
+
+
+@dataclass
+class Odometer:
+    """Answers a walk with the values at `places`, and the first ones after these."""
+
+    places: list[int]
+    sizes: list[int] = field(default_factory=list)
+
+    def pick(self, _name: str, domain: Domain, _default: Scalar) -> Scalar:
+        values = values_of(domain) or ()
+        if len(self.sizes) == len(self.places):
+            self.places.append(0)
+        self.sizes.append(len(values))
+        return values[self.places[len(self.sizes) - 1]]
+
+    def next(self) -> "Odometer | None":
+        """One further: the last place that can move does; None after the last configuration."""
+        pairs = zip(self.places, self.sizes, strict=True)
+        movable = [at for at, (place, size) in enumerate(pairs) if place + 1 < size]
+        if not movable:
+            return None
+        return Odometer([*self.places[: movable[-1]], self.places[movable[-1]] + 1])
 
 
 def parse_space(
@@ -142,18 +181,6 @@ def _range(name: str, full: Domain, value: Mapping[str, Any]) -> Domain:
         raise ValueError(f"{name} step must be a multiple of {full.step}, got {step}")
     low, high = int(low), int(high)
     return Integers(low, low + (high - low) // step * step, step)
-
-
-def _uniform(domain: Domain, rng: random.Random) -> Scalar:
-    match domain:
-        case Choice(values):
-            return rng.choice(values)
-        case Integers(low, high, step):
-            return rng.randrange(low, high + 1, step)
-        case Floats(low, high, log):
-            if log:
-                return math.exp(rng.uniform(math.log(low), math.log(high)))
-            return rng.uniform(low, high)
 
 
 def _count(space: Space[Any], cls: type, prefix: str, stages: int) -> float:

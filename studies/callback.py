@@ -1,63 +1,29 @@
-"""What happens beside the trials while Ray Tune runs: signs of life, errors, an end by Ctrl-C."""
+"""What happens beside the trials while Ray Tune runs: signs of life, errors, an early end."""
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ray import cloudpickle
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from studies.ending import Ending
+from studies.observer import Observer
 from studies.searcher import StudySearcher
-from studies.store import Store
 
 LOOK_SECONDS = 1.0
 
 
-class Observer(Protocol):
-    """Who shows a study while it runs; called from the driver, never at the same time."""
-
-    def started(self, store: Store) -> None: ...
-    def changed(self, store: Store) -> None: ...
-    def finished(self, store: Store) -> None: ...
-
-
-class Stop:
-    """Set by the first Ctrl-C; the second one ends at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self, _signal: int, _frame: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, self)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-
 class StudyCallback(Callback):  # type: ignore[misc]
-    def __init__(self, searcher: StudySearcher, observer: Observer, stop: Stop) -> None:
-        self.searcher, self.observer, self.stop = searcher, observer, stop
+    def __init__(self, searcher: StudySearcher, observer: Observer, ending: Ending) -> None:
+        self.searcher, self.observer, self.ending = searcher, observer, ending
         self.looked = 0.0
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Many times a second, between two events, when nothing is half-done."""
-        if self.stop.asked:
+        if self.ending.due:
             raise KeyboardInterrupt
         self.searcher.store.beat()
         if time.monotonic() - self.looked > LOOK_SECONDS:

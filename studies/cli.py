@@ -26,7 +26,7 @@ Target = Annotated[
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change the study file; may be repeated."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated."),
 ]
 Folder = Annotated[Path, typer.Option(help="Where studies are kept.", metavar="DIR")]
 Storage = Annotated[
@@ -59,26 +59,41 @@ def run(
     data_dir: DataDir = None,
     folder: Folder = RUNS,
     storage: Storage = None,
+    max_hours: Annotated[
+        float | None, typer.Option(metavar="HOURS", help="End cleanly after so long.")
+    ] = None,
+    max_trial_minutes: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Stop a trial that takes longer.")
+    ] = None,
+    serial: Annotated[
+        bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
     from studies.study import Study
 
     # before Ray is loaded, which takes seconds
-    plan = Study.from_file(study_file, _with_data(changes, data_dir))
+    named = _named(data_dir=data_dir, max_hours=max_hours, max_trial_minutes=max_trial_minutes)
+    plan = Study.from_file(study_file, [*(changes or []), *named])
     if not quiet:
         typer.echo(f"{plan.name}: {plan.trials} trials of {plan.epochs} epochs on {plan.dataset}")
     from studies.running import run_and_show
 
     raise typer.Exit(
-        run_and_show(plan, folder=folder, storage=storage, quiet=quiet, command=sys.argv[1:])
+        run_and_show(
+            plan, folder=folder, storage=storage, serial=serial, quiet=quiet, command=sys.argv[1:]
+        )
     )
 
 
-def _with_data(changes: list[str] | None, data_dir: Path | None) -> list[str]:
-    """The changes to a study file, `--data-dir` among them."""
-    named = [] if data_dir is None else [f"data_dir={json.dumps(str(data_dir))}"]
-    return [*(changes or []), *named]
+def _named(**options: object) -> list[str]:
+    """Options that stand for keys of [study], as changes to the study file."""
+    given = {key: value for key, value in options.items() if value is not None}
+    return [
+        f"{key}={json.dumps(str(value) if isinstance(value, Path) else value)}"
+        for key, value in given.items()
+    ]
 
 
 @app.command()
@@ -129,7 +144,7 @@ def check(study_file: StudyFile, changes: Changes = None, data_dir: DataDir = No
     from studies.check import check as check_study
     from studies.study import Study
 
-    plan = Study.from_file(study_file, _with_data(changes, data_dir))
+    plan = Study.from_file(study_file, [*(changes or []), *_named(data_dir=data_dir)])
     for line in check_study(plan).lines():
         typer.echo(line)
 

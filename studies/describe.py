@@ -141,15 +141,15 @@ def source_of(network: Network) -> str:
 
 def preset_records() -> list[dict[str, Any]]:
     """What `presets --json` prints; results are in per cent, `match` is null where no figure is
-    printed."""
+    printed, `alternative` true where another preset claims the same printed figures."""
     from searchspace.presets import PRESETS
 
     return [_preset_record(preset) for preset in PRESETS.values()]
 
 
 def _preset_record(preset: "Preset") -> dict[str, Any]:
-    keys = ("name", "source", "table", "printed", "params", "match", "why", "classes", "shape")
-    record: dict[str, Any] = {key: getattr(preset, key) for key in keys}
+    keys = "name source table printed params match alternative why classes shape"
+    record: dict[str, Any] = {key: getattr(preset, key) for key in keys.split()}
     record["figures"] = [asdict(figure) | {"match": figure.match} for figure in preset.figures]
     record |= {"note": preset.note, "recipe": preset.recipe}
     record["results"] = [asdict(result) for result in preset.results]

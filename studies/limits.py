@@ -34,27 +34,40 @@ class Networks:
     study: Study
     classes: int
     shape: tuple[int, int, int]
-    _latency: dict[str, float] = field(default_factory=dict)
+    _identity: dict[Arch, str] = field(default_factory=dict)
+    _cost: dict[str, Cost] = field(default_factory=dict)
+
+    def identity(self, arch: Arch) -> str:
+        """Raises ValueError with the reason where the network does not fit the images."""
+        from searchspace.assemble import assemble
+        from searchspace.plan import identity
+
+        if arch not in self._identity:
+            plan = assemble(arch, classes=self.classes, shape=self.shape)
+            self._identity[arch] = identity(plan)
+        return self._identity[arch]
 
     def cost(self, arch: Arch) -> Cost:
-        """Raises ValueError with the reason where the network does not fit the images."""
+        """As `identity`; each network is counted once."""
+        key = self.identity(arch)
+        if key not in self._cost:
+            self._cost[key] = self._counted(arch)
+        return self._cost[key]
+
+    def _counted(self, arch: Arch) -> Cost:
         from searchspace.cost import describe
 
         described = describe(arch, classes=self.classes, shape=self.shape)
         timed = "latency_ms" in (*self.study.objectives, *self.study.limits)
-        latency = self._latency_ms(arch, described.identity) if timed else None
+        latency = self._latency_ms(arch) if timed else None
         return Cost(described.identity, described.params, described.macs, latency)
 
-    def _latency_ms(self, arch: Arch, identity: str) -> float:
+    def _latency_ms(self, arch: Arch) -> float:
         """Of one image, measured once a network on the driver's machine, beside the workers."""
         from searchspace.cost import latency_ms
 
-        if identity not in self._latency:
-            device = "cuda" if self.study.gpus_per_trial else "cpu"
-            self._latency[identity] = latency_ms(
-                arch, classes=self.classes, shape=self.shape, batch=1, device=device
-            )
-        return self._latency[identity]
+        device = "cuda" if self.study.gpus_per_trial else "cpu"
+        return latency_ms(arch, classes=self.classes, shape=self.shape, batch=1, device=device)
 
     def violations(self, cost: Cost) -> list[float]:
         """By which part of it each limit is exceeded; ≤ 0 where it is kept."""

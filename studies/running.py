@@ -8,9 +8,9 @@ from pathlib import Path
 
 import optuna
 
-from studies.callback import Observer
 from studies.find import RUNS
 from studies.limits import Infeasible
+from studies.observer import Observer
 from studies.progress import Progress
 from studies.report import Report
 from studies.run import run
@@ -44,25 +44,34 @@ class Together:
             observer.finished(store)
 
 
-def run_study(plan: Study, *, folder: Path = RUNS, storage: str | None = None) -> optuna.Study:
-    """Run a study or continue it, silently, its files under `folder/<name>`.
+def run_study(
+    plan: Study, *, folder: Path = RUNS, storage: str | None = None, serial: bool = False
+) -> optuna.Study:
+    """Run a study or continue it, silently, its files under `folder/<name>`; `serial`: in this
+    process, one trial after the other, without Ray.
 
     Raises ValueError for bad input, Infeasible where no network is within the limits, and
     KeyboardInterrupt after Ctrl-C; calling it again continues.
     """
     home = folder / plan.name
-    return run(plan, storage=storage, folder=home, observer=Report(home))
+    return run(plan, storage=storage, folder=home, observer=Report(home), in_process=serial)
 
 
 def run_and_show(
-    plan: Study, *, folder: Path, storage: str | None, quiet: bool, command: Sequence[str]
+    plan: Study,
+    *,
+    folder: Path,
+    storage: str | None,
+    serial: bool,
+    quiet: bool,
+    command: Sequence[str],
 ) -> int:
     """Run the study, print its front and where its page is. Returns the exit status."""
     home = folder / plan.name
     report, terminal = Report(home), console()
     observer = Together(report) if quiet else Together(Progress(terminal), report)
     try:
-        study = run(plan, storage=storage, folder=home, observer=observer)
+        study = run(plan, storage=storage, folder=home, observer=observer, in_process=serial)
     except Infeasible as reason:
         print(f"error: {reason}", file=sys.stderr)
         return NOTHING_FEASIBLE

@@ -1,14 +1,13 @@
-"""Ray Tune asks here for trials and reports here; Optuna's study remembers.
+"""Who trains next, and what became of it: the same for every executor.
 
-Ray's part is disposable: every start is a new Tune experiment. What was training when the last
-driver died is handed out again first, then the sampler is asked.
+What was training when the last driver died is handed out again first, then what waits at a rung
+and may go on, then the sampler is asked.
 """
 
-import json
 import math
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +16,89 @@ from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
 from searchspace.arch import Arch
-from searchspace.domains import Scalar
 from searchspace.walk import decode, encode
 from studies import suggest
-from studies.asha import fidelity
+from studies.halving import Rungs
+from studies.jobs import cost_of, job_of, key_of
 from studies.limits import Cost, Networks
-from studies.store import RETRY, Store, Verdict
+from studies.order import AsTheyCome, InOrder, Order
+from studies.parking import Parking
+from studies.proposing import Proposal, Proposer
+from studies.scheduler import fidelity
+from studies.store import RETRY, Store, Verdict, undone
 from studies.study import Study
+from studies.verdicts import Live, verdict_of
 from trainers.recipe import Recipe, total_epochs
-from trainers.trainable import Job
+from trainers.training import Job
 
 # Proposals in a row that are not worth training: after the first number the sampler is taken to be
 # stuck and networks are drawn at random, after the second one the space to be exhausted.
 STUCK, EXHAUSTED = 10, 200
+SMALL_SPACE = 1000  # configurations up to which a space is listed to say that it is exhausted
 REPEATED = 1e-6  # violation of a repeat: behind every finished trial, before every stopped one
-Asked = optuna.Trial | FrozenTrial
-Key = tuple[str, str]
-
-
-@dataclass
-class Live:
-    """A trial in training."""
-
-    trial: Asked
-    job: Job
-    cost: Cost
-    worker: tuple[Any, Any] | None = None
+Pair = tuple[Arch, Recipe]
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
     """The bridge. All knowledge is in the store; this holds the trials in flight."""
 
     def __init__(
-        self, study: Study, store: Store, networks: Networks, n_train: int, folder: Path
+        self,
+        study: Study,
+        store: Store,
+        networks: Networks,
+        n_train: int,
+        folder: Path,
+        rungs: Rungs | None = None,
     ) -> None:
         super().__init__()
         self.setup, self.store, self.networks = study, store, networks
-        self.n_train, self.folder = n_train, folder
+        self.n_train, self.folder, self.rungs = n_train, folder, rungs
         self.live: dict[str, Live] = {}
-        self.exhausted = ""
-        self.waiting = deque(store.interrupted())
-        charged = [t for t in store.trials if "charged" in t.user_attrs]
+        self.parking = Parking(store, rungs)
+        self.ended = False
+        self.exhausted, self.failing, self.failures = "", "", 0
+        self.waiting: deque[FrozenTrial] = deque()
+        charged = [(t.number, t.user_attrs) for t in store.trials if "charged" in t.user_attrs]
         self.charged = len(charged)
-        self.seen = {
-            _key(t.user_attrs["identity"], t.user_attrs["recipe"]): t.number for t in charged
-        }
-        seed = suggest.derived_seed(study.seed, len(store.trials))
-        store.study.sampler = suggest.sampler(study.sampler, seed)
+        seen = {key_of(facts["identity"], facts["recipe"]): number for number, facts in charged}
+        self.proposer = self._proposer(seen)
+        self.order: Order = InOrder(study.concurrency - 1) if study.deterministic else AsTheyCome()
+        self._take_up()
         self._enqueue_baselines()
+
+    def _proposer(self, seen: dict[Hashable, int]) -> Proposer[Pair]:
+        study, networks = self.setup, self.networks
+        size = study.arch_space.size() * study.recipe_space.size()
+        return Proposer(
+            partial(suggest.draw, study),
+            lambda pair: key_of(networks.identity(pair[0]), encode(pair[1])),
+            seen=seen,
+            allowed=lambda pair: not networks.over(networks.cost(pair[0])),
+            every=partial(suggest.every, study) if size <= SMALL_SPACE else None,
+            mutate=study.repeats == "mutate",
+        )
+
+    def _take_up(self) -> None:
+        """What a dead driver left: ended but not told, waiting at a rung, in training."""
+        for trial in self.store.interrupted():
+            self.order.asked(trial.number)
+            facts = trial.user_attrs
+            if "verdict" in facts:
+                tell = partial(self.store.tell, trial, Verdict.from_dict(facts["verdict"]))
+                self.order.ended(trial.number, tell)
+            elif not self.parking.found(trial):
+                self.waiting.append(trial)
+        if self.charged >= self.setup.trials:
+            self.ended = True
+            self.order.flush()
 
     def _enqueue_baselines(self) -> None:
         """Those that were not told as abandoned, once."""
         there = {
             t.user_attrs["baseline"]
             for t in self.store.trials
-            if "baseline" in t.user_attrs and ("charged" in t.user_attrs or _undone(t))
+            if "baseline" in t.user_attrs and ("charged" in t.user_attrs or undone(t))
         }
         for name, arch in self.setup.baselines.items():
             if name not in there:
@@ -82,49 +109,83 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     @property
     def finished(self) -> bool:
         """Nothing is left to train."""
-        left = self.waiting or self.store.study.get_trials(False, (TrialState.WAITING,))
-        return not left and self.charged >= self.setup.trials
+        asked_for = self.store.study.get_trials(False, (TrialState.WAITING,))
+        open_trials = self.waiting or self.parking or asked_for
+        return not open_trials and self.charged >= self.setup.trials
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        live = self._again(self.waiting.popleft()) if self.waiting else self._next()
-        if live is None:
+        """The next job; None for "not yet"; FINISHED when nothing is left."""
+        if self.failing:
             return str(Searcher.FINISHED)
+        live = self._resumed()
+        if live is None and (promoted := self.parking.promoted()):
+            live = self._attached(promoted)
+        if live is None:
+            if not self.order.may_ask():
+                return None
+            live = self._next()
+        if live is None and self.live and self.parking.open:
+            return None  # who trains may come to wait, or make room for who waits
+        if live is None and (last := self.parking.last()):
+            live = self._attached(last)
+        if live is None:
+            return self._end()
         self.live[trial_id] = live
         return {"job": live.job}
 
-    def _again(self, trial: FrozenTrial) -> Live | None:
+    def _end(self) -> str:
+        """Nothing more is asked for: who waits has ended, and all is told as it ends."""
+        self.ended = True
+        for trial, verdict in self.parking.ended(self.networks):
+            self._conclude(trial, verdict)
+        self.order.flush()
+        return str(Searcher.FINISHED)
+
+    def _resumed(self) -> Live | None:
         """A trial of a dead driver, from its last checkpoint."""
-        facts, at = trial.user_attrs, trial.last_step or 0
-        attempts = 1 + facts["attempts"] if facts.get("attached_at") == at else 1
-        if attempts > RETRY:
+        while self.waiting:
+            trial = self.waiting.popleft()
+            at = trial.last_step or 0
+            facts = trial.user_attrs
+            attempts = 1 + facts["attempts"] if facts.get("attached_at") == at else 1
+            if attempts <= RETRY:
+                self.store.note(trial, attempts=attempts, attached_at=at)
+                return self._attached(trial)
             why = f"its driver died {RETRY} times in epoch {at + 1}"
-            self.store.conclude(trial, Verdict(TrialState.FAIL, why, []))
-            return self._again(self.waiting.popleft()) if self.waiting else self._next()
-        self.store.note(trial, attempts=attempts, attached_at=at)
+            self._conclude(trial, Verdict(TrialState.FAIL, why, []))
+        return None
+
+    def _attached(self, trial: FrozenTrial) -> Live:
+        facts = trial.user_attrs
         arch, recipe = decode(Arch, facts["arch"]), decode(Recipe, facts["recipe"])
-        latency = facts.get("latency_ms")
-        cost = Cost(facts["identity"], facts["params"], facts["macs"], latency)
-        return Live(trial, self._job(trial.number, arch, recipe, facts), cost)
+        return Live(trial, self._job(trial.number, arch, recipe, facts), cost_of(facts))
 
     def _next(self) -> Live | None:
         """The next proposal that is worth training; None when the study is done."""
         for unpaid in range(EXHAUSTED):
-            if self.charged >= self.setup.trials:
+            if self.charged >= self.setup.trials or self._spent() or self.exhausted:
                 return None
-            if unpaid == STUCK:
-                seed = suggest.derived_seed(self.setup.seed, len(self.store.trials))
-                self.store.study.sampler = suggest.sampler("random", seed)
-            live = self._proposed(self.store.study.ask())
+            name = self.setup.sampler if unpaid < STUCK else "random"
+            seed = suggest.derived_seed(self.setup.seed, self.store.answered)
+            self.store.study.sampler = suggest.sampler(name, seed, study_seed=self.setup.seed)
+            live = self._proposed(self.store.study.ask(), seed)
             if live:
                 return live
         self.exhausted = f"{EXHAUSTED} proposals in a row were repeats or not within the limits"
         return None
 
-    def _proposed(self, trial: optuna.Trial) -> Live | None:
+    def _spent(self) -> bool:
+        """Whether the epochs of all trials together are."""
+        budget = self.setup.epoch_budget
+        return budget is not None and sum(t.last_step or 0 for t in self.store.trials) >= budget
+
+    def _proposed(self, trial: optuna.Trial, seed: int) -> Live | None:
         """None for a proposal that was answered without training."""
         facts: dict[str, Any] = {}
         try:
-            arch, recipe, facts = self._configuration(trial)
+            proposal = self._configuration(trial, seed)
+            arch, recipe = proposal.config
+            facts = {"arch": encode(arch), "recipe": encode(recipe)}
             cost = self.networks.cost(arch)
         except ValueError as error:
             self.store.note(trial, **facts)
@@ -135,57 +196,58 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         facts |= {"identity": cost.identity, "params": cost.params, "macs": cost.macs}
         if cost.latency_ms is not None:
             facts["latency_ms"] = cost.latency_ms
+        if proposal.mutated:
+            facts["mutated"] = True
         self.store.note(trial, **facts)
-        if self._answered(trial, cost, facts):
+        if self._answered(trial, cost, proposal):
             return None
         job = self._job(trial.number, arch, recipe, facts)
         self.store.note(trial, seed=job.seed, max_epochs=job.max_epochs, attempts=1, attached_at=0)
         self.store.note(trial, charged=True)
         self.charged += 1
-        self.seen[_key(cost.identity, facts["recipe"])] = trial.number
+        self.order.asked(trial.number)
+        self.proposer.seen[proposal.key] = trial.number
         return Live(trial, job, cost)
 
-    def _configuration(self, trial: optuna.Trial) -> tuple[Arch, Recipe, dict[str, Any]]:
+    def _configuration(self, trial: optuna.Trial, seed: int) -> Proposal[Pair]:
         name = trial.user_attrs.get("baseline")
         if name is None:
-            arch, recipe = suggest.draw(self.setup, trial)
-        else:
-            arch, recipe = self.setup.baselines[name], suggest.preset_recipe(self.setup)
-            suggest.suggest_known(self.setup, trial, arch, recipe)
-        return arch, recipe, {"arch": encode(arch), "recipe": encode(recipe)}
+            return self.proposer.propose(trial, seed)
+        arch, recipe = self.setup.baselines[name], suggest.preset_recipe(self.setup)
+        suggest.suggest_known(self.setup, trial, arch, recipe)
+        key = key_of(self.networks.identity(arch), encode(recipe))
+        return Proposal((arch, recipe), key, self.proposer.seen.get(key))
 
-    def _answered(self, trial: optuna.Trial, cost: Cost, facts: Mapping[str, Any]) -> bool:
+    def _answered(self, trial: optuna.Trial, cost: Cost, proposal: Proposal[Pair]) -> bool:
         """Over a limit, or trained before with the same recipe: told at once and not charged."""
         limits = self.networks.violations(cost)
         over = self.networks.over(cost)
         if over:
             self.store.conclude(trial, Verdict(TrialState.PRUNED, over, [*limits, 1.0]))
             return True
-        earlier = self.seen.get(_key(cost.identity, facts["recipe"]))
-        if earlier is None:
+        if proposal.repeats is None:
             return False
-        fidelity = self.store.fidelity_violation(earlier)
-        self.store.note(trial, duplicate_of=earlier)
-        why = f"repeats trial {earlier}"
-        verdict = Verdict(TrialState.PRUNED, why, [*limits, max(REPEATED, fidelity)])
+        lacking = self.store.fidelity_violation(proposal.repeats)
+        self.store.note(trial, duplicate_of=proposal.repeats)
+        why = f"repeats trial {proposal.repeats}"
+        verdict = Verdict(TrialState.PRUNED, why, [*limits, max(REPEATED, lacking)])
         self.store.conclude(trial, verdict)
+        if self.proposer.exhausted():
+            self.exhausted = "all networks of the space were trained, or are not within the limits"
         return True
 
     def _job(self, number: int, arch: Arch, recipe: Recipe, facts: Mapping[str, Any]) -> Job:
-        folder = self.folder / "trials" / str(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "arch.json").write_text(json.dumps(encode(arch), indent=1) + "\n")
-        return Job(
-            number=number,
-            arch=encode(arch),
-            recipe=encode(recipe),
-            seed=suggest.derived_seed(self.setup.seed, facts["identity"]),
-            max_epochs=total_epochs(recipe, self.n_train),
-            folder=str(folder.resolve()),
-            threads=self.setup.cpus_per_trial,
-            device="cuda" if self.setup.gpus_per_trial else "cpu",
-            baseline="baseline" in facts,
-        )
+        epochs = total_epochs(recipe, self.n_train)
+        below = self._below(number)
+        return job_of(self.setup, self.folder, number, arch, recipe, facts, epochs, below)
+
+    def _below(self, number: int) -> int | None:
+        """In a deterministic study a trial is judged beside those told when it was asked for."""
+        if self.order.lag is None:
+            return None
+        earlier = [t.number for t in self.store.trials[:number] if "charged" in t.user_attrs]
+        told = max(0, len(earlier) - self.order.lag)
+        return earlier[told] if told < len(earlier) else number
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A report of a trial that goes on."""
@@ -199,11 +261,25 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             return
         live = self.live.pop(trial_id)
         self._record(live, result or {})
-        self.store.conclude(live.trial, self._verdict(live, result or {}))
+        self.failures = 0
+        if self.parking.takes(live, result or {}):
+            return
+        costs = self.setup.costs
+        self._conclude(live.trial, verdict_of(live, result or {}, self.networks, costs))
 
     def failed(self, trial_id: str, why: str) -> None:
         live = self.live.pop(trial_id)
-        self.store.conclude(live.trial, Verdict(TrialState.FAIL, why, []))
+        self._conclude(live.trial, Verdict(TrialState.FAIL, why, []))
+        self.failures += 1
+        if self.failures >= self.setup.max_failures:
+            self.failing = f"{self.failures} trials in a row failed, the last one with: {why}"
+
+    def _conclude(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
+        """Of a trial that was charged: noted at once, told when its turn comes."""
+        self.store.decide(trial, verdict)
+        self.order.ended(trial.number, partial(self.store.tell, trial, verdict))
+        if self.ended:
+            self.order.flush()
 
     def _record(self, live: Live, result: Mapping[str, Any]) -> None:
         worker = result.get("hostname"), result.get("pid")
@@ -218,36 +294,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
                 if name in result:
                     self.store.note(live.trial, **{name: result[name]})
 
-    def _verdict(self, live: Live, result: Mapping[str, Any]) -> Verdict:
-        """A pure function of the last report, whoever stopped the trial.
-
-        The value of a complete one is the error of the weights that it keeps (`kept_error`)."""
-        limits = self.networks.violations(live.cost)
-        if "val_error" not in result:
-            return Verdict(TrialState.FAIL, "ended without reporting val_error", [])
-        epoch, val_error = int(result["epoch"]), float(result["val_error"])
-        if not math.isfinite(val_error):
-            why = result.get("diverged") or f"val_error is {val_error} after epoch {epoch}"
-            return Verdict(TrialState.PRUNED, f"diverged: {why}", [*limits, 1.0])
-        lacking = 1 - fidelity(live.job, result)
-        if lacking > 0:
-            return Verdict(TrialState.PRUNED, f"asha: epoch {epoch}", [*limits, lacking])
-        kept_error = float(result.get("kept_error", val_error))
-        values = [kept_error, *(float(live.cost.of(name)) for name in self.setup.costs)]
-        return Verdict(TrialState.COMPLETE, "", [*limits, 0.0], values)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the state."""
+    def save(self, checkpoint_path: str) -> None: ...  # the study is the state
 
     def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a study is continued from its storage, never from Ray's state")
-
-
-def _key(identity: str, recipe: Mapping[str, Scalar]) -> Key:
-    """What may be trained once."""
-    return identity, json.dumps(recipe, sort_keys=True)
-
-
-def _undone(trial: FrozenTrial) -> bool:
-    """Neither trained nor refused yet (an abandoned one is asked for again)."""
-    return trial.state in (TrialState.WAITING, TrialState.PRUNED)
+        raise NotImplementedError("a study goes on from its storage")

@@ -171,7 +171,8 @@ def status_lines(study: "optuna.Study") -> list[str]:
 
 
 def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
-    """The built-in networks (`studies.describe.preset_records`), a table a source."""
+    """The built-in networks (`studies.describe.preset_records`), a table a source; "for" says
+    where a count is not for 10 classes of images of 3×32×32."""
     found = []
     for source in dict.fromkeys(r["source"] for r in records):
         own = [r for r in records if r["source"] == source]
@@ -182,23 +183,37 @@ def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Tabl
             Column("printed", [" ".join(f["printed"] for f in row) or "–" for row in figures]),
             Column("met", [" ".join("✗✓"[f["match"]] for f in row) or "–" for row in figures]),
             Column("where", [r["table"] for r in own], 1, left=True),
-            Column("images", ["×".join(map(str, r["shape"])) for r in own], 2, left=True),
-            Column("classes", [str(r["classes"]) for r in own], 3),
         ]
+        if any(images := [_images(r) for r in own]):
+            columns.insert(2, Column("for", images, left=True))
         rest = Column("what differs", [r["why"] or r["note"] for r in own], left=True)
         found.append(table(columns, width, rest=rest, title=f"\n{source}"))
     return found
 
 
+def _images(record: Mapping[str, Any]) -> str:
+    """`100 · 224²`, `8 · 1×28×28`; nothing for 10 classes of 3×32×32."""
+    classes, (channels, height, width) = record["classes"], record["shape"]
+    if (classes, channels, height, width) == (10, 3, 32, 32):
+        return ""
+    square = channels == 3 and height == width
+    return f"{classes} · {f'{height}²' if square else f'{channels}×{height}×{width}'}"
+
+
 def figures_line(records: Sequence[Mapping[str, Any]]) -> str:
-    """`printed figures met: as 3 of 5, cnntention none given, …`, by the names' first parts."""
+    """`printed figures met: as 3 of 3, cnntention none given, …`, by the names' first parts."""
+    from searchspace.presets import UNLISTED
+
     papers: dict[str, list[bool]] = {}
     for record in records:
         met = papers.setdefault(record["name"].partition("/")[0], [])
-        met += [figure["match"] for figure in _printed(record)]
-    parts = (f"{sum(m)} of {len(m)}" if m else "none given" for m in papers.values())
-    pairs = zip(papers, parts, strict=True)
-    return f"printed figures met: {', '.join(f'{paper} {part}' for paper, part in pairs)}"
+        if not record["alternative"]:
+            met += [figure["match"] for figure in _printed(record)]
+    found = []
+    for paper, met in papers.items():
+        more = f" ({UNLISTED[paper]})" if paper in UNLISTED else ""
+        found.append(f"{paper} {f'{sum(met)} of {len(met)}' if met else 'none given'}{more}")
+    return f"printed figures met: {', '.join(found)}; each by the default reading of it alone"
 
 
 def _printed(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -40,6 +40,7 @@ from studies.study import Study
 
 LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machine counts as dead
 BEAT_SECONDS = 10.0
+ABANDONED = "abandoned by its driver"
 RETRY = 3  # a trial that was attached so often without one more epoch has failed
 
 
@@ -87,9 +88,17 @@ class Store:
         self.storage.set_trial_intermediate_value(trial._trial_id, epoch, val_error)
 
     def conclude(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
-        """The one place that tells: first the verdict, so that a crash repeats only the rest."""
-        self.note(trial, why=verdict.why, verdict=verdict.to_dict())
+        """First the verdict, so that a crash repeats only the rest."""
+        self.decide(trial, verdict)
         self.tell(trial, verdict)
+
+    def decide(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
+        self.note(trial, why=verdict.why, verdict=verdict.to_dict())
+
+    @property
+    def answered(self) -> int:
+        """Proposals so far, without those that a dead driver left half-asked."""
+        return sum(t.user_attrs.get("why") != ABANDONED for t in self.trials)
 
     def tell(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
         # The list form, because optuna-dashboard 0.21 does not see `Trial.set_constraint`.
@@ -105,17 +114,17 @@ class Store:
         return float(Verdict.from_dict(trial.user_attrs["verdict"]).constraints[-1])
 
     def interrupted(self) -> list[FrozenTrial]:
-        """Trials of a dead driver to go on with; the other RUNNING ones are told here."""
-        resumable = []
+        """Charged trials of a dead driver that are not told; others that run are told here."""
+        charged = []
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             facts = trial.user_attrs
-            if "verdict" in facts:
+            if "charged" in facts:
+                charged.append(trial)
+            elif "verdict" in facts:
                 self.tell(trial, Verdict.from_dict(facts["verdict"]))
-            elif "charged" not in facts:
-                self.conclude(trial, Verdict(TrialState.FAIL, "abandoned by its driver", []))
             else:
-                resumable.append(trial)
-        return resumable
+                self.conclude(trial, Verdict(TrialState.FAIL, ABANDONED, []))
+        return charged
 
     def take_lease(self) -> None:
         """Raise ValueError while another driver leads this study."""
@@ -144,6 +153,11 @@ class Store:
         if self.study.user_attrs.get("lease", {}).get("run") != self.run:
             return
         self.study.set_user_attr("lease", {**_lease(self.run, time.time()), "closed": True})
+
+
+def undone(trial: FrozenTrial) -> bool:
+    """Neither trained nor refused yet (an abandoned one is asked for again)."""
+    return trial.state in (TrialState.WAITING, TrialState.PRUNED)
 
 
 def open_store(study: Study, url: str, space_hash: str) -> Store:

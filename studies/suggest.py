@@ -4,14 +4,18 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterator
+from functools import partial
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
+from searchspace import space
 from searchspace.arch import Arch
-from searchspace.domains import Choice, Domain, Floats, Integers, Scalar, size_of
+from searchspace.domains import Choice, Domain, Scalar, size_of
+from searchspace.mutation import Drawn, recorded
 from searchspace.walk import Pick, encode
+from studies.proposing import asking
 from studies.study import Study
 from trainers.recipe import Recipe
 from trainers.recipes import RECIPES
@@ -19,29 +23,18 @@ from trainers.recipes import RECIPES
 RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
 
 
-def draw(study: Study, trial: optuna.Trial) -> tuple[Arch, Recipe]:
-    """What the sampler proposes. Raises ValueError for a combination that cannot be."""
-    arch = study.arch_space.draw(_asking(trial, ""))
-    return arch, study.recipe_space.draw(_asking(trial, RECIPE))
+def draw(study: Study, pick: Pick) -> tuple[Arch, Recipe]:
+    """One network and its recipe. Raises ValueError for a combination that cannot be."""
+
+    def ask_recipe(name: str, domain: Domain, default: Scalar) -> Scalar:
+        return pick(RECIPE + name, domain, default)
+
+    return study.arch_space.draw(pick), study.recipe_space.draw(ask_recipe)
 
 
-def _asking(trial: optuna.Trial, prefix: str) -> Pick:
-    def pick(name: str, domain: Domain, _default: Scalar) -> Scalar:
-        return suggest(trial, prefix + name, domain)
-
-    return pick
-
-
-def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
-    match domain:
-        case Choice(values):
-            answer = trial.suggest_categorical(name, values)
-            assert answer is not None
-            return answer
-        case Integers():
-            return trial.suggest_int(name, domain.low, domain.high, step=domain.step)
-        case Floats(low, high, log):
-            return trial.suggest_float(name, low, high, log=log)
+def every(study: Study) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
+    """All networks with all recipes of a finite space."""
+    return space.every(partial(recorded, partial(draw, study)))
 
 
 def preset_recipe(study: Study) -> Recipe:
@@ -66,26 +59,27 @@ def known_params(study: Study, arch: Arch, recipe: Recipe) -> dict[str, Scalar]:
 def suggest_known(study: Study, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
     """Take the enqueued parameters of a baseline over into its trial."""
     for name, domain, value in _searched(study, arch, recipe):
-        assert suggest(trial, name, domain) == value
+        assert asking(trial)(name, domain, value) == value
 
 
 def _searched(study: Study, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
     parts = ("", study.arch_space, encode(arch)), (RECIPE, study.recipe_space, encode(recipe))
-    for prefix, space, flat in parts:
+    for prefix, own_space, flat in parts:
         for name, value in flat.items():
-            domain = space.domain(name)
+            domain = own_space.domain(name)
             if value in domain and size_of(domain) != 1:
                 yield prefix + name, domain, value
 
 
-def sampler(name: str, seed: int) -> BaseSampler:
-    """The sampler of a study file."""
+def sampler(name: str, seed: int, *, study_seed: int) -> BaseSampler:
+    """The sampler of a study file, for one proposal: its random numbers come from `seed`, so that
+    they depend on the number of the proposal and not on when the driver was started."""
     with warnings.catch_warnings():  # what is experimental was tried: engine.md, section 3.4
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return _sampler(name, seed)
+        return _sampler(name, seed, study_seed)
 
 
-def _sampler(name: str, seed: int) -> BaseSampler:
+def _sampler(name: str, seed: int, study_seed: int) -> BaseSampler:
     samplers = optuna.samplers
     match name:
         case "tpe":
@@ -103,6 +97,14 @@ def _sampler(name: str, seed: int) -> BaseSampler:
             return samplers.NSGAIIISampler(population_size=10, seed=seed)
         case "gp":
             return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+        case "quasi-random":  # one sequence a study; Optuna counts in the storage
+            return samplers.QMCSampler(
+                seed=study_seed,
+                scramble=True,
+                independent_sampler=samplers.RandomSampler(seed=seed),
+                warn_asynchronous_seeding=False,
+                warn_independent_sampling=False,
+            )
         case "random":
             return samplers.RandomSampler(seed=seed)
     raise AssertionError(name)

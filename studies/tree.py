@@ -1,6 +1,7 @@
 """`skipsearch space --tree`: the space as an indented tree, a line a parameter.
 
-What most alternatives of a union have in common (the place of a gate) is said once, before them.
+What most alternatives of a union have alike (the place of a gate) is said once, before them: of
+`any`, or of `any but` those that have no such parameter. Who has it otherwise lists its own.
 """
 
 from collections import Counter
@@ -50,9 +51,10 @@ def _add(tree: Tree, node: Node) -> None:
         line.append(f"  {node.doc}", style="not bold dim")
     branch = tree.add(line)
     common = _common(node) if node.domain else {}
-    if common:
-        any_of = branch.add(Text("any, where not said otherwise", style="italic"))
-        for child in common.values():
+    for lacking, parameters in _by_lacking(node, common).items():
+        but = f" but {', '.join(lacking)}" if lacking else ""
+        any_of = branch.add(Text(f"any{but}", style="italic"))
+        for child in parameters:
             _add(any_of, child)
     for child in node.children.values():
         own = {k: c for k, c in child.children.items() if not _is(common.get(k), c)}
@@ -70,6 +72,18 @@ def _common(node: Node) -> dict[str, Node]:
             if len(alternatives) > 2 and times[child.written()] > len(alternatives) / 2:
                 found.setdefault(name, child)
     return found
+
+
+def _by_lacking(node: Node, common: dict[str, Node]) -> dict[tuple[str, ...], list[Node]]:
+    """The common parameters by the alternatives that have none of their name."""
+    groups: dict[tuple[str, ...], list[Node]] = {}
+    for name, child in common.items():
+        alternatives = {label: node.children.get(label) for label in node.domain.split(" | ")}
+        lacking = [
+            label for label, one in alternatives.items() if not one or name not in one.children
+        ]
+        groups.setdefault(tuple(lacking), []).append(child)
+    return groups
 
 
 def _is(common: Node | None, child: Node) -> bool:

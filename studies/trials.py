@@ -6,7 +6,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.study import COSTS
+from studies.keys import COSTS
 
 # What the bridge writes into `trial.user_attrs`, in the order of the table.
 FACTS = ("params", "macs", "latency_ms", "epochs", "max_epochs", "seconds")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray import tune
+from trainers.training import Job
 
 if TYPE_CHECKING:
     import optuna
@@ -29,20 +29,17 @@ def val_error(number: int, epoch: int) -> float:
     return (8 + number * 37 % 23) / 64 + 1 / (4 * epoch)
 
 
-class Tabulated(tune.Trainable):
+class Tabulated:
     """Keeps its epoch in the trial's folder, as the real one keeps its checkpoint, and writes a
     line for each epoch that it really trains."""
 
-    def setup(self, config: dict[str, Any]) -> None:
-        self.reset_config(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.job = new_config["job"]
-        self.folder = Path(self.job.folder)
+    def __init__(self, job: Job) -> None:
+        self.job, self.folder = job, Path(job.folder)
         state = self.folder / "state.json"
         self.epoch = json.loads(state.read_text()) if state.exists() else 0
         self.again = self.epoch > 0
-        return True
+
+    def close(self) -> None: ...
 
     def step(self) -> dict[str, Any]:
         if not self.again:
@@ -134,4 +131,4 @@ def trained_once(folder: Path) -> bool:
 def drive(folder: str) -> None:
     from studies.run import run
 
-    run(study_of(trials=16), folder=Path(folder), observer=Silent(), trainable=Slow)
+    run(study_of(trials=16), folder=Path(folder), observer=Silent(), begin=Slow)

@@ -1,4 +1,4 @@
-"""Blocks, joins, downsampling, norms and first weights against their formulas, written plainly."""
+"""Blocks, joins, downsampling and norms against their formulas, written plainly."""
 
 import pytest
 import torch
@@ -303,52 +303,3 @@ def test_blocks_export() -> None:
     network, x = Every().float().eval(), torch.randn(2, 4, 5, 6)
     exported = torch.export.export(network, (x,), strict=False).module()
     torch.testing.assert_close(exported(x), network(x))
-
-
-def made(name: str) -> nn.Sequential:
-    """Wide layers; the second linear is the classifier."""
-    torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(64, 256, 3, groups=4),
-        nn.BatchNorm2d(256),
-        nn.Linear(256, 400),
-        nn.Linear(400, 100),
-    )
-    INITIALISATIONS[name](network)
-    return network
-
-
-FAN_OUT = (2 / (256 * 9)) ** 0.5
-STDS = {  # of the convolution, the first linear, the classifier: U(±b) has b/√3
-    "kaiming": (FAN_OUT, (2 / 400) ** 0.5, (2 / 100) ** 0.5),
-    "convolutions": (FAN_OUT, (1 / 256 / 3) ** 0.5, (1 / 400 / 3) ** 0.5),
-    "zero_bias": (FAN_OUT, (1 / 256 / 3) ** 0.5, (1 / 400 / 3) ** 0.5),
-    "classifier": (FAN_OUT, (1 / 256 / 3) ** 0.5, (2 / 400) ** 0.5),
-    "small": (FAN_OUT, 0.01, 0.01),
-    "framework": ((1 / (16 * 9) / 3) ** 0.5, (1 / 256 / 3) ** 0.5, (1 / 400 / 3) ** 0.5),
-}
-
-
-@pytest.mark.parametrize("name", INITIALISATIONS)
-def test_first_weights_have_the_spread_that_their_name_says(name: str) -> None:
-    conv, norm, linear, classifier = made(name)
-    for layer, std in zip((conv, linear, classifier), STDS[name], strict=True):
-        assert layer.weight.std().item() == pytest.approx(std, rel=0.02)
-        assert layer.weight.mean().item() == pytest.approx(0, abs=0.02 * std)
-    assert (norm.weight == 1).all() and (norm.bias == 0).all()
-
-
-@pytest.mark.parametrize("name", INITIALISATIONS)
-def test_biases_of_linear_layers_alone_are_zeroed(name: str) -> None:
-    conv, _, linear, classifier = made(name)
-    zeroed = name in ("zero_bias", "classifier", "small")
-    assert (not linear.bias.any(), not classifier.bias.any()) == (zeroed, zeroed)
-    assert conv.bias.all()
-
-
-@pytest.mark.parametrize("name", INITIALISATIONS)
-def test_layers_without_bias_or_without_weights_are_left(name: str) -> None:
-    INITIALISATIONS[name](nn.Sequential(nn.Linear(4, 4, bias=False), nn.ReLU()))
-    INITIALISATIONS[name](nn.Conv2d(4, 4, 1))
-    with torch.device("meta"):
-        INITIALISATIONS[name](nn.Sequential(nn.Conv2d(4, 4, 1), nn.Linear(4, 4)))

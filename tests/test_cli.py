@@ -255,12 +255,13 @@ def test_presets_are_listed_with_exact_counts(skipsearch: Command) -> None:
     assert {name: r["params"] for name, r in records.items()} == {
         preset.name: preset.params for preset in PRESETS.values()
     }
-    keys = "name source table printed params match why classes shape figures note recipe"
-    assert all(list(r) == [*keys.split(), "results", "arch"] for r in records.values())
+    keys = "name source table printed params match alternative why classes shape figures note"
+    assert all(list(r) == [*keys.split(), "recipe", "results", "arch"] for r in records.values())
     cbam, resnet20 = records["dia/resnet164-cbam"], records["cnntention/resnet20"]
     assert (cbam["printed"], cbam["params"], cbam["match"]) == ("1.92M", 1_902_982, False)
     assert (cbam["figures"][0]["printed"], cbam["figures"][0]["match"]) == ("1.93M", True)
     assert "23,130" in cbam["why"] and resnet20["match"] is None
+    assert records["aicnn/resnet50-first"]["alternative"] and not cbam["alternative"]
     assert records["as/out"]["results"][0]["mean"] == 5.63
     assert records["as/out"]["recipe"] == "as/cifar"
 
@@ -275,7 +276,21 @@ def test_the_table_of_presets_marks_the_printed_figures_that_are_met(skipsearch:
     assert rows["as/out-literal"][:3] == ["12,373,642", "12.7M", "✗"]
     assert rows["dia/resnet164-cbam"][:5] == ["1,902,982", "1.92M", "1.93M", "✗", "✓"]
     assert rows["cnntention/mha"][:3] == ["291,677", "–", "–"]
-    assert lines[-1].startswith("printed figures met: as 3 of 5, cnntention none given, dia 38 of")
+    assert rows["gradattn/rope"][:3] == ["12,847,690", "12,847,690", "✓"]
+    told = lines[-1].partition(" (")[0] + lines[-1].partition(")")[2]
+    assert told.startswith(
+        "printed figures met: as 3 of 3, cnntention none given, dia 37 of 43, aicnn 0 of 1, "
+        "gradattn 7 of 7"
+    )
+    assert "tables 10 to 14 print more" in lines[-1]
+
+
+def test_the_table_of_presets_says_where_counts_are_for_other_images(skipsearch: Command) -> None:
+    lines = skipsearch("presets")[1].splitlines()  # 100 columns
+    rows = {words[0]: words[1:] for words in map(str.split, lines) if words and "/" in words[0]}
+    assert rows["dia/imagenet-resnet18-se"][:4] == ["11,316,892", "100", "·", "224²"]
+    assert rows["aicnn/resnet50"][:5] == ["26,056,440", "1000", "·", "224²", "27.5M"]
+    assert rows["dia/resnet83"][:3] == ["869,530", "–", "–"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "squeeze-excite": lambda: gates.SqueezeExcite(8, 2, bias=True),
     "efficient channel": lambda: gates.EfficientChannel(3),
     "conv block": lambda: gates.ConvBlockAttention(8, 2, 7, False, True, nn.BatchNorm2d(1)),
+    "conv block of convolutions": lambda: gates.ConvBlockAttention(
+        8, 2, 7, True, True, nn.Identity(), mlp="convolution"
+    ),
     "style": lambda: channel_gates.StyleRecalibration(
         channel_gates.StyleWeights(8), nn.BatchNorm1d(8)
     ),

@@ -9,6 +9,7 @@ import torch
 from test_fit import SHORT, Exploding, network, timeless
 from torch import Tensor, nn
 
+from searchspace.layers.channel_gates import SelfEnhanced
 from trainers.augment import normalise, recast
 from trainers.data import Data
 from trainers.datasets import load
@@ -142,6 +143,36 @@ def test_the_losses_of_layers_are_added_once_each_and_weighted(digits: Data, wei
         assert layer.p.item() == pytest.approx(0.5 * (1 - 0.05 * weight * 2) ** 7)
     (plain,) = fit(network(digits), digits, recipe, seed=0)
     assert epoch.train_loss == plain.train_loss
+
+
+def with_spem(shared: bool) -> nn.Sequential:
+    """Two blocks with SPEM, of one instance or of one each."""
+    torch.manual_seed(0)
+    gates = [SelfEnhanced(8), SelfEnhanced(8)]
+    if shared:
+        gates[1] = gates[0]
+    blocks = [nn.Sequential(nn.Conv2d(n, 8, 3), nn.BatchNorm2d(8)) for n in (1, 8)]
+    parts = [blocks[0], gates[0], nn.ReLU(), blocks[1], gates[1], nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(8, 10))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_loss_of_spem_moves_its_shares_and_nothing_else_does(
+    digits: Data, shared: bool
+) -> None:
+    """Its weights start at 0, and p₁ = p₂, so that in a first step the cross-entropy has no
+    gradient for p: there p ← p − lr · 0.1 · 2p, once where two blocks share p."""
+    recipe = replace(SHORT, epochs=1, batch_size=400, lr=0.5, weight_decay=0.0, precision="fp32")
+    recipe = replace(recipe, optimizer=SGD(momentum=0.0, nesterov=False), schedule=Step(factor=1.0))
+    for weight, expected in ((0.0, 0.5), (0.1, 0.5 * (1 - 0.5 * 0.1 * 2))):
+        model = with_spem(shared)
+        training = fit(model, digits, replace(recipe, penalty=weight), seed=0)
+        assert len(training.penalised) == (1 if shared else 2)
+        next(training)
+        for layer in training.penalised:
+            assert isinstance(layer, SelfEnhanced)
+            assert layer.share.tolist() == pytest.approx([expected] * 2, rel=1e-6)
+            assert layer.pool_weight.any()
 
 
 class Looking(nn.Module):

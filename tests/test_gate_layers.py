@@ -73,6 +73,18 @@ def test_cbam_masks_channels_then_positions_maximum_first(mlp_bias: bool) -> Non
     close(layer(x), y * mask.sigmoid())
 
 
+def test_the_mlp_of_cbam_is_the_same_as_convolutions() -> None:
+    linear = drawn(gates.ConvBlockAttention(8, 2, 7, False, True, nn.Identity()))
+    layer = gates.ConvBlockAttention(8, 2, 7, False, True, nn.Identity(), "convolution").double()
+    state = linear.state_dict()
+    for name in ("squeeze.weight", "excite.weight"):
+        state[name] = state[name][:, :, None, None]
+    layer.load_state_dict(state)
+    x = images()
+    close(layer(x), linear(x))
+    assert params(layer) == params(linear)
+
+
 def test_a_gated_function_starts_switched_off_and_learns() -> None:
     layer, x = gates.Gated(nn.Conv2d(8, 8, 1)).double(), images()
     close(layer(x), x)

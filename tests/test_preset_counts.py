@@ -125,6 +125,13 @@ def test_the_other_figures_are_printed_as_the_notes_say() -> None:
         "aicnn/resnet50-all": "27.5M",
         "aicnn/resnet50-first": "27.5M",
         "aicnn/resnet50-later": "27.5M",
+        "gradattn/resnet18": "11,181,642",
+        "gradattn/no-pe": "12,849,994",
+        "gradattn/no-pe-small": "11,049,488",
+        "gradattn/learnable": "12,851,274",
+        "gradattn/rope": "12,847,690",
+        "gradattn/se": "11,268,682",
+        "gradattn/cbam": "11,269,466",
     }
     given = {f"dia/{name}" for name, row in CIFAR.items() if len(row) > 2}
     assert {n for n, p in PRESETS.items() if any(f.printed for f in (p, *p.figures))} == {

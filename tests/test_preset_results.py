@@ -41,6 +41,7 @@ def test_attention_shortcuts_has_errors_of_five_runs(
 )
 def test_cnntention_has_the_accuracies_of_its_logs(name: str, cifar10: float, mnist: float) -> None:
     assert (of(name, "cifar10").mean, of(name, "mnist").mean) == (cifar10, mnist)
+    assert of(name, "cifar10").table == of(name, "mnist").table == "logs"
 
 
 def test_cnntentions_tuning_runs_are_validation_accuracies() -> None:
@@ -48,6 +49,18 @@ def test_cnntentions_tuning_runs_are_validation_accuracies() -> None:
     found = [of(f"cnntention/{n}", "cifar10", "validation_accuracy").mean for n in names]
     assert found == [90.66, 90.32, 89.94, 90.06, 88.96]
     assert of("cnntention/cbam-r8", "cifar10").mean == 88.51
+
+
+def test_logged_values_say_what_is_printed_instead() -> None:
+    for name, printed in (("selfatt", "90.01"), ("selfatt-ungated", "88.00")):
+        found = of(f"cnntention/{name}", "cifar10", "validation_accuracy")
+        assert found.table == "logs" and f"printed as {printed}" in found.note
+
+
+def test_a_figure_of_which_nothing_is_said_is_no_result() -> None:
+    early = PRESETS["cnntention/selfatt-no-residual"]
+    assert early.results == () and "14.31 %" in early.note
+    assert early.recipe == "cnntention/no-residual"
 
 
 def test_aicnn_has_its_ablations_on_cifar100() -> None:

@@ -53,7 +53,9 @@ FALLS = {
     "dia/resnext": (300, 0.1, 0.1, (150, 225)),
     "dia/repository": (180, 0.1, 0.1, (60, 120)),
     "cnntention/baseline": (182, 0.1, 0.1, (91, 136)),
+    "cnntention/mnist": (182, 0.1, 0.1, (91, 136)),
     "cnntention/tuning": (182, 0.1, 0.1, (91, 136)),
+    "cnntention/no-residual": (182, 1e-3, 0.1, (91, 136)),
     "cnntention/attention": (182, 5e-4, 0.1, (91, 115)),
     "cnntention/cbam": (182, 5e-3, 0.1, (45, 91, 136)),
     "aicnn/cifar": (200, 0.1, 0.1, (100, 150)),
@@ -90,10 +92,29 @@ def test_presets_say_where_they_are_from_and_differ_where_they_should() -> None:
         "he2016",
         "as/cifar",
         "gradattn/default",
+        "gradattn/plain",
         "gradattn/as-published",
+        "gradattn/as-published-plain",
     }
     assert RECIPES["as/cifar"] == RECIPES["he2016"]
     assert (RECIPES["dia/resnet-plain"].crop, RECIPES["dia/resnet-plain"].flip) == (0, False)
+    for name in ("gradattn/plain", "gradattn/as-published-plain"):
+        plain = RECIPES[name]
+        assert (plain.crop, plain.flip, plain.rotate, plain.jitter) == (0, False, 0, 0)
+    kept = {name: r.keep for name, r in RECIPES.items() if name.startswith("gradattn/")}
+    assert {name for name, keep in kept.items() if keep == "last"} == {
+        "gradattn/as-published",
+        "gradattn/as-published-plain",
+    }
+    waits = {name: r.patience for name, r in RECIPES.items() if name.startswith("cnntention/")}
+    assert waits == {
+        "cnntention/baseline": 20,
+        "cnntention/mnist": 10,
+        "cnntention/attention": 20,
+        "cnntention/cbam": 20,
+        "cnntention/tuning": 0,
+        "cnntention/no-residual": 0,
+    }
     decays = {name: RECIPES[name].weight_decay for name in ("dia/wrn", "dia/resnext", "dia/resnet")}
     assert decays == {"dia/wrn": 5e-4, "dia/resnext": 5e-4, "dia/resnet": 1e-4}
     for name, recipe in RECIPES.items():
@@ -101,6 +122,25 @@ def test_presets_say_where_they_are_from_and_differ_where_they_should() -> None:
             assert recipe.decay == "all" and recipe.label_smoothing == 0
             if isinstance(recipe.optimizer, SGD):
                 assert (recipe.optimizer.momentum, recipe.optimizer.nesterov) == (0.9, False)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ("dia/", "0.2023, 0.1994, 0.2010"),
+        ("dia/", "best test error of all epochs: refused"),
+        ("cnntention/mnist", "not normalised at all"),
+        ("cnntention/mnist", "32×32 out of the padded 36×36"),
+        ("cnntention/baseline", "0.24697"),
+        ("cnntention/baseline", "stops on the test error: refused"),
+        ("gradattn/default", "PAD-UFES-20 wants batch_size = 64"),
+        ("gradattn/plain", "SVHN, PCam and Tiny ImageNet"),
+        ("gradattn/as-published-plain", "SVHN, PCam and Tiny ImageNet"),
+    ],
+)
+def test_presets_say_what_of_a_paper_they_leave_out(start: str, said: str) -> None:
+    told = [preset.source for name, preset in PRESETS.items() if name.startswith(start)]
+    assert told and all(said in source for source in told)
 
 
 def test_as_published_switches_are_on_in_their_own_presets_alone() -> None:

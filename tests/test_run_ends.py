@@ -20,7 +20,7 @@ from studies.study import Study
 from trainers.device import bf16_chosen
 from trainers.evaluate import evaluate
 from trainers.recipe import Recipe
-from trainers.trainable import Job, NetworkTrial
+from trainers.training import Job, Training
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -35,7 +35,7 @@ def test_a_trial_that_its_recipe_ended_early_is_complete_with_the_error_that_it_
     cluster: None, tmp_path: Path, pruner: str
 ) -> None:
     study = study_of(pruner=pruner, trials=8)
-    done = run(study, folder=tmp_path, observer=Report(tmp_path), trainable=Impatient)
+    done = run(study, folder=tmp_path, observer=Report(tmp_path), begin=Impatient)
     assert len(charged(done)) == 8 and trained_once(tmp_path)
     complete = [t for t in charged(done) if t.state == TrialState.COMPLETE]
     assert {t.user_attrs["epochs"] for t in complete} >= {4}
@@ -54,7 +54,7 @@ def test_a_trial_that_its_recipe_ended_early_is_complete_with_the_error_that_it_
         trial, row = done.trials[member["trial"]], table.loc[member["trial"]]
         assert member["val_error"] == row["val_error"] == trial.values[0]
         assert member["epochs"] == row["epochs"] == trial.last_step
-    again = run(study, folder=tmp_path, observer=Silent(), trainable=Impatient)
+    again = run(study, folder=tmp_path, observer=Silent(), begin=Impatient)
     assert [t.datetime_complete for t in again.trials] == [t.datetime_complete for t in done.trials]
 
 
@@ -98,11 +98,9 @@ def test_a_worker_that_takes_over_an_ended_training_reports_its_end_again(tmp_pa
     arch = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
     recipe = Recipe(epochs=9, patience=1, min_improvement=0.9, keep="best", precision="fp32")
 
-    def begun() -> NetworkTrial:
-        trial = object.__new__(NetworkTrial)
-        trial.data = load_data(study)
-        trial._begin(Job(0, arch, encode(recipe), 7, 9, str(tmp_path), 1, "cpu"))
-        return trial
+    def begun() -> Training:
+        job = Job(0, arch, encode(recipe), 7, 9, str(tmp_path), 1, "cpu")
+        return Training(job, load_data(study))
 
     first = begun()
     reports = [first.step()]

@@ -13,9 +13,10 @@ from tabulated import GIVEN, val_error
 from searchspace.arch import Arch
 from searchspace.walk import decode
 from studies import suggest
-from studies.asha import Asha, Rungs
+from studies.halving import rungs_of
 from studies.limits import Networks
 from studies.mirror import Mirror
+from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
 from studies.store import Store, open_store
 from studies.study import Study
@@ -36,21 +37,22 @@ def begin(study: Study, folder: Path) -> StudySearcher:
     store = open_store(study, url, suggest.space_hash(study))
     store.take_lease()
     networks = Networks(study, classes=10, shape=(1, 8, 8))
-    return StudySearcher(study, store, networks, n_train=1000, folder=folder)
+    rungs = rungs_of(study)
+    if rungs is not None:
+        rungs.load(store.trials, study.costs)
+    return StudySearcher(study, store, networks, 1000, folder, rungs)
 
 
 def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
     """Train to the end, one at a time; which epochs of which trials were trained."""
-    rungs = Rungs(searcher.setup.epochs)
-    rungs.load(searcher.store.trials)
-    asha, trained = Asha(rungs), []
+    scheduler, trained = StudyScheduler(searcher.rungs), []
     while isinstance(config := searcher.suggest("t"), dict):
         job = config["job"]
         epoch = max(searcher.store.trials[job.number].intermediate_values, default=1)
         while True:
             result = {"epoch": epoch, "val_error": val_error(job.number, epoch)}
             trained.append((job.number, epoch))
-            if asha.on_trial_result(None, SimpleNamespace(config=config), result) == "STOP":
+            if scheduler.on_trial_result(None, SimpleNamespace(config=config), result) == "STOP":
                 searcher.on_trial_complete("t", result)
                 break
             searcher.on_trial_result("t", result)
@@ -75,7 +77,7 @@ def assert_true(store: Store, study: Study) -> None:
         assert decode(Arch, trial.user_attrs["arch"]) and decode(Recipe, trial.user_attrs["recipe"])
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "gp", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "gp", "random", "quasi-random"])
 def test_every_sampler_works_with_limits_and_pruning_and_goes_on(
     tmp_path: Path, sampler: str
 ) -> None:
@@ -152,10 +154,10 @@ def test_a_resumed_study_asks_for_other_networks(tmp_path: Path) -> None:
 
 
 def test_a_repeat_is_answered_from_the_record(tmp_path: Path) -> None:
-    searcher = begin(study_of(4, sampler="random"), tmp_path)
+    searcher = begin(study_of(4, sampler="random", repeats="record"), tmp_path)
     drive(searcher)
     first = searcher.store.trials[0]
-    searcher.setup = study_of(5, sampler="random")
+    searcher.setup = study_of(5, sampler="random", repeats="record")
     searcher.store.study.enqueue_trial(first.params)
     drive(searcher)
     repeat = searcher.store.trials[4]
@@ -201,8 +203,8 @@ def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the
     again = begin(study, tmp_path)
     config = again.suggest("u")
     assert isinstance(config, dict)
-    asha = Asha(Rungs(study.epochs))
-    assert asha.on_trial_result(None, SimpleNamespace(config=config), last) == "STOP"
+    scheduler = StudyScheduler(again.rungs)
+    assert scheduler.on_trial_result(None, SimpleNamespace(config=config), last) == "STOP"
     again.on_trial_complete("u", last)
     (trial,) = again.store.trials
     assert trial.state == TrialState.COMPLETE and trial.values[0] == 0.25

@@ -145,7 +145,8 @@ def test_what_a_dead_driver_left_is_told_abandoned_or_handed_out(url: str) -> No
     store.note(telling, charged=True, verdict=verdict.to_dict())
     store.note(training, charged=True)
     again = opened(url)
-    assert [t.number for t in again.interrupted()] == [training.number]
+    assert [t.number for t in again.interrupted()] == [telling.number, training.number]
+    again.tell(again.trials[telling.number], verdict)
     states = [t.state for t in again.trials]
     assert states == [TrialState.FAIL, TrialState.COMPLETE, TrialState.RUNNING]
     assert again.trials[1].values == [0.25, 7.0]

@@ -109,7 +109,7 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
         ("channels=2", "channels must be 1 | 3, got 2"),
         ("sampler=tpee", "sampler tpee is not a sampler (nearest: tpe)"),
         ("sampler=cma-es", "sampler cma-es cannot search several objectives: take tpe"),
-        ("pruner=median", "pruner median is not a pruner; known: asha, none"),
+        ("pruner=median", "pruner median is not a pruner; known: pareto-asha, asha, none"),
         ("objectives=[val_error]", "must be val_error and one or two of params, macs, latency_ms"),
         ("objectives=[params, val_error]", "objectives must begin with val_error, got params"),
         ("objectives=[val_error, params, params]", "objectives must not repeat"),

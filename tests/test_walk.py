@@ -98,6 +98,16 @@ def test_a_domain_knows_what_lies_in_it() -> None:
     assert float("nan") not in Floats(0.0, 1.0)
 
 
+@pytest.mark.parametrize("name", ["body.basic.dropout", "shortcut.sum.drop"])
+def test_a_whole_number_stands_for_the_float_that_it_is(name: str) -> None:
+    assert repr(encode(override(Arch, {name: 0}))[name]) == "0.0"
+    for value in (1, False, 10**400):
+        with pytest.raises(ValueError, match=f"{name} must be 0.0 | "):
+            override(Arch, {name: value})
+    with pytest.raises(ValueError, match="must be"):
+        override(Arch, {"body": "bottleneck", "body.bottleneck.groups": 1.0})
+
+
 def test_drawing_does_not_load_torch() -> None:
     code = (
         "import random, sys; from searchspace import Arch, parse_space;"

@@ -1,157 +1,30 @@
-"""One trial as Ray Tune runs it: the only file of `trainers` that knows Ray.
+"""A training as Ray Tune runs it: the only file of `trainers` that knows Ray.
 
 The class interface, because an actor is then used for trial after trial (0.08 s a trial instead of
-5). A checkpoint is written before its epoch is reported, and reported again by whoever goes on from
-it: whatever dies in between, no epoch is missing from the curve and none is trained twice.
-Every epoch's whole record is in the trial's `curve.csv`.
+5).
 """
 
-import csv
-import gc
-import io
-import os
-import pickle
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ray import tune
 
-from searchspace.arch import Arch
-from searchspace.domains import Scalar
-from searchspace.walk import decode
-from trainers.data import Data
-from trainers.memory import give_back, keep_freed
-from trainers.recipe import Recipe
-
-if TYPE_CHECKING:
-    from trainers.fit import Fit
-
-KEPT = 2  # a torn one has the one before it
-TORN = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
-Record = dict[str, Any]  # of an epoch: what is reported of it
+from trainers.training import Begin
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker must know of its trial."""
-
-    number: int
-    arch: Mapping[str, Scalar]
-    recipe: Mapping[str, Scalar]
-    seed: int
-    max_epochs: int
-    folder: str  # of this trial; the same path on every machine
-    threads: int
-    device: str
-    baseline: bool = False
-
-
-class NetworkTrial(tune.Trainable):  # type: ignore[misc]
+class TrialActor(tune.Trainable):  # type: ignore[misc]
     """`step` is one epoch."""
 
-    fit: "Fit | None" = None
-
-    def setup(self, config: dict[str, Any], data: Data) -> None:
-        import torch
-
-        self.data = data
-        keep_freed()
-        torch.set_num_threads(config["job"].threads)
-        self._begin(config["job"])
+    def setup(self, config: dict[str, Any], begin: Begin) -> None:
+        self.begin = begin
+        self.training = begin(config["job"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        self._begin(new_config["job"])
+        self.training = self.begin(new_config["job"])
         return True
 
-    def _begin(self, job: Job) -> None:
-        from searchspace import build
-        from trainers.fit import fit, seeded
-
-        with seeded(job.seed):
-            arch = decode(Arch, job.arch)
-            model = build(arch, classes=self.data.num_classes, shape=self.data.shape)
-        recipe = decode(Recipe, job.recipe)
-        self.job = job
-        self.fit = fit(model, self.data, recipe, seed=job.seed, device=job.device)
-        self.curve = load(Path(job.folder), self.fit)
-        self.again = self.curve[-1] if self.curve else None
-        self.seconds = self.again["seconds"] if self.again else 0.0
-
     def step(self) -> dict[str, Any]:
-        if self.again is not None:
-            result, self.again = self.again, None
-            return result
-        assert self.fit is not None
-        epoch = next(self.fit)
-        self.seconds += epoch.seconds
-        result = {**asdict(epoch), "seconds": self.seconds}
-        folder = Path(self.job.folder)
-        if not epoch.diverged:
-            result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
-            save(folder, self.fit, [*self.curve, result])
-        self.curve.append(result)
-        write_curve(folder, self.curve)
-        return result
+        return self.training.step()
 
     def cleanup(self) -> None:
-        """Give the memory of a finished trial back before the next one takes its own."""
-        import torch
-
-        self.fit = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        give_back()
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Newest first."""
-    return sorted(folder.glob("checkpoint-*.pt"), reverse=True)
-
-
-def checkpoint_path(folder: Path, epoch: int) -> Path:
-    return folder / f"checkpoint-{epoch:05d}.pt"
-
-
-def save(folder: Path, fit: "Fit", curve: list[Record]) -> None:
-    """Atomic: a checkpoint is whole or not there. `curve` has the records up to its epoch."""
-    import torch
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = checkpoint_path(folder, curve[-1]["epoch"])
-    part = path.with_suffix(f".{os.getpid()}.part")
-    torch.save({"fit": fit.state_dict(), "curve": curve}, part)
-    part.replace(path)
-    for old in checkpoints(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
-
-
-def write_curve(folder: Path, curve: list[Record]) -> None:
-    """A row an epoch, readable without the tool; written whole or not at all."""
-    text = io.StringIO()
-    columns = [name for name in curve[0] if name != "checkpoint"]
-    rows = csv.DictWriter(text, columns, extrasaction="ignore")
-    rows.writeheader()
-    rows.writerows(curve)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"curve.{os.getpid()}.part"
-    part.write_text(text.getvalue())
-    part.replace(folder / "curve.csv")
-
-
-def load(folder: Path, fit: "Fit") -> list[Record]:
-    """Continue from the newest whole checkpoint; the records up to its epoch, none without one."""
-    import torch
-
-    for path in checkpoints(folder):
-        try:
-            state = torch.load(path, weights_only=True)
-        except TORN:  # or taken away: the one before it
-            continue
-        fit.load_state_dict(state["fit"])
-        curve: list[Record] = state["curve"]
-        return curve
-    return []
+        self.training.close()

@@ -112,7 +112,7 @@ class SelfEnhanced(nn.Module):
         return masked(x_BCHW, torch.sigmoid(most_BC + least_BC) * torch.sigmoid(mix_BC))
 
     def penalty(self) -> Tensor:
-        """p₁² + p₂², unscaled."""
+        """p₁² + p₂², unscaled; of an instance that blocks share, it joins the loss once."""
         return self.share.square().sum()
 
 

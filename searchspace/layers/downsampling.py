@@ -12,7 +12,9 @@ class BlurPool(nn.Module):
     """Every second pixel of the map blurred with [1, 2, 1] ⊗ [1, 2, 1] / 16
     (https://arxiv.org/abs/1904.11486, Tri-3), reflected at its borders.
 
-    What differs: a map of one row or column, which has nothing to reflect, is replicated.
+    What differs: it follows the convolution that halves, before that one's norm and ReLU; the
+    source blurs after them. A map of one row or column, which has nothing to reflect, is
+    replicated.
     """
 
     kernel: Tensor

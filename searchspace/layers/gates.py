@@ -1,5 +1,7 @@
 """Gates on features (B, C, H, W), and the ways in which one joins its input."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -63,7 +65,8 @@ class ConvBlockAttention(nn.Module):
     sigmoid(MLP(max x) + MLP(mean x)) over the channels, then sigmoid(norm(conv([max, mean]))) over
     the positions. `bias` is of the convolution, `mlp_bias` of the MLP. The authors' code has
     biases in the MLP and a batch norm of the one map as `norm`; CNNtention and DIA have no biases
-    there and the identity. The maximum comes before the mean. The residual of CNNtention is `Add`
+    there and the identity. `mlp` is of linear layers, or of 1×1 convolutions of one pixel: the same
+    but for how they start. The maximum comes before the mean. The residual of CNNtention is `Add`
     around it.
     """
 
@@ -75,10 +78,16 @@ class ConvBlockAttention(nn.Module):
         bias: bool,
         mlp_bias: bool,
         norm: nn.Module,
+        mlp: Literal["linear", "convolution"] = "linear",
     ) -> None:
         super().__init__()
-        self.squeeze = nn.Linear(channels, hidden, bias=mlp_bias)
-        self.excite = nn.Linear(hidden, channels, bias=mlp_bias)
+        self.mlp = mlp
+        self.squeeze, self.excite = (
+            nn.Linear(inputs, outputs, bias=mlp_bias)
+            if mlp == "linear"
+            else nn.Conv2d(inputs, outputs, 1, bias=mlp_bias)
+            for inputs, outputs in ((channels, hidden), (hidden, channels))
+        )
         self.spatial = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=bias)
         self.norm = norm
 
@@ -89,5 +98,6 @@ class ConvBlockAttention(nn.Module):
         return x_BCHW * torch.sigmoid(self.norm(self.spatial(maps_B2HW)))
 
     def _mlp(self, x_BC: Tensor) -> Tensor:
-        y_BC: Tensor = self.excite(functional.relu(self.squeeze(x_BC)))
-        return y_BC
+        x = x_BC if self.mlp == "linear" else x_BC[:, :, None, None]
+        y: Tensor = self.excite(functional.relu(self.squeeze(x)))
+        return y.flatten(1)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from searchspace.layers.initialise import MaskConv2d
+
 
 class SpatialGroupEnhance(nn.Module):
     """x · sigmoid(w·t̂ + b), t̂ = (t − mean(t))/(std(t) + 1e-5), t = x · mean(x) at each position.
@@ -50,7 +52,7 @@ class GlobalContext(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.attend = nn.Conv2d(channels, 1, 1, bias=False)
+        self.attend = MaskConv2d(channels, 1, 1, bias=False)
         self.squeeze = nn.Linear(channels, hidden)
         self.norm = nn.LayerNorm(hidden)
         self.excite = nn.Linear(hidden, channels)
@@ -114,7 +116,7 @@ class SpatialMask(nn.Module):
 
     def __init__(self, channels: int, kernel: int, bias: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, 1, kernel, padding=kernel // 2, bias=bias)
+        self.conv = MaskConv2d(channels, 1, kernel, padding=kernel // 2, bias=bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return torch.sigmoid(self.conv(x_BCHW))

@@ -88,7 +88,8 @@ class EncoderLayer(nn.Module):
     """y = norm1(x + attention(x)); norm2(y + contract(relu(expand(y)))): the norms come after.
 
     https://arxiv.org/abs/1706.03762, section 3.1; dropout on both branches and after the ReLU, as
-    in the framework's layer.
+    in the framework's layer. What differs: the framework's `nn.TransformerEncoder` deep-copies one
+    layer, so that all start equal; here each is drawn.
     """
 
     def __init__(self, attention: nn.Module, width: int, hidden: int, dropout: float) -> None:

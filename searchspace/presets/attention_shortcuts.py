@@ -1,6 +1,7 @@
 """Attention Shortcuts: every block attends over all earlier outputs (ERA 33(8)).
 
-ResNet-50 with a stem of 3×3 for 32×32 images, and the frame of AS_out with other shortcuts.
+ResNet-50 with a stem of 3×3 for 32×32 images, and the frame of AS_out with other shortcuts. Initial
+weights are chosen, for the source gives none: Kaiming fan-out convolutions, torch's own linears.
 """
 
 from dataclasses import replace
@@ -27,6 +28,7 @@ RESNET50 = Arch(
     body=Bottleneck(),
     width=Doubling(channels=64),
     output=Expansion(ratio=4),
+    init="convolutions",
 )
 AS_OUT = replace(
     RESNET50,
@@ -43,7 +45,10 @@ AS_KV = replace(
     shortcut=Attention(placement=EveryBlock(downsampling="keys_values")),
 )
 
-_MATCHED = "a query a use, keys and values a stage, no output projection (D1)"
+_MATCHED = (
+    "a query a use, keys and values a stage, no output projection (D1); initial weights are "
+    "chosen: Kaiming fan-out convolutions, torch's own linears"
+)
 _BETWEEN = "the printed figure lies between one set of matrices a stage and one a block"
 
 
@@ -149,6 +154,7 @@ SYSTEMS = (
         "12.7M",
         table="table 1",
         note="equation 3.2 with all four matrices, one set for the network (T1)",
+        alternative=True,
         why=f"{_BETWEEN} (12,570,250 and 13,356,682): the text does not say which are a block's",
     ),
     variant(
@@ -159,6 +165,7 @@ SYSTEMS = (
         "16.2M",
         table="table 1",
         note="equation 3.2 with all four matrices, one set a stage (T)",
+        alternative=True,
         why=f"{_BETWEEN} (this one and 18,031,562): the text does not say which are a block's",
     ),
     variant(

@@ -33,29 +33,29 @@ def _without_norms(base: Preset, params: int) -> Preset:
     return variant(base, f"{base.name}-no-norm", arch, params, table="table 14", note=note)
 
 
-def _without_skips(base: Preset, params: int) -> Preset:
+def _without_skips(base: Preset, params: int, figure: str) -> Preset:
     """Without skips and their projections, trained as in the AAAI paper."""
     arch, note = replace(base.arch, shortcut=NoShortcut()), "no projections either"
-    name, table = f"{base.name}-no-skip", "figures 9, 10"
-    plain = variant(base, name, arch, params, table=table, note=note)
+    plain = variant(base, f"{base.name}-no-skip", arch, params, table=figure, note=note)
     return replace(plain, recipe="dia/repository")
 
 
 _DEEPER = {245: (2_841_934, 2_757_626), 407: (4_713_286, 4_426_874)}
 _CELLS = (
-    Row("dia-r1", DIA(reduction=1), 2_568_794),
-    Row("dia-r8", DIA(reduction=8), 1_815_370),
-    Row("dia-r16", DIA(reduction=16), 1_761_554),
+    Row("dia-r1", DIA(reduction=1), 2_568_794, table="table 10"),
+    Row("dia-r8", DIA(reduction=8), 1_815_370, table="table 10"),
+    Row("dia-r16", DIA(reduction=16), 1_761_554, table="table 10"),
 )
 _OUTPUTS = (
-    Row("dia-tanh", DIA(output="tanh"), 1_923_002),
-    Row("dia-relu", DIA(output="relu"), 1_923_002),
+    Row("dia-tanh", DIA(output="tanh"), 1_923_002, table="table 12"),
+    Row("dia-relu", DIA(output="relu"), 1_923_002, table="table 12"),
     Row(
         "dia-3cells",
         DIA(cells=3),
         3_306_426,
         printed=("", "3.33M"),
         note="the cells after the first are not reduced",
+        table="table 12",
     ),
 )
 _STAGES = (
@@ -69,30 +69,34 @@ _NO_NORM = {  # plain, SE, DIA
     245: (2_502_458, 2_805_614, 2_559_858),
     326: (3_324_986, 3_729_194, 3_382_386),
 }
-_NO_SKIP = (
-    (RESNET56, (548_442, 615_810, 767_290)),
-    (DEPTHS[164], (1_661_274, 1_863_378, 1_880_122)),
+_NO_SKIP = (  # the last two: the figure that they stand in, and that of SE
+    (RESNET56, (548_442, 615_810, 767_290), "figure 9", ""),
+    (DEPTHS[164], (1_661_274, 1_863_378, 1_880_122), "figure 10", "figure 10"),
 )
 
 
 def _systems() -> Iterator[Preset]:
-    yield from systems(DEPTHS[164], "table 10", *_CELLS)
+    yield from systems(DEPTHS[164], *_CELLS)
     for depth, (se, dia) in _DEEPER.items():
-        yield from systems(DEPTHS[depth], "table 11", Row("se", _SE, se), Row("dia", DIA(), dia))
-    yield from systems(DEPTHS[164], "table 12", *_OUTPUTS)
+        se_row = Row("se", _SE, se, table="table 11")
+        yield from systems(DEPTHS[depth], se_row, Row("dia", DIA(), dia, table="table 11"))
+    yield from systems(DEPTHS[164], *_OUTPUTS)
     for gated, params, results in _STAGES:
         label = f"dia-without-stage{1 + gated.index(False)}"
         gate = DIA(stages=SomeStages(gated=gated))
-        yield from systems(DEPTHS[164], "table 13", Row(label, gate, params, results=results))
+        row = Row(label, gate, params, table="table 13", results=results)
+        yield from systems(DEPTHS[164], row)
     for depth, (plain, se, dia) in _NO_NORM.items():
         base = _without_norms(DEPTHS[depth], plain)
         yield base
-        rows = (Row("se", _SE, se), Row("dia", DIA(reduction=16), dia, note="r = 16"))
-        yield from systems(base, base.table, *rows)
-    for whole, (plain, se, dia) in _NO_SKIP:
-        base = _without_skips(whole, plain)
+        se_row = Row("se", _SE, se, table="table 14")
+        dia_row = Row("dia", DIA(reduction=16), dia, note="r = 16", table="table 14")
+        yield from systems(base, se_row, dia_row)
+    for whole, (plain, se, dia), figure, figure_of_se in _NO_SKIP:
+        base = _without_skips(whole, plain, figure)
         yield base
-        yield from systems(base, base.table, Row("se", _SE, se), Row("dia", DIA(), dia))
+        se_row = Row("se", _SE, se, table=figure_of_se)
+        yield from systems(base, se_row, Row("dia", DIA(), dia, table=figure))
 
 
 SYSTEMS = tuple(_systems())

@@ -15,15 +15,18 @@ class Row:
     label: str
     gate: Gate
     params: int
-    shared: int = 0  # with one gate a stage; 0 where the table has no such row
+    shared: int = 0  # with one gate a stage; 0 where no table has such a row
     printed: tuple[str, ...] = ()  # of `params`, then for the backbone's other data sets
     note: str = ""
     why: str = ""
+    table: str = ""  # where it stands, "" where our notes do not say
+    alternative: bool = False
     results: tuple[Result, ...] = ()
 
 
-def systems(base: Preset, table: str, *rows: Row) -> Iterator[Preset]:
-    """`base-label` of each row, and `base-label-shared` with one gate a stage."""
+def systems(base: Preset, *rows: Row, shared_table: str = "") -> Iterator[Preset]:
+    """`base-label` of each row, and `base-label-shared` with one gate a stage, which stands in
+    `shared_table`."""
     for row in rows:
         name = f"{base.name}-{row.label}"
         yield variant(
@@ -32,13 +35,14 @@ def systems(base: Preset, table: str, *rows: Row) -> Iterator[Preset]:
             replace(base.arch, gate=row.gate),
             row.params,
             *row.printed,
-            table=table,
+            table=row.table,
             note=row.note,
             why=row.why,
+            alternative=row.alternative,
             results=row.results,
         )
         if row.shared:
             assert isinstance(row.gate, Placed)
             arch = replace(base.arch, gate=replace(row.gate, sharing="stage"))
             shared = f"{name}-shared"
-            yield variant(base, shared, arch, row.shared, table="table 3", note=row.note)
+            yield variant(base, shared, arch, row.shared, table=shared_table, note=row.note)

@@ -27,7 +27,8 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A published error or accuracy, in per cent, as printed."""
+    """A published error or accuracy, in per cent: as its paper prints it, or as the authors' logs
+    or notebooks hold it where `table` says so."""
 
     dataset: str
     metric: Metric
@@ -54,6 +55,7 @@ class Preset:
     figures: tuple[Figure, ...] = ()  # for other data sets
     note: str = ""  # what differs from the source, and which reading of it this is
     why: str = ""  # why a printed figure is not met
+    alternative: bool = False  # another reading of figures that another preset claims
     recipe: str = ""  # its name in trainers.recipes, "" where the source gives none
     results: tuple[Result, ...] = ()
 
@@ -64,9 +66,12 @@ class Preset:
 
 
 def met(printed: str, params: int) -> bool | None:
-    """Whether `params`, rounded as `printed` (such as 1.95M), is that; None where none is."""
+    """Whether `params` is `printed` (such as 11,181,642), rounded as that where it is rounded
+    (1.95M); None where nothing is printed."""
     if not printed:
         return None
+    if not printed.endswith("M"):
+        return f"{params:,}" == printed
     decimals = len(printed.removesuffix("M").partition(".")[2])
     return f"{Decimal(params) / 10**6:.{decimals}f}M" == printed
 
@@ -80,6 +85,7 @@ def variant(
     table: str,
     note: str = "",
     why: str = "",
+    alternative: bool = False,
     results: tuple[Result, ...] = (),
 ) -> Preset:
     """A system of the same paper as `base`, for the same data sets, trained by the same recipe.
@@ -102,5 +108,6 @@ def variant(
         table=table,
         note=note,
         why=why,
+        alternative=alternative,
         results=results,
     )

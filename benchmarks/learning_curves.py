@@ -1,0 +1,135 @@
+"""A table of learning curves of our own space: the networks of one finished, unpruned study.
+
+A parquet file, a row an epoch: `trial`, `epoch`, `val_error`, `params`, `macs`, and the parameters
+of the architecture under their own names, empty where the network has none (those named in the
+metadata `json`, which have values of several types, as JSON). The metadata `study` and `command`
+say what made it.
+"""
+
+import json
+import math
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
+from searchspace.mutation import Chosen, recording
+from studies import store
+from studies.study import Study
+from studies.trials import is_full
+
+OWN = ("trial", "epoch", "val_error", "params", "macs")  # the other columns are the architecture
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network of the table."""
+
+    flat: Mapping[str, Scalar]
+    params: int
+    macs: int
+    curve: tuple[float, ...]
+
+    def answer(self, name: str, _domain: Domain, _default: Scalar) -> Scalar:
+        """To a walk that asks for this network."""
+        return self.flat[name]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The table, and the study that made it."""
+
+    study: Study
+    rows: Sequence[Row]
+
+    @cached_property
+    def chosen(self) -> list[dict[str, Chosen]]:
+        """What a sampler would have had to answer, for each row."""
+        answers: list[dict[str, Chosen]] = [{} for _ in self.rows]
+        for row, into in zip(self.rows, answers, strict=True):
+            self.study.arch_space.draw(recording(row.answer, into))
+        return answers
+
+    @cached_property
+    def domains(self) -> dict[str, Any]:
+        return {name: one.domain for chosen in self.chosen for name, one in chosen.items()}
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        return np.array([self.coded(chosen) for chosen in self.chosen])
+
+    def coded(self, chosen: Mapping[str, Chosen]) -> list[float]:
+        return [code(chosen[name]) if name in chosen else math.nan for name in self.domains]
+
+    def distances(self, said: Mapping[str, Chosen]) -> np.ndarray:
+        """Of all rows from a proposal: the parts of their ranges by which numbers differ, and 1 for
+        each choice that differs and for each parameter that one of both has only."""
+        own = np.array(self.coded(said))
+        apart = np.abs(self.codes - own)
+        ordered = [not isinstance(domain, Choice) for domain in self.domains.values()]
+        apart = np.where(ordered, apart, apart > 0)
+        absent, lacks = np.isnan(self.codes), np.isnan(own)
+        distances: np.ndarray = np.where(absent | lacks, absent != lacks, apart).sum(1)
+        return distances
+
+
+def code(one: Chosen) -> float:
+    match one.domain:
+        case Choice(values):
+            return float(values.index(one.value))
+        case Integers(low, high):
+            return (float(one.value) - low) / max(1, high - low)
+        case Floats():
+            return float(one.domain.part(float(one.value)))
+
+
+def make(folder: Path, path: Path) -> int:
+    """Write the table of a study, which is the only one in its folder; its baselines, which need
+    not lie in its space, and what was not trained to its end are left out."""
+    study = store.load(folder.name, storage=f"sqlite:///{folder.resolve() / 'study.db'}")
+    trials = [
+        t
+        for t in study.get_trials(deepcopy=False)
+        if is_full(t) and "charged" in t.user_attrs and "baseline" not in t.user_attrs
+    ]
+    points = [
+        {"trial": t.number, "epoch": epoch, "val_error": val_error}
+        | {name: t.user_attrs[name] for name in ("params", "macs")}
+        | t.user_attrs["arch"]
+        for t in trials
+        for epoch, val_error in sorted(t.intermediate_values.items())
+    ]
+    names = list(dict.fromkeys(name for point in points for name in point))
+    columns = {name: [point.get(name) for point in points] for name in names}
+    mixed = [name for name in names if len({type(v) for v in columns[name]} - {type(None)}) > 1]
+    for name in mixed:  # such as 3 and "adaptive"
+        columns[name] = [None if v is None else json.dumps(v) for v in columns[name]]
+    told = {"study": study.user_attrs["study"], "command": shlex.join(sys.argv), "json": mixed}
+    table = pa.table(columns, metadata={name: json.dumps(value) for name, value in told.items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd")
+    return len(trials)
+
+
+def read(path: Path) -> Curves:
+    table = pq.read_table(path)
+    study, mixed = (json.loads(table.schema.metadata[name]) for name in (b"study", b"json"))
+    study.pop("baselines", None)  # their files need not be here
+    rows = []
+    for _, group in groupby(table.to_pylist(), lambda point: point["trial"]):
+        points = list(group)
+        assert [p["epoch"] for p in points] == list(range(1, len(points) + 1)), "a curve has a gap"
+        first, curve = points[0], tuple(point["val_error"] for point in points)
+        flat = {k: v for k, v in first.items() if k not in OWN and v is not None}
+        flat |= {name: json.loads(flat[name]) for name in mixed if name in flat}
+        rows.append(Row(flat, first["params"], first["macs"], curve))
+    return Curves(Study.from_dict(study, where=path.name), rows)

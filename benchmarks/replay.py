@@ -1,0 +1,195 @@
+"""A study replayed on a table of learning curves, by simulated asynchronous workers.
+
+Nothing is trained; an epoch takes as long as the network's multiply-accumulates say, or one unit.
+Who goes on is decided by the code that runs studies; no network is proposed twice.
+"""
+
+import heapq
+import math
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from learning_curves import Curves, Row
+from optuna.trial import TrialState
+
+from searchspace.mutation import Chosen, recording
+from studies import store, suggest
+from studies.front import Staircase, non_dominated
+from studies.halving import Rungs
+from studies.proposing import Draft, asking
+from studies.scheduler import StudyScheduler, fidelity
+from studies.verdicts import stopped
+from trainers.training import Job
+
+
+class Shuffled:
+    """All rows in random order. Whatever becomes of them is of no interest."""
+
+    def __init__(self, curves: Curves, seed: int) -> None:
+        self.left = list(range(len(curves.rows)))
+        random.Random(seed).shuffle(self.left)
+
+    def propose(self) -> int | None:
+        return self.left.pop() if self.left else None
+
+    def point(self, number: int, epoch: int, val_error: float) -> None: ...
+
+    def tell(self, number: int, verdict: store.Verdict) -> None: ...
+
+
+class Proposed:
+    """Rows by TPE; its trials have the numbers of the replayed study."""
+
+    def __init__(self, curves: Curves, seed: int) -> None:
+        self.curves, self.left = curves, np.arange(len(curves.rows))
+        study = optuna.create_study(
+            directions=["minimize"] * 2, sampler=suggest.sampler("tpe", seed, study_seed=seed)
+        )
+        self.store = store.Store(study, study._storage, "")
+
+    def propose(self) -> int | None:
+        if not len(self.left):
+            return None
+        trial, said = self.store.study.ask(), dict[str, Chosen]()
+        draft = Draft(trial.storage)
+        trial.storage = draft  # type: ignore[assignment]
+        with suppress(ValueError):  # a combination that cannot be: the nearest one that can
+            self.curves.study.arch_space.draw(recording(asking(trial), said))
+        nearest = int(self.curves.distances(said)[self.left].argmin())
+        row = int(self.left[nearest])
+        self.left = np.delete(self.left, nearest)
+        draft.write(self.curves.chosen[row])
+        return row
+
+    def point(self, number: int, epoch: int, val_error: float) -> None:
+        self.store.point(self.store.trials[number], epoch, val_error)
+
+    def tell(self, number: int, verdict: store.Verdict) -> None:
+        self.store.tell(self.store.trials[number], verdict)
+
+
+@dataclass
+class Live:
+    """A network in training, or waiting at a rung."""
+
+    row: Row
+    job: Job
+    epoch: int = 0
+
+
+class Replay:
+    """One study on the table: `volumes[k]` is its hypervolume after k epochs."""
+
+    def __init__(
+        self,
+        curves: Curves,
+        candidates: Shuffled | Proposed,
+        rungs: Rungs | None,
+        *,
+        trials: int,
+        epochs: int,
+        reference: float,
+        uniform: bool,
+    ) -> None:
+        self.curves, self.candidates, self.rungs = curves, candidates, rungs
+        self.scheduler, self.trials, self.uniform = StudyScheduler(rungs), trials, uniform
+        self.boundary = Staircase(corner(curves, reference))
+        self.volumes = np.zeros(epochs + 1)
+        self.training: list[tuple[float, int]] = []  # when an epoch ends, of which trial
+        self.live: dict[int, Live] = {}
+        self.parked: dict[int, Live] = {}
+        self.begun = 0
+
+    def run(self, workers: int) -> np.ndarray:
+        now = 0.0
+        for spent in range(1, len(self.volumes)):
+            while len(self.training) < workers and self._begin(now):
+                pass
+            if not self.training:  # nothing is left to train
+                break
+            now, number = heapq.heappop(self.training)
+            self.volumes[spent:] += self._epoch(now, number)
+        return self.volumes
+
+    def _begin(self, now: float) -> bool:
+        number = self._promoted()
+        if number is None:
+            number = self._proposed()
+        if number is None and self.parked and not self.training and self.rungs is not None:
+            self.rungs.close()
+            number = self._promoted()
+        if number is not None:
+            self._schedule(now, number)
+        return number is not None
+
+    def _promoted(self) -> int | None:
+        """The farthest of those who may go on."""
+        for number in sorted(self.parked, key=lambda n: -self.parked[n].epoch):
+            if self.rungs is not None and self.rungs.goes_on(number, self.parked[number].epoch):
+                self.live[number] = self.parked.pop(number)
+                return number
+        return None
+
+    def _proposed(self) -> int | None:
+        row = self.candidates.propose() if self.begun < self.trials else None
+        if row is None:
+            return None
+        network, number = self.curves.rows[row], self.begun
+        self.live[number] = Live(network, job_of(network, number, self.curves.study.epochs))
+        self.begun += 1
+        return number
+
+    def _schedule(self, now: float, number: int) -> None:
+        took = 1.0 if self.uniform else float(self.live[number].row.macs)
+        heapq.heappush(self.training, (now + took, number))
+
+    def _epoch(self, now: float, number: int) -> float:
+        """By how much the hypervolume grows with the next epoch of a trial."""
+        live = self.live[number]
+        val_error = live.row.curve[live.epoch]
+        live.epoch += 1
+        last = live.epoch == len(live.row.curve)
+        result = {"epoch": live.epoch, "val_error": val_error, "last": last}
+        self.candidates.point(number, live.epoch, val_error)
+        if self.scheduler.goes_on(live.job, result):
+            self._schedule(now, number)
+            return 0.0
+        del self.live[number]
+        lacking = 1 - fidelity(live.job, result)
+        if lacking == 0:
+            values = [val_error, float(live.row.params)]
+            self.candidates.tell(number, store.Verdict(TrialState.COMPLETE, "", [0.0], values))
+            return self.boundary.add(val_error, math.log(live.row.params))
+        if self.rungs is not None and self.rungs.promote:
+            self.parked[number] = live
+        else:
+            self.candidates.tell(number, stopped(live.epoch, lacking, []))
+        return 0.0
+
+
+def job_of(row: Row, number: int, epochs: int) -> Job:
+    return Job(
+        number=number,
+        arch=row.flat,
+        recipe={},
+        seed=0,
+        max_epochs=epochs,
+        folder="",
+        threads=1,
+        device="cpu",
+        costs=(float(row.params),),
+    )
+
+
+def front(curves: Curves) -> list[Row]:
+    """Of the whole table, at full fidelity."""
+    kept = non_dominated([(row.curve[-1], float(row.params)) for row in curves.rows])
+    return [row for row, on_front in zip(curves.rows, kept, strict=True) if on_front]
+
+
+def corner(curves: Curves, reference: float) -> tuple[float, float]:
+    """Where the hypervolume ends: an error, the logarithm of a number of parameters."""
+    return reference, math.log(1.1 * max(row.params for row in front(curves)))

@@ -1,0 +1,103 @@
+"""The executor on Ray Tune, on this machine or on a cluster. Its part is disposable."""
+
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray import tune
+
+from studies.callback import StudyCallback
+from studies.ending import Ending
+from studies.observer import Observer
+from studies.scheduler import StudyScheduler
+from studies.searcher import StudySearcher
+from studies.study import Study
+from trainers.trainable import TrialActor
+from trainers.training import Begin
+
+MAX_FAILURES = 2  # of a trial, each from its last checkpoint; then it has failed
+MIB = 2**20
+ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # a third of the driver's time
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Ray's own state is never used
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # they are in the study, as `why`
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # prints even when told not to
+}
+
+
+def train(
+    searcher: StudySearcher,
+    scheduler: StudyScheduler,
+    observer: Observer,
+    ending: Ending,
+    begin: Begin,
+    *,
+    size: int,
+) -> None:
+    """Until nothing is left to train; `size` is what the images take, in bytes. Raises
+    KeyboardInterrupt when an end was asked for."""
+    os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
+    study = searcher.setup
+    with ray_session(study, size) as scratch, ending.listening():
+        resources = {"cpu": study.cpus_per_trial, "gpu": study.gpus_per_trial}
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(TrialActor, begin=begin), resources),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=scheduler,
+                num_samples=-1,
+                max_concurrent_trials=study.concurrency,
+                reuse_actors=True,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
+            ),
+            run_config=tune.RunConfig(
+                name=study.name,
+                storage_path=scratch,
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=[StudyCallback(searcher, observer, ending)],
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+
+
+def _name(trial: Any) -> str:
+    return f"{trial.config['job'].number}-{trial.trial_id}"
+
+
+@contextmanager
+def ray_session(study: Study, size: int) -> Iterator[str]:
+    """Ray for one study, and a scratch folder that goes with it. A Ray that runs is used."""
+    scratch = tempfile.mkdtemp(prefix="ss-")  # short: Ray's socket paths end at 107 bytes
+    mine = not ray.is_initialized()
+    try:
+        if mine and "RAY_ADDRESS" in os.environ:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        elif mine:
+            ray.init(
+                num_cpus=study.concurrency * study.cpus_per_trial,
+                num_gpus=math.ceil(study.concurrency * study.gpus_per_trial),
+                object_store_memory=max(128 * MIB, 2 * size),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=scratch,
+            )
+        yield scratch
+    finally:
+        if mine:
+            ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,146 @@
+"""Successive halving on several objectives: who goes on at a rung.
+
+After https://arxiv.org/abs/1810.05934 (asynchronous halving), with a trial's place among all that
+came to the rung so far: by validation error alone (`asha`), or its own position in non-dominated
+order over that error and the costs (`pareto-asha`). Rungs are a pure function of the study's
+curves, so they survive whatever the driver does not.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from studies.study import Study
+
+Points = np.ndarray  # (trials, objectives), all minimised
+Rung = Mapping[int, tuple[float, ...]]  # by the number of the trial: its error there, its costs
+
+
+class Rungs:
+    """Who reported what at which rung.
+
+    `stop`: who does not go on at once never does, so nobody is judged before eta trials came.
+    `promote`: who does not go on waits, and goes on when its place allows.
+    """
+
+    def __init__(
+        self, max_epochs: int, *, eta: int = 3, grace: int = 1, pareto: bool, promote: bool
+    ) -> None:
+        self.eta, self.pareto, self.promote = eta, pareto, promote
+        powers = range(1 + int(math.log(max(1, max_epochs), eta)))
+        self.at: dict[int, dict[int, tuple[float, ...]]] = {
+            grace * eta**k: {} for k in powers if grace * eta**k < max_epochs
+        }
+        self.closed = False
+        self._known: dict[int, frozenset[int]] = {}  # who goes on, until somebody else comes
+
+    def load(self, trials: Iterable[FrozenTrial], costs: Sequence[str]) -> None:
+        """From the curves of a study."""
+        for trial in trials:
+            if "charged" in trial.user_attrs:
+                own = tuple(float(trial.user_attrs[name]) for name in costs)
+                for epoch, val_error in trial.intermediate_values.items():
+                    self.add(trial.number, epoch, val_error, own)
+
+    def add(self, number: int, epoch: int, val_error: float, costs: Sequence[float]) -> None:
+        if epoch in self.at and math.isfinite(val_error):
+            self.at[epoch][number] = (val_error, *costs)
+            self._known.pop(epoch, None)
+
+    def close(self) -> None:
+        """Nobody else comes: where fewer than eta came, who waits is judged beside these."""
+        self.closed = True
+        self._known.clear()
+
+    def goes_on(self, number: int, epoch: int, below: int | None = None) -> bool:
+        """Whether a trial is in the best 1/eta of the rung, or, by `pareto-asha`, beaten by nobody
+        there; beside trials of numbers `below` a limit only, where there is one."""
+        rung = self.at.get(epoch, {})
+        if number not in rung:
+            return True
+        if below is not None:
+            return number in self._best({n: rung[n] for n in rung if n < below or n == number})
+        if epoch not in self._known:
+            self._known[epoch] = self._best(rung)
+        return number in self._known[epoch]
+
+    def _best(self, rung: Rung) -> frozenset[int]:
+        """Who goes on."""
+        if len(rung) >= self.eta or (self.promote and self.closed):
+            return self._in_place(rung)
+        return frozenset() if self.promote else frozenset(rung)
+
+    def _in_place(self, rung: Rung) -> frozenset[int]:
+        numbers = sorted(rung)  # ties are told apart by number, never by who came first
+        points, room = np.array([rung[n] for n in numbers]), len(numbers) / self.eta
+        if self.pareto:
+            fronts = front_numbers(points)
+            chosen = (fronts == 0) | (positions(points, fronts) < room)
+        else:  # equal errors are not told apart at all
+            chosen = np.searchsorted(np.sort(points[:, 0]), points[:, 0]) < room
+        return frozenset(n for n, going in zip(numbers, chosen, strict=True) if going)
+
+
+def rungs_of(study: Study) -> Rungs | None:
+    """The rungs of a study, still empty; None where nobody is stopped."""
+    if study.pruner == "none":
+        return None
+    return Rungs(
+        study.epochs,
+        eta=study.eta,
+        grace=study.grace,
+        pareto=study.pruner == "pareto-asha",
+        promote=study.halving == "promote",
+    )
+
+
+def front_numbers(points: Points) -> np.ndarray:
+    """For each point the number of its front: 0 for what nothing dominates, and so on.
+
+    In lexicographic order nothing is dominated by a later point, so one pass is enough; all
+    earlier ones are as good or better in the first objective."""
+    unique, where = np.unique(points, axis=0, return_inverse=True)
+    columns = unique.T[1:].copy()
+    fronts = np.zeros(len(unique), dtype=int)
+    for row in range(1, len(unique)):
+        better = np.ones(row, dtype=bool)
+        for column in columns:
+            better &= column[:row] <= column[row]
+        fronts[row] = 1 + fronts[:row].max(where=better, initial=-1)
+    return fronts[where.ravel()]
+
+
+def positions(points: Points, fronts: np.ndarray) -> np.ndarray:
+    """For each point how many come before it: all of better fronts, and of its own front those
+    that are taken earlier when always the farthest from all taken is taken next, the best error
+    first."""
+    places, ranks, before = np.empty(len(points), dtype=int), ranked(points), 0
+    for number in range(fronts.max(initial=-1) + 1):
+        own = np.flatnonzero(fronts == number)
+        places[own[spread(ranks[own])]] = before + np.arange(len(own))
+        before += len(own)
+    return places
+
+
+def ranked(points: Points) -> Points:
+    """Each objective as ranks from 0 to 1: millions of parameters weigh no more than errors."""
+    order = np.stack([np.unique(column, return_inverse=True)[1] for column in points.T], 1)
+    ranks: Points = order / np.maximum(1, order.max(0))
+    return ranks
+
+
+def spread(points: Points) -> list[int]:
+    """Rows in the order in which they are taken: the least first objective, then always the
+    farthest from all that were taken."""
+    columns = points.T.copy()
+    order = [int(np.lexsort(columns[::-1])[0])]
+    nearest = np.full(len(points), np.inf)
+    while len(order) < len(points):
+        last = order[-1]
+        squared = sum((column - column[last]) ** 2 for column in columns)
+        np.minimum(nearest, squared, out=nearest)
+        nearest[last] = -1.0  # taken; below any distance, also that of an identical point
+        order.append(int(nearest.argmax()))
+    return order

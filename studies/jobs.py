@@ -1,0 +1,56 @@
+"""What a worker must know of a trial, made from what the study knows of it."""
+
+import json
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+from searchspace.arch import Arch
+from searchspace.domains import Scalar
+from searchspace.walk import encode
+from studies.limits import Cost
+from studies.study import Study
+from studies.suggest import derived_seed
+from trainers.recipe import Recipe
+from trainers.training import Job
+
+
+def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:
+    """What may be trained once."""
+    return identity, json.dumps(recipe, sort_keys=True)
+
+
+def cost_of(facts: Mapping[str, Any]) -> Cost:
+    """Of a trial that was described before."""
+    latency = facts.get("latency_ms")
+    return Cost(facts["identity"], facts["params"], facts["macs"], latency)
+
+
+def job_of(
+    study: Study,
+    folder: Path,
+    number: int,
+    arch: Arch,
+    recipe: Recipe,
+    facts: Mapping[str, Any],
+    epochs: int,
+    below: int | None,
+) -> Job:
+    """The job of a trial, whose folder is made. Its seed depends on the study's and the network."""
+    own, minutes = folder / "trials" / str(number), study.max_trial_minutes
+    own.mkdir(parents=True, exist_ok=True)
+    (own / "arch.json").write_text(json.dumps(encode(arch), indent=1) + "\n")
+    return Job(
+        number=number,
+        arch=encode(arch),
+        recipe=encode(recipe),
+        seed=derived_seed(study.seed, facts["identity"]),
+        max_epochs=epochs,
+        folder=str(own.resolve()),
+        threads=study.cpus_per_trial,
+        device="cuda" if study.gpus_per_trial else "cpu",
+        baseline="baseline" in facts,
+        costs=tuple(float(facts[name]) for name in study.costs),
+        max_seconds=None if minutes is None else 60 * minutes,
+        below=below,
+    )

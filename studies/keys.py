@@ -1,0 +1,188 @@
+"""The keys of a study file: their defaults, what they may hold, and what is wrong with a value.
+
+Everything wrong is a ValueError of one line: file and place, rule, value, nearest names.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from searchspace.domains import nearest
+from searchspace.presets import PRESETS
+
+COSTS = ("params", "macs", "latency_ms")
+SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "quasi-random")
+PRUNERS = ("pareto-asha", "asha", "none")
+HALVING = ("stop", "promote")
+REPEATS = ("mutate", "record")
+# What may differ when a study is continued: how much, how fast and from where, never what.
+MAY_CHANGE = (
+    "trials",
+    "epoch_budget",
+    "max_hours",
+    "max_trial_minutes",
+    "max_failures",
+    "concurrency",
+    "cpus_per_trial",
+    "gpus_per_trial",
+    "data_dir",
+)
+# What every study has, whatever its file leaves out; in this order in the frozen file.
+STUDY_DEFAULTS: dict[str, Any] = {
+    "objectives": ["val_error", "params"],
+    "trials": 50,
+    "epochs": 10,
+    "sampler": "tpe",
+    "pruner": "asha",
+    "halving": "stop",
+    "eta": 3,
+    "grace": 1,
+    "repeats": "mutate",
+    "deterministic": False,
+    "seed": 0,
+    "concurrency": 1,
+    "cpus_per_trial": 1,
+    "gpus_per_trial": 0,
+    "max_failures": 5,
+}
+STUDY_KEYS = (
+    "name",
+    "dataset",
+    "data_dir",
+    "image_size",
+    "channels",
+    "train_subset",
+    "validation",
+    "epoch_budget",
+    "max_hours",
+    "max_trial_minutes",
+    *STUDY_DEFAULTS,
+)
+COUNTS = (
+    "trials",
+    "epochs",
+    "grace",
+    "concurrency",
+    "cpus_per_trial",
+    "image_size",
+    "train_subset",
+    "epoch_budget",
+    "max_failures",
+)
+SECTIONS = ("study", "limits", "recipe", "space", "baselines")
+
+
+def known(where: str, value: object, names: Iterable[str], kind: str) -> str:
+    """`value` if it is one of `names`, else ValueError with the nearest."""
+    names = list(names)
+    if isinstance(value, str) and value in names:
+        return value
+    hint = nearest(value, names) if isinstance(value, str) else ""
+    raise ValueError(f"{where} {value} is not {kind}{hint}; known: {', '.join(names)}")
+
+
+def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, Any]:
+    for key in table:
+        known(where, key, STUDY_KEYS, "a key")
+    values = {**STUDY_DEFAULTS, "name": stem, **table}
+    if "dataset" not in table:
+        raise ValueError(f'{where} dataset is missing: for example dataset = "digits"')
+    if not isinstance(values["name"], str) or not re.fullmatch(r"[A-Za-z0-9._-]+", values["name"]):
+        raise ValueError(f"{where} name may hold A-Z a-z 0-9 . _ - only, got {values['name']!r}")
+    if not values["name"].strip("."):
+        raise ValueError(f"{where} name must hold more than dots, got {values['name']!r}")
+    for key in ("dataset", "data_dir"):
+        if key in values and (not isinstance(values[key], str) or not values[key]):
+            raise ValueError(f"{where} {key} must be a text, got {values[key]!r}")
+    for key in COUNTS:
+        if key in values:
+            _at_least(where, key, values[key], 1, (int,))
+    _at_least(where, "seed", values["seed"], 0, (int,))
+    _at_least(where, "gpus_per_trial", values["gpus_per_trial"], 0, (int, float))
+    if values.get("channels", 3) not in (1, 3) or isinstance(values.get("channels"), bool):
+        raise ValueError(f"{where} channels must be 1 | 3, got {values['channels']}")
+    for key in ("max_hours", "max_trial_minutes"):
+        if key in values and (type(values[key]) not in (int, float) or not values[key] > 0):
+            raise ValueError(f"{where} {key} must be a number above 0, got {shown(values[key])}")
+    _validation(where, values.get("validation"))
+    known(f"{where} pruner", values["pruner"], PRUNERS, "a pruner")
+    _engine(where, values)
+    if str(values["sampler"]).replace("-", "") == "cmaes":
+        raise ValueError(f"{where} sampler cma-es cannot search several objectives: take tpe")
+    known(f"{where} sampler", values["sampler"], SAMPLERS, "a sampler")
+    values["objectives"] = _objectives(f"{where} objectives", values["objectives"])
+    return values
+
+
+def _engine(where: str, values: Mapping[str, Any]) -> None:
+    """How trials are chosen and stopped."""
+    known(f"{where} halving", values["halving"], HALVING, "a way of halving")
+    known(f"{where} repeats", values["repeats"], REPEATS, "a way with repeats")
+    _at_least(where, "eta", values["eta"], 2, (int,))
+    if type(values["deterministic"]) is not bool:
+        given = shown(values["deterministic"])
+        raise ValueError(f"{where} deterministic must be true | false, got {given}")
+    if values["deterministic"] and values["pruner"] != "none" and values["halving"] == "promote":
+        raise ValueError(
+            f"{where} halving promote is decided by who comes when, which deterministic forbids: "
+            'take halving = "stop"'
+        )
+
+
+def _at_least(
+    where: str, key: str, value: object, least: int, types: tuple[type, ...] = (int, float)
+) -> None:
+    kind = "an integer" if types == (int,) else "a number"
+    if type(value) not in types:
+        raise ValueError(f"{where} {key} must be {kind}, got {shown(value)}")
+    if not value >= least:  # type: ignore[operator]
+        raise ValueError(f"{where} {key} must be at least {least}, got {value}")
+
+
+def _validation(where: str, value: object) -> None:
+    if value is not None and (type(value) is not float or not 0 < value < 1):
+        raise ValueError(f"{where} validation must be above 0 and below 1, got {shown(value)}")
+
+
+def _objectives(where: str, given: object) -> tuple[str, ...]:
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError(f'{where} must be a list such as ["val_error", "params"], got {given!r}')
+    names = [known(where, name, ("val_error", *COSTS), "an objective") for name in given]
+    if names[0] != "val_error":
+        raise ValueError(f"{where} must begin with val_error, got {names[0]}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where} must not repeat, got {', '.join(names)}")
+    if not 2 <= len(names) <= 3:
+        rule = f"must be val_error and one or two of {', '.join(COSTS)}"
+        raise ValueError(f"{where} {rule}, got {', '.join(names)}")
+    return tuple(names)
+
+
+def checked_limits(where: str, table: Mapping[str, Any]) -> dict[str, float]:
+    for key, value in table.items():
+        known(where, key, COSTS, "a limit")
+        if type(value) not in (int, float) or not value > 0:
+            raise ValueError(f"{where} {key} must be a number above 0, got {shown(value)}")
+    return dict(table)
+
+
+def checked_baselines(where: str, table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    for key, value in table.items():
+        known(where, key, ("presets", "files"), "a key")
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise ValueError(f"{where} {key} must be a list of names, got {shown(value)}")
+    presets = [known(where, p, PRESETS, "a preset") for p in table.get("presets", [])]
+    files = [str((folder / name).resolve()) for name in table.get("files", [])]
+    return {"presets": tuple(presets), "files": tuple(files)}
+
+
+def plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def shown(value: object) -> str:
+    if value is None:
+        return "not given"
+    return json.dumps(value, ensure_ascii=False, default=str)

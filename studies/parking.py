@@ -1,0 +1,75 @@
+"""Trials that wait at a rung until their place allows them to go on (`halving = "promote"`)."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from studies.halving import Rungs
+from studies.jobs import cost_of
+from studies.limits import Networks
+from studies.scheduler import fidelity, too_long
+from studies.store import Store, Verdict
+from studies.verdicts import Live, stopped
+
+
+class Parking:
+    """A trial waits with the note `parked`, the epoch of its rung; 0 once it went on."""
+
+    def __init__(self, store: Store, rungs: Rungs | None) -> None:
+        self.store, self.rungs = store, rungs
+        self.waiting: dict[int, int] = {}  # number → epoch
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting)
+
+    def found(self, trial: FrozenTrial) -> bool:
+        """Whether a trial of a dead driver was waiting; it then waits on."""
+        epoch = trial.user_attrs.get("parked", 0)
+        if not epoch or epoch != trial.last_step:
+            return False
+        self.waiting[trial.number] = epoch
+        return True
+
+    def takes(self, live: Live, result: Mapping[str, Any]) -> bool:
+        """Whether a trial that was stopped waits; it does where it was stopped at a rung."""
+        if not self.open:
+            return False
+        sound = math.isfinite(result.get("val_error", math.nan))
+        if not sound or fidelity(live.job, result) == 1 or too_long(live.job, result):
+            return False
+        epoch = int(result["epoch"])
+        self.store.note(live.trial, parked=epoch)
+        self.waiting[live.trial.number] = epoch
+        return True
+
+    def promoted(self) -> FrozenTrial | None:
+        """The farthest of those whose place allows them to go on."""
+        for number, epoch in sorted(self.waiting.items(), key=lambda pair: -pair[1]):
+            if self.rungs is None or self.rungs.goes_on(number, epoch):
+                del self.waiting[number]
+                trial = self.store.trials[number]
+                self.store.note(trial, parked=0)
+                return trial
+        return None
+
+    @property
+    def open(self) -> bool:
+        """Whether trials that are stopped wait here at all."""
+        return self.rungs is not None and self.rungs.promote
+
+    def last(self) -> FrozenTrial | None:
+        """Who goes on though too few came to its rung to compare: nobody else will come."""
+        if self.rungs is None or not self.waiting:
+            return None
+        self.rungs.close()
+        return self.promoted()
+
+    def ended(self, networks: Networks) -> Iterator[tuple[FrozenTrial, Verdict]]:
+        """The budget is spent: who still waits was not among the best."""
+        while self.waiting:
+            number, epoch = self.waiting.popitem()
+            trial = self.store.trials[number]
+            limits = networks.violations(cost_of(trial.user_attrs))
+            yield trial, stopped(epoch, 1 - float(trial.user_attrs["fidelity"]), limits)

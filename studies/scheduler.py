@@ -1,0 +1,45 @@
+"""When a trial stops: at full fidelity, at an error that is no number, or at a rung."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from studies.halving import Rungs
+from trainers.training import Job
+
+
+def fidelity(job: Job, result: Mapping[str, Any]) -> float:
+    """The part of its training that a trial has had at a report: 1, full fidelity, also where its
+    recipe ended before all epochs (`last`)."""
+    return 1.0 if result.get("last", False) else min(1.0, int(result["epoch"]) / job.max_epochs)
+
+
+def too_long(job: Job, result: Mapping[str, Any]) -> bool:
+    return job.max_seconds is not None and result.get("seconds", 0.0) > job.max_seconds
+
+
+class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Without rungs everyone gets all epochs. Baselines are references and always go on."""
+
+    def __init__(self, rungs: Rungs | None) -> None:
+        super().__init__()
+        self.rungs = rungs
+
+    def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        going = self.goes_on(trial.config["job"], result)
+        return str(TrialScheduler.CONTINUE if going else TrialScheduler.STOP)
+
+    def goes_on(self, job: Job, result: Mapping[str, Any]) -> bool:
+        epoch, val_error = result["epoch"], result.get("val_error", math.nan)
+        if not math.isfinite(val_error):
+            return False
+        if self.rungs is not None:
+            self.rungs.add(job.number, epoch, val_error, job.costs)
+        if fidelity(job, result) == 1 or too_long(job, result):
+            return False
+        return (
+            self.rungs is None or job.baseline or self.rungs.goes_on(job.number, epoch, job.below)
+        )

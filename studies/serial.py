@@ -1,0 +1,90 @@
+"""The executor without Ray: one trial after the other in this process.
+
+For debugging, tests and tiny studies: nothing has to be started. The same searcher proposes and
+tells, the same scheduler stops.
+"""
+
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from studies.ending import Ending
+from studies.observer import Observer
+from studies.scheduler import StudyScheduler
+from studies.searcher import StudySearcher
+from trainers.training import Begin, Job, Record
+
+TRIAL = "serial"
+ATTEMPTS = 3  # a trial that raised so often has failed
+Answer = TypeVar("Answer")
+
+
+class Raised(Exception):
+    """What a training raised, as opposed to what the engine did."""
+
+    @property
+    def reason(self) -> str:
+        lines = str(self.__cause__).splitlines() or [""]
+        return f"{type(self.__cause__).__name__}: {lines[0]}"
+
+    @property
+    def text(self) -> str:
+        return "".join(traceback.format_exception(self.__cause__))
+
+
+def train(
+    searcher: StudySearcher,
+    scheduler: StudyScheduler,
+    observer: Observer,
+    ending: Ending,
+    begin: Begin,
+) -> None:
+    """Until nothing is left to train. Raises KeyboardInterrupt when an end was asked for."""
+    with ending.listening():
+        while isinstance(given := searcher.suggest(TRIAL), dict):
+            _train_one(given["job"], searcher, scheduler, ending, begin)
+            observer.changed(searcher.store)
+
+
+def _train_one(
+    job: Job,
+    searcher: StudySearcher,
+    scheduler: StudyScheduler,
+    ending: Ending,
+    begin: Begin,
+) -> None:
+    """From its last checkpoint to where the scheduler stops it."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            for result in _reports(job, ending, begin):
+                searcher.store.beat()
+                if not scheduler.goes_on(job, result):
+                    searcher.on_trial_complete(TRIAL, result)
+                    return
+                searcher.on_trial_result(TRIAL, result)
+        except Raised as raised:
+            if attempt == ATTEMPTS:
+                (Path(job.folder) / "error.txt").write_text(raised.text)
+                searcher.failed(TRIAL, raised.reason)
+                return
+            trial = searcher.live[TRIAL].trial
+            searcher.store.note(trial, attempts=1 + attempt, why=raised.reason)
+
+
+def _reports(job: Job, ending: Ending, begin: Begin) -> Iterator[Record]:
+    """Epoch after epoch, without end. Raises `Raised` for what the training raises."""
+    steps = _guarded(lambda: begin(job), ending)
+    try:
+        while True:
+            yield _guarded(steps.step, ending)
+    finally:
+        steps.close()
+
+
+def _guarded(work: Callable[[], Answer], ending: Ending) -> Answer:
+    try:
+        with ending.interrupting():
+            return work()
+    except Exception as error:
+        raise Raised from error

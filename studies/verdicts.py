@@ -1,0 +1,53 @@
+"""How a trial ended: a pure function of its last report, whoever stopped it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.limits import Cost, Networks
+from studies.scheduler import fidelity, too_long
+from studies.store import Verdict
+from trainers.training import Job
+
+Asked = optuna.Trial | FrozenTrial
+
+
+@dataclass
+class Live:
+    """A trial in training."""
+
+    trial: Asked
+    job: Job
+    cost: Cost
+    worker: tuple[Any, Any] | None = None
+
+
+def verdict_of(
+    live: Live, result: Mapping[str, Any], networks: Networks, costs: Sequence[str]
+) -> Verdict:
+    """The value of a complete trial is the error of the weights that it keeps (`kept_error`)."""
+    limits = networks.violations(live.cost)
+    if "val_error" not in result:
+        return Verdict(TrialState.FAIL, "ended without reporting val_error", [])
+    epoch, val_error = int(result["epoch"]), float(result["val_error"])
+    if not math.isfinite(val_error):
+        why = result.get("diverged") or f"val_error is {val_error} after epoch {epoch}"
+        return Verdict(TrialState.PRUNED, f"diverged: {why}", [*limits, 1.0])
+    lacking = 1 - fidelity(live.job, result)
+    if lacking > 0 and too_long(live.job, result):
+        why = f"took more than {live.job.max_seconds / 60:g} minutes"  # type: ignore[operator]
+        return Verdict(TrialState.PRUNED, why, [*limits, lacking])
+    if lacking > 0:
+        return stopped(epoch, lacking, limits)
+    kept_error = float(result.get("kept_error", val_error))
+    values = [kept_error, *(float(live.cost.of(name)) for name in costs)]
+    return Verdict(TrialState.COMPLETE, "", [*limits, 0.0], values)
+
+
+def stopped(epoch: int, lacking: float, limits: list[float]) -> Verdict:
+    """Of a trial that was not among the best at a rung."""
+    return Verdict(TrialState.PRUNED, f"not among the best after epoch {epoch}", [*limits, lacking])

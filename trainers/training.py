@@ -1,0 +1,156 @@
+"""One trial as an executor runs it, an epoch a step; without Ray.
+
+A checkpoint is written before its epoch is reported, and reported again by whoever goes on from
+it: whatever dies in between, no epoch is missing from the curve and none is trained twice.
+Every epoch's whole record is in the trial's `curve.csv`.
+"""
+
+import csv
+import gc
+import io
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from searchspace.arch import Arch
+from searchspace.domains import Scalar
+from searchspace.walk import decode
+from trainers.data import Data
+from trainers.memory import give_back, keep_freed
+from trainers.recipe import Recipe
+
+if TYPE_CHECKING:
+    from trainers.fit import Fit
+
+KEPT = 2  # a torn one has the one before it
+TORN = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
+Record = dict[str, Any]  # of an epoch: what is reported of it
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know of its trial."""
+
+    number: int
+    arch: Mapping[str, Scalar]
+    recipe: Mapping[str, Scalar]
+    seed: int
+    max_epochs: int
+    folder: str  # of this trial; the same path on every machine
+    threads: int
+    device: str
+    baseline: bool = False
+    costs: tuple[float, ...] = ()  # its other objectives, for its place at a rung
+    max_seconds: float | None = None
+    below: int | None = None  # judged beside trials of lower numbers only; None for all
+
+
+class Steps(Protocol):
+    """What an executor needs of a training: a report an epoch, with `epoch` and `val_error`."""
+
+    def step(self) -> Record: ...
+    def close(self) -> None: ...
+
+
+Begin = Callable[[Job], Steps]
+
+
+class Training:
+    """The training of a job's network, from its last checkpoint where there is one."""
+
+    def __init__(self, job: Job, data: Data) -> None:
+        import torch
+
+        from searchspace import build
+        from trainers.fit import fit, seeded
+
+        keep_freed()
+        torch.set_num_threads(job.threads)
+        with seeded(job.seed):
+            arch = decode(Arch, job.arch)
+            model = build(arch, classes=data.num_classes, shape=data.shape)
+        recipe = decode(Recipe, job.recipe)
+        self.job = job
+        self.fit: Fit | None = fit(model, data, recipe, seed=job.seed, device=job.device)
+        self.curve = load(Path(job.folder), self.fit)
+        self.again = self.curve[-1] if self.curve else None
+        self.seconds = self.again["seconds"] if self.again else 0.0
+
+    def step(self) -> Record:
+        if self.again is not None:
+            result, self.again = self.again, None
+            return result
+        assert self.fit is not None
+        epoch = next(self.fit)
+        self.seconds += epoch.seconds
+        result = {**asdict(epoch), "seconds": self.seconds}
+        folder = Path(self.job.folder)
+        if not epoch.diverged:
+            result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
+            save(folder, self.fit, [*self.curve, result])
+        self.curve.append(result)
+        write_curve(folder, self.curve)
+        return result
+
+    def close(self) -> None:
+        """Give the memory of a finished trial back before the next one takes its own."""
+        import torch
+
+        self.fit = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        give_back()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Newest first."""
+    return sorted(folder.glob("checkpoint-*.pt"), reverse=True)
+
+
+def checkpoint_path(folder: Path, epoch: int) -> Path:
+    return folder / f"checkpoint-{epoch:05d}.pt"
+
+
+def save(folder: Path, fit: "Fit", curve: list[Record]) -> None:
+    """Atomic: a checkpoint is whole or not there. `curve` has the records up to its epoch."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = checkpoint_path(folder, curve[-1]["epoch"])
+    part = path.with_suffix(f".{os.getpid()}.part")
+    torch.save({"fit": fit.state_dict(), "curve": curve}, part)
+    part.replace(path)
+    for old in checkpoints(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def write_curve(folder: Path, curve: list[Record]) -> None:
+    """A row an epoch, readable without the tool; written whole or not at all."""
+    text = io.StringIO()
+    columns = [name for name in curve[0] if name != "checkpoint"]
+    rows = csv.DictWriter(text, columns, extrasaction="ignore")
+    rows.writeheader()
+    rows.writerows(curve)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"curve.{os.getpid()}.part"
+    part.write_text(text.getvalue())
+    part.replace(folder / "curve.csv")
+
+
+def load(folder: Path, fit: "Fit") -> list[Record]:
+    """Continue from the newest whole checkpoint; the records up to its epoch, none without one."""
+    import torch
+
+    for path in checkpoints(folder):
+        try:
+            state = torch.load(path, weights_only=True)
+        except TORN:  # or taken away: the one before it
+            continue
+        fit.load_state_dict(state["fit"])
+        curve: list[Record] = state["curve"]
+        return curve
+    return []
