@@ -54,8 +54,7 @@ class Proposed:
         if not len(self.left):
             return None
         trial, said = self.store.study.ask(), dict[str, Chosen]()
-        draft = Draft(trial.storage)
-        trial.storage = draft  # type: ignore[assignment]
+        draft = Draft(trial)
         with suppress(ValueError):  # a combination that cannot be: the nearest one that can
             self.curves.study.arch_space.draw(recording(asking(trial), said))
         nearest = int(self.curves.distances(said)[self.left].argmin())

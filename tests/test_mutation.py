@@ -142,7 +142,7 @@ def test_another_value_lies_in_the_domain_and_is_another_at_its_ends_too(
     for _ in range(300):
         other = another(domain, value, rng)
         assert other in domain and (type(other), other) != (type(value), value)
-        others.add(other)
+        others.add((type(other), other))
     assert len(others) > 1 or domain == Integers(1, 2)
 
 
