@@ -14,19 +14,21 @@ as long as the network's multiply-accumulates say (or all the same), and `studie
   its epochs that it lacks as a violation. Who waits to be promoted is still running.
 
 The figure is the hypervolume of (error, log params) of results at full fidelity, the last points of
-whole curves; nothing else counts. It is taken inside 1.1 times the worst error and the most
-parameters on the front of the whole table, so that each network of that front counts, and divided
-by the whole table's. A lower `--reference` error leaves the small networks out of the figure, which
-favours `asha`: give both where modes are compared. The unpruned study trains N trials (a third of
-the table) to their end; a pruned one gets as many epochs, for as many trials as it likes, and is
-cut off there. Bar: the best mode has the unpruned study's final hypervolume (both are means over
-the seeds) after at most half of its epochs; aim: a third. With 150 curves of 85 parameters all
-takes 10 minutes on a core, nearly all of it in Optuna's TPE; `--samplers random` 20 seconds.
+whole curves; nothing else counts. It is divided by the whole table's, and taken inside two
+references, because the reference decides which mode is best: 1.1 times the worst error on the front
+of the whole table (each network of that front counts), and the median error of the table (the
+smallest networks do not count, which favours `asha`); in both with 1.1 times the most parameters on
+that front. The unpruned study trains N trials (a third of the table) to their end; a pruned one
+gets as many epochs, for as many trials as it likes, and is cut off there. Bar, inside the first
+reference: the best mode has the unpruned study's final hypervolume (both are means over the seeds)
+after at most half of its epochs; aim: a third. With 150 curves of 85 parameters all takes 10
+minutes on a core, nearly all of it in Optuna's TPE; `--samplers random` 20 seconds.
 """
 
 import argparse
 import json
 import math
+import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -55,11 +57,12 @@ SAMPLERS = ("random", "tpe")
 PARTS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)  # of the epochs, at which the hypervolume is shown
 BAR, AIM = 1 / 2, 1 / 3
 WIDTH = 132  # of the printed table
-SETTINGS = ("seeds", "trials", "workers", "clock", "reference", "eta", "grace")
+SETTINGS = ("seeds", "trials", "workers", "clock", "references", "eta", "grace")
 
 
 def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int]) -> np.ndarray:
-    """The hypervolumes of one study, as parts of the whole table's; the trials begun at the end."""
+    """(references, epochs + 2): the hypervolumes of one study, as parts of the table's; at the
+    end of each row the trials that were begun."""
     sampler, mode, seed = run
     epochs, kind = given.trials * curves.study.epochs, MODES[mode]
     replay = Replay(
@@ -70,13 +73,19 @@ def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int
         else Rungs(curves.study.epochs, eta=given.eta, grace=given.grace, **kind),
         trials=given.trials if kind is None else len(curves.rows),
         epochs=epochs,
-        reference=given.reference,
+        references=given.references,
         uniform=given.clock == "uniform",
     )
     volumes = replay.run(given.workers)
-    whole = Staircase(corner(curves, given.reference))
-    total = sum(whole.add(row.curve[-1], math.log(row.params)) for row in curves.rows)
-    return np.append(volumes / total, replay.begun)
+    totals = [whole(curves, reference) for reference in given.references]
+    parts = volumes / np.array(totals)[:, None]
+    return np.column_stack([parts, np.full(len(parts), replay.begun)])
+
+
+def whole(curves: Curves, reference: float) -> float:
+    """The hypervolume of the whole table."""
+    boundary = Staircase(corner(curves, reference))
+    return sum(boundary.add(row.curve[-1], math.log(row.params)) for row in curves.rows)
 
 
 def compared(curves: Curves, given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -89,37 +98,44 @@ def compared(curves: Curves, given: argparse.Namespace) -> list[dict[str, Any]]:
     else:
         found = list(map(job, runs))
     rows = []
-    for sampler in given.samplers:
+    for (index, reference), sampler in product(enumerate(given.references), given.samplers):
         target = math.inf
         for mode in MODES:
-            own = [f for run, f in zip(runs, found, strict=True) if run[:2] == (sampler, mode)]
-            volumes, begun = np.array(own)[:, :-1], np.array(own)[:, -1]
-            mean, error = volumes.mean(0), volumes.std(0, ddof=1) / math.sqrt(len(own))
-            target = mean[-1] if mode == "none" else target
-            there = np.flatnonzero(mean >= target - 1e-12)
-            epochs = int(there[0]) if len(there) else None
-            budget = len(mean) - 1
-            at = [round(part * budget) for part in PARTS]
+            own = np.array(
+                [f[index] for r, f in zip(runs, found, strict=True) if r[:2] == (sampler, mode)]
+            )
+            target = own[:, -2].mean() if mode == "none" else target
             rows.append(
-                {
-                    "sampler": sampler,
-                    "mode": mode,
-                    "hypervolume": {k: [float(mean[k]), float(error[k])] for k in at},
-                    "trials": float(begun.mean()),
-                    "epochs_to_unpruned": epochs,
-                    "part_of_epochs": None if epochs is None else epochs / budget,
-                }
+                {"reference": reference, "sampler": sampler, "mode": mode} | row(own, target)
             )
     return rows
 
 
-def verdict(rows: list[dict[str, Any]], sampler: str) -> dict[str, Any]:
+def row(own: np.ndarray, target: float) -> dict[str, Any]:
+    """The figures of one mode; `own` is (seeds, epochs + 2)."""
+    volumes, begun = own[:, :-1], own[:, -1]
+    mean, error = volumes.mean(0), volumes.std(0, ddof=1) / math.sqrt(len(own))
+    there = np.flatnonzero(mean >= target - 1e-12)
+    epochs = int(there[0]) if len(there) else None
+    budget = len(mean) - 1
+    at = [round(part * budget) for part in PARTS]
+    return {
+        "hypervolume": {k: [float(mean[k]), float(error[k])] for k in at},
+        "trials": float(begun.mean()),
+        "epochs_to_unpruned": epochs,
+        "part_of_epochs": None if epochs is None else epochs / budget,
+    }
+
+
+def verdict(rows: list[dict[str, Any]], reference: float, sampler: str) -> dict[str, Any]:
     """The best pruned mode of a sampler beside the bar."""
-    own = [r for r in rows if r["sampler"] == sampler and r["mode"] != "none"]
+    there = [r for r in rows if (r["reference"], r["sampler"]) == (reference, sampler)]
+    own = [r for r in there if r["mode"] != "none"]
     best = min(own, key=lambda r: math.inf if r["part_of_epochs"] is None else r["part_of_epochs"])
     part = best["part_of_epochs"]
     met = part is not None and part <= BAR
     return {
+        "reference": reference,
         "sampler": sampler,
         "best": best["mode"],
         "part_of_epochs": part,
@@ -132,7 +148,7 @@ def shown(figures: dict[str, Any]) -> None:
     console, rows = Console(), figures["rows"]
     console.width = max(console.width, WIDTH)
     table = Table(title="hypervolume after so many epochs, mean ± standard error")
-    for name in ("sampler", "mode", *map(str, rows[0]["hypervolume"])):
+    for name in ("reference", "sampler", "mode", *map(str, rows[0]["hypervolume"])):
         table.add_column(name, justify="left" if name in ("sampler", "mode") else "right")
     for name in ("trials", "to unpruned", "part"):
         table.add_column(name, justify="right")
@@ -140,12 +156,14 @@ def shown(figures: dict[str, Any]) -> None:
         cells = [f"{mean:.3f}±{error:.3f}" for mean, error in row["hypervolume"].values()]
         part, epochs = row["part_of_epochs"], row["epochs_to_unpruned"]
         reached = ["never", ""] if epochs is None else [str(epochs), f"{part:.2f}"]
-        table.add_row(row["sampler"], row["mode"], *cells, f"{row['trials']:.0f}", *reached)
+        first = f"{row['reference']:.3f}", row["sampler"], row["mode"]
+        table.add_row(*first, *cells, f"{row['trials']:.0f}", *reached)
     console.print(table)
     for one in figures["verdicts"]:
         part = "never" if one["part_of_epochs"] is None else f"{one['part_of_epochs']:.2f}"
         console.print(
-            f"{one['sampler']}: best {one['best']}, {part} of the epochs; "
+            f"inside {one['reference']:.3f}, {one['sampler']}: "
+            f"best {one['best']}, {part} of the epochs; "
             f"bar {BAR:.2f} {'met' if one['bar_met'] else 'not met'}, "
             f"aim {AIM:.2f} {'met' if one['aim_met'] else 'not met'}"
         )
@@ -164,7 +182,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, help="of the unpruned study; a third of the table")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--clock", choices=("macs", "uniform"), default="macs")
-    parser.add_argument("--reference", type=float, help="error; 1.1 × the front's worst")
+    parser.add_argument("--references", type=float, nargs="+", metavar="ERROR")
     parser.add_argument("--eta", type=int, default=3)
     parser.add_argument("--grace", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
@@ -176,12 +194,15 @@ def main() -> None:
     started, curves = time.perf_counter(), read(given.data)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     given.trials = given.trials or len(curves.rows) // 3
-    if given.reference is None:
-        given.reference = round(1.1 * max(row.curve[-1] for row in front(curves)), 4)
+    if given.references is None:
+        worst = 1.1 * max(row.curve[-1] for row in front(curves))
+        median = statistics.median(row.curve[-1] for row in curves.rows)
+        given.references = [round(worst, 4), round(median, 4)]
     rows = compared(curves, given)
     figures: dict[str, Any] = {name: getattr(given, name) for name in SETTINGS}
     figures |= {"curves": len(curves.rows), "epochs": curves.study.epochs}
-    figures |= {"rows": rows, "verdicts": [verdict(rows, sampler) for sampler in given.samplers]}
+    kinds = product(given.references, given.samplers)
+    figures |= {"rows": rows, "verdicts": [verdict(rows, *kind) for kind in kinds]}
     figures["seconds"] = round(time.perf_counter() - started, 1)
     print(json.dumps(figures)) if given.json else shown(figures)
 

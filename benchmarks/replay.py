@@ -7,6 +7,7 @@ Who goes on is decided by the code that runs studies; no network is proposed twi
 import heapq
 import math
 import random
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -80,7 +81,8 @@ class Live:
 
 
 class Replay:
-    """One study on the table: `volumes[k]` is its hypervolume after k epochs."""
+    """One study on the table: `volumes[r, k]` is its hypervolume after k epochs, inside the r-th
+    reference."""
 
     def __init__(
         self,
@@ -90,13 +92,13 @@ class Replay:
         *,
         trials: int,
         epochs: int,
-        reference: float,
+        references: Sequence[float],
         uniform: bool,
     ) -> None:
         self.curves, self.candidates, self.rungs = curves, candidates, rungs
         self.scheduler, self.trials, self.uniform = StudyScheduler(rungs), trials, uniform
-        self.boundary = Staircase(corner(curves, reference))
-        self.volumes = np.zeros(epochs + 1)
+        self.boundaries = [Staircase(corner(curves, reference)) for reference in references]
+        self.volumes = np.zeros((len(references), epochs + 1))
         self.training: list[tuple[float, int]] = []  # when an epoch ends, of which trial
         self.live: dict[int, Live] = {}
         self.parked: dict[int, Live] = {}
@@ -104,13 +106,13 @@ class Replay:
 
     def run(self, workers: int) -> np.ndarray:
         now = 0.0
-        for spent in range(1, len(self.volumes)):
+        for spent in range(1, self.volumes.shape[1]):
             while len(self.training) < workers and self._begin(now):
                 pass
             if not self.training:  # nothing is left to train
                 break
             now, number = heapq.heappop(self.training)
-            self.volumes[spent:] += self._epoch(now, number)
+            self.volumes[:, spent:] += self._epoch(now, number)[:, None]
         return self.volumes
 
     def _begin(self, now: float) -> bool:
@@ -145,8 +147,8 @@ class Replay:
         took = 1.0 if self.uniform else float(self.live[number].row.macs)
         heapq.heappush(self.training, (now + took, number))
 
-    def _epoch(self, now: float, number: int) -> float:
-        """By how much the hypervolume grows with the next epoch of a trial."""
+    def _epoch(self, now: float, number: int) -> np.ndarray:
+        """By how much the hypervolumes grow with the next epoch of a trial."""
         live = self.live[number]
         val_error = live.row.curve[live.epoch]
         live.epoch += 1
@@ -155,18 +157,19 @@ class Replay:
         self.candidates.point(number, live.epoch, val_error)
         if self.scheduler.goes_on(live.job, result):
             self._schedule(now, number)
-            return 0.0
+            return np.zeros(len(self.boundaries))
         del self.live[number]
         lacking = 1 - fidelity(live.job, result)
         if lacking == 0:
             values = [val_error, float(live.row.params)]
             self.candidates.tell(number, store.Verdict(TrialState.COMPLETE, "", [0.0], values))
-            return self.boundary.add(val_error, math.log(live.row.params))
+            point = val_error, math.log(live.row.params)
+            return np.array([boundary.add(*point) for boundary in self.boundaries])
         if self.rungs is not None and self.rungs.promote:
             self.parked[number] = live
         else:
             self.candidates.tell(number, stopped(live.epoch, lacking, []))
-        return 0.0
+        return np.zeros(len(self.boundaries))
 
 
 def job_of(row: Row, number: int, epochs: int) -> Job:

@@ -82,7 +82,7 @@ def test_every_mode_and_sampler_goes_through_and_only_whole_trainings_count(
     for _ in range(2):
         called(monkeypatch, "--data", table, "--seeds", 2, "--json")
         found.append(json.loads(capsys.readouterr().out))
-    assert found[0]["rows"] == found[1]["rows"] and len(found[0]["rows"]) == 8
+    assert found[0]["rows"] == found[1]["rows"] and len(found[0]["rows"]) == 16
     for row in found[0]["rows"]:
         means = [mean for mean, _ in row["hypervolume"].values()]
         assert means == sorted(means) and means[0] == 0 < means[-1] <= 1
