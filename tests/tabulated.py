@@ -3,7 +3,6 @@
 Also a driver of its own, to be killed:  python -c "import tabulated; tabulated.drive(FOLDER)"
 """
 
-import json
 import math
 import os
 import time
@@ -30,13 +29,14 @@ def val_error(number: int, epoch: int) -> float:
 
 
 class Tabulated:
-    """Keeps its epoch in the trial's folder, as the real one keeps its checkpoint, and writes a
-    line for each epoch that it really trains."""
+    """Keeps its epoch in the trial's folder, as the real one keeps its checkpoint: a line for each
+    epoch that it really trains, written in one piece, so that it may be killed anywhere."""
 
     def __init__(self, job: Job) -> None:
         self.job, self.folder = job, Path(job.folder)
-        state = self.folder / "state.json"
-        self.epoch = json.loads(state.read_text()) if state.exists() else 0
+        self.trained = self.folder / "trained.txt"
+        lines = self.trained.read_text().split() if self.trained.exists() else ["0"]
+        self.epoch = int(lines[-1])
         self.again = self.epoch > 0
 
     def close(self) -> None: ...
@@ -45,10 +45,7 @@ class Tabulated:
         if not self.again:
             self.epoch += 1
             self.train_epoch()
-            part = self.folder / "state.part"
-            part.write_text(json.dumps(self.epoch))
-            part.replace(self.folder / "state.json")
-            with (self.folder / "trained.txt").open("a") as lines:
+            with self.trained.open("a") as lines:
                 lines.write(f"{self.epoch}\n")
         self.again = False
         return self.report()
