@@ -88,7 +88,13 @@ def killed_at(moment: Moment = "before", number: int = 0) -> Iterator[Death]:
 
 FIXED = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
 SPACES: dict[str, dict[str, Any]] = {
-    "wide": {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]},
+    "wide": {
+        "stages": 2,
+        "blocks": 1,
+        "body": "basic",
+        "gate": "none",
+        "shortcut": ["none", "sum"],
+    },
     # 48 networks of some 20,000 parameters, described in a quarter of the time
     "narrow": FIXED
     | {"stem_channels": [8, 16, 24], "norm": ["batch", "none"], "last_norm": ["batch", "none"]}
@@ -103,7 +109,9 @@ def small_study(space: str = "narrow", **more: Any) -> Study:
         "limits": {"params": 60_000 if space == "wide" else 21_300},
         "baselines": {"presets": ["cnntention/resnet20"]},
     }
-    return study_of(**{"trials": 12, "pruner": "pareto-asha", "deterministic": True} | tables | more)
+    return study_of(
+        **{"trials": 12, "pruner": "pareto-asha", "deterministic": True} | tables | more
+    )
 
 
 class ByNetwork(Tabulated):
@@ -138,7 +146,7 @@ def rungs(plan: Study, study: optuna.Study) -> dict[int, dict[str, tuple[float, 
     return {e: {network[n]: at for n, at in rung.items()} for e, rung in rebuilt.at.items()}
 
 
-KINDS = (
+LOSSES = (
     "trials lost",
     "repeated",
     "left running",

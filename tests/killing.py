@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import psutil
 from killed import ByNetwork, small_study
-from optuna.trial import TrialState
 from tabulated import Silent, charged
 
 from studies.run import run
@@ -39,7 +38,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 POLL = 0.02  # seconds
 LONGEST = 120.0  # seconds that anything here is waited for
-AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # outlive a killed driver by 60 s, idle
+AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}  # outlive a killed driver by 60 s, idle
 # A dead node is noticed within 3 seconds; a live one on a busy machine is not taken for dead.
 HEALTH = {
     "health_check_initial_delay_ms": 1000,
@@ -183,7 +182,3 @@ def kill_node(cluster: "Cluster") -> None:
             process.kill()
     cluster.remove_node(node, allow_graceful=False)
     cluster.add_node(num_cpus=1)
-
-
-def in_training(study: optuna.Study) -> list[int]:
-    return [t.number for t in charged(study) if t.state == TrialState.RUNNING]

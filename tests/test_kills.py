@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,20 @@ pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
 ]
+
+
+@pytest.fixture
+def drivers(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
+    """Starts drivers of one study; nothing of them outlives the test."""
+    started: list[Driver] = []
+
+    def start(kind: str, address: str | None = None) -> Driver:
+        started.append(Driver(tmp_path, kind, address))
+        return started[-1]
+
+    yield start
+    for driver in started:
+        driver.clear()
 
 
 class Stillborn(ByNetwork):
@@ -42,3 +57,47 @@ def test_a_worker_that_dies_as_it_begins_a_trial_costs_nothing(
     assert not violations(study, done, tmp_path, whole)
     attempts = {t.number: t.user_attrs["attempts"] for t in charged(done)}
     assert attempts == {n: 1 + (n % 5 == 4) for n in range(10)}
+
+
+def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
+    tmp_path: Path, drivers: Callable[[str], Driver]
+) -> None:
+    """In deterministic mode it ends as the one that an executor without Ray trains."""
+    moment, plan = random.Random(1), planned("stop")
+    whole = train(plan, tmp_path / "whole")
+    first = drivers("stop")
+    assert first.at(moment)
+    first.kill()
+    second = drivers("stop")  # while workers of the first may still be dying
+    assert second.at(moment) and second.kill_worker(moment) and second.at(moment)
+    second.kill()
+    drivers("stop").finish()
+    assert not violations(plan, stored(plan, tmp_path), tmp_path, whole)
+    for dead in (first, second):
+        wait(lambda dead=dead: {p.name() for p in dead.others()} <= AGENTS, "the end of Ray")
+
+
+def test_a_promoting_study_loses_nothing_with_its_driver(
+    tmp_path: Path, drivers: Callable[[str], Driver]
+) -> None:
+    moment, plan = random.Random(2), planned("promote")
+    first = drivers("promote")
+    assert first.at(moment)
+    first.kill()
+    drivers("promote").finish()
+    done = stored(plan, tmp_path)
+    assert not violations(plan, done, tmp_path)
+    assert any(t.user_attrs.get("parked") == 0 for t in charged(done)), "nobody was promoted"
+
+
+def test_a_study_loses_nothing_with_a_node(tmp_path: Path, drivers: Callable[..., Driver]) -> None:
+    moment, plan = random.Random(3), planned("stop")
+    whole = train(plan, tmp_path / "whole")
+    with two_nodes() as cluster:
+        driver = drivers("stop", cluster.address)
+        assert driver.at(moment)
+        kill_node(cluster)
+        driver.finish()
+    done = stored(plan, tmp_path)
+    assert not violations(plan, done, tmp_path, whole)
+    assert max(t.user_attrs["attempts"] for t in charged(done)) > 1, "it had no trial"

@@ -1,4 +1,4 @@
-"""A study that is killed at any write loses nothing, repeats nothing, and ends as if it were not."""
+"""A study that is killed at any write loses nothing and ends as if it were not killed."""
 
 from pathlib import Path
 from typing import Any
