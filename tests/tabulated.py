@@ -1,11 +1,7 @@
-"""Training that costs nothing: curves from the number of the trial, faults on request.
-
-Also a driver of its own, to be killed:  python -c "import tabulated; tabulated.drive(FOLDER)"
-"""
+"""Training that costs nothing: curves from the number of the trial, faults on request."""
 
 import math
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +50,6 @@ class Tabulated:
 
     def report(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "val_error": val_error(self.job.number, self.epoch)}
-
-
-class Slow(Tabulated):
-    def train_epoch(self) -> None:
-        time.sleep(0.1)
 
 
 class Faulty(Tabulated):
@@ -123,9 +114,3 @@ def trained_once(folder: Path) -> bool:
     """No epoch was trained twice by anybody."""
     logs = [p.read_text().split() for p in (folder / "trials").glob("*/trained.txt")]
     return bool(logs) and all(len(set(lines)) == len(lines) for lines in logs)
-
-
-def drive(folder: str) -> None:
-    from studies.run import run
-
-    run(study_of(trials=16), folder=Path(folder), observer=Silent(), begin=Slow)

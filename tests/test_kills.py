@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from killed import ByNetwork, small_study, train, violations
-from killing import AGENTS, Driver, kill_node, planned, stored, two_nodes, wait
+from killing import AGENTS, LONGEST, Driver, kill_node, planned, stored, two_nodes, wait
 from tabulated import Silent, charged
 
 from studies.run import run
+from studies.store import open_store
+from studies.suggest import space_hash
 
 pytestmark = [  # as in test_run.py
     pytest.mark.xdist_group("ray"),
@@ -62,15 +64,20 @@ def test_a_worker_that_dies_as_it_begins_a_trial_costs_nothing(
 def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
     tmp_path: Path, drivers: Callable[[str], Driver]
 ) -> None:
-    """In deterministic mode it ends as the one that an executor without Ray trains."""
+    """A driver is killed; one loses a worker and is asked to end, as by SLURM; one may finish. In
+    deterministic mode the study ends as the one that the executor without Ray trains."""
     moment, plan = random.Random(1), planned("stop")
     whole = train(plan, tmp_path / "whole")
     first = drivers("stop")
     assert first.at(moment)
+    with pytest.raises(ValueError, match=rf"is being run by process {first.process.pid} of"):
+        open_store(plan, f"sqlite:///{tmp_path / 'study.db'}", space_hash(plan)).take_lease()
     first.kill()
     second = drivers("stop")  # while workers of the first may still be dying
     assert second.at(moment) and second.kill_worker(moment) and second.at(moment)
-    second.kill()
+    second.process.terminate()
+    assert second.process.wait(LONGEST) != 0
+    assert stored(plan, tmp_path).user_attrs["lease"]["closed"]
     drivers("stop").finish()
     assert not violations(plan, stored(plan, tmp_path), tmp_path, whole)
     for dead in (first, second):

@@ -1,13 +1,29 @@
 """A study that is killed at any write loses nothing and ends as if it were not killed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from killed import MOMENTS, Death, Killed, Moment, killed_at, small_study, train, violations
+from killed import (
+    MOMENTS,
+    SPACES,
+    Death,
+    Killed,
+    Moment,
+    killed_at,
+    outcome,
+    small_study,
+    train,
+    violations,
+)
+from optuna.trial import TrialState
+from tabulated import Silent, study_of
 
+from studies.run import run
 from studies.study import Study
+from trainers import training
 
 Whole = tuple[Study, optuna.Study, Death]
 
@@ -41,3 +57,42 @@ def test_a_study_that_is_killed_at_any_write_ends_like_one_that_was_not(
     for third in range(3):
         number = 7 + (3 * third + MOMENTS.index(moment)) * search[2].passed[moment] // 9
         check(search, tmp_path / str(number), moment, number)
+
+
+# What a kill leaves of a checkpoint that is written; how often its epoch is trained again.
+LEFT: dict[str, tuple[Callable[[Path], object], int]] = {
+    "half of it, unnamed": (lambda path: halve(path.rename(path.with_suffix(".part"))), 1),
+    "all of it, unnamed": (lambda path: path.rename(path.with_suffix(".part")), 1),
+    "all of it, unreported": (lambda path: None, 0),
+}
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(("leave", "again"), LEFT.values(), ids=LEFT)
+def test_a_training_that_is_killed_at_a_checkpoint_goes_on_bit_by_bit(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    leave: Callable[[Path], object],
+    again: int,
+) -> None:
+    study = study_of(trials=2, epochs=2, pruner="none", train_subset=100, space=SPACES["narrow"])
+    saved: list[Path] = []
+
+    def save(folder: Path, *rest: Any, real: Any = training.save) -> None:
+        real(folder, *rest)
+        saved.append(folder)
+        if len(saved) == 2:
+            leave(training.checkpoints(folder)[0])
+            raise Killed
+
+    whole = run(study, folder=tmp_path / "whole", observer=Silent(), in_process=True)
+    monkeypatch.setattr(training, "save", save)
+    with pytest.raises(Killed):
+        run(study, folder=tmp_path, observer=Silent(), in_process=True)
+    done = run(study, folder=tmp_path, observer=Silent(), in_process=True)
+    assert outcome(done) == outcome(whole)
+    assert [t.state for t in done.trials] == [TrialState.COMPLETE] * 2
+    assert len(saved) == 4 + again
