@@ -41,10 +41,12 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """An error once too often."""
+        """An error once too often; or the first one of a trial that was about to begin, which Ray
+        does not try again: it only recovers who trains, and of one death it may hear twice."""
         folder = Path(self.searcher.live[trial.trial_id].job.folder)
         (folder / "error.txt").write_text(_text(trial))
-        self.searcher.failed(trial.trial_id, _reason(trial))
+        if not (trial.should_recover() and self.searcher.again(trial.trial_id, _reason(trial))):
+            self.searcher.failed(trial.trial_id, _reason(trial))
 
 
 def _reason(trial: Trial) -> str:

@@ -50,28 +50,42 @@ def train(
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     study = searcher.setup
     with ray_session(study, size) as scratch, ending.listening():
-        resources = {"cpu": study.cpus_per_trial, "gpu": study.gpus_per_trial}
-        tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(TrialActor, begin=begin), resources),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                scheduler=scheduler,
-                num_samples=-1,
-                max_concurrent_trials=study.concurrency,
-                reuse_actors=True,
-                trial_name_creator=_name,
-                trial_dirname_creator=_name,
-            ),
-            run_config=tune.RunConfig(
-                name=study.name,
-                storage_path=scratch,
-                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                callbacks=[StudyCallback(searcher, observer, ending)],
-                verbose=0,
-            ),
-        )
-        tuner.fit()
+        while True:
+            _tuner(searcher, scheduler, observer, ending, begin, scratch).fit()
+            if searcher.failing or not searcher.waiting:  # who was lost at the very end
+                break
+
+
+def _tuner(
+    searcher: StudySearcher,
+    scheduler: StudyScheduler,
+    observer: Observer,
+    ending: Ending,
+    begin: Begin,
+    scratch: str,
+) -> tune.Tuner:
+    study = searcher.setup
+    resources = {"cpu": study.cpus_per_trial, "gpu": study.gpus_per_trial}
+    return tune.Tuner(
+        tune.with_resources(tune.with_parameters(TrialActor, begin=begin), resources),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,
+            max_concurrent_trials=study.concurrency,
+            reuse_actors=True,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=tune.RunConfig(
+            name=study.name,
+            storage_path=scratch,
+            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[StudyCallback(searcher, observer, ending)],
+            verbose=0,
+        ),
+    )
 
 
 def _name(trial: Any) -> str:

@@ -4,7 +4,9 @@ As they come; or, so that the same seed gives the same proposals however fast th
 the order of asking: the proposal number k is asked for when exactly k − lag earlier ones are told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from optuna.trial import FrozenTrial
 
 Tell = Callable[[], None]
 
@@ -59,3 +61,13 @@ class InOrder:
 
 
 Order = AsTheyCome | InOrder
+
+
+def judged_below(lag: int | None, before: Iterable[FrozenTrial], number: int) -> int | None:
+    """In a deterministic study (with a lag) a trial is judged beside those of lower numbers than
+    this only: beside those told when it was asked for, of all asked for `before` it."""
+    if lag is None:
+        return None
+    earlier = [t.number for t in before if "charged" in t.user_attrs]
+    told = max(0, len(earlier) - lag)
+    return earlier[told] if told < len(earlier) else number

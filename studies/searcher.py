@@ -21,11 +21,11 @@ from studies import suggest
 from studies.halving import Rungs
 from studies.jobs import cost_of, job_of, key_of
 from studies.limits import Cost, Networks
-from studies.order import AsTheyCome, InOrder, Order
+from studies.order import AsTheyCome, InOrder, Order, judged_below
 from studies.parking import Parking
 from studies.proposing import Proposal, Proposer
 from studies.scheduler import fidelity
-from studies.store import RETRY, Store, Verdict, undone
+from studies.store import RETRY, Store, Verdict, attempts_at, undone
 from studies.study import Study
 from studies.verdicts import Live, verdict_of
 from trainers.recipe import Recipe, total_epochs
@@ -145,9 +145,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         """A trial of a dead driver, from its last checkpoint."""
         while self.waiting:
             trial = self.waiting.popleft()
-            at = trial.last_step or 0
-            facts = trial.user_attrs
-            attempts = 1 + facts["attempts"] if facts.get("attached_at") == at else 1
+            at, attempts = trial.last_step or 0, 1 + attempts_at(trial)
             if attempts <= RETRY:
                 self.store.note(trial, attempts=attempts, attached_at=at)
                 return self._attached(trial)
@@ -238,16 +236,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _job(self, number: int, arch: Arch, recipe: Recipe, facts: Mapping[str, Any]) -> Job:
         epochs = total_epochs(recipe, self.n_train)
-        below = self._below(number)
+        below = judged_below(self.order.lag, self.store.trials[:number], number)
         return job_of(self.setup, self.folder, number, arch, recipe, facts, epochs, below)
-
-    def _below(self, number: int) -> int | None:
-        """In a deterministic study a trial is judged beside those told when it was asked for."""
-        if self.order.lag is None:
-            return None
-        earlier = [t.number for t in self.store.trials[:number] if "charged" in t.user_attrs]
-        told = max(0, len(earlier) - self.order.lag)
-        return earlier[told] if told < len(earlier) else number
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A report of a trial that goes on."""
@@ -266,6 +256,15 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             return
         costs = self.setup.costs
         self._conclude(live.trial, verdict_of(live, result or {}, self.networks, costs))
+
+    def again(self, trial_id: str, why: str) -> bool:
+        """Whether a trial that was lost as it began is handed out once more; `failed` otherwise."""
+        trial = self.store.trials[self.live[trial_id].job.number]
+        if attempts_at(trial) >= RETRY:
+            return False
+        self.store.note(self.live.pop(trial_id).trial, why=why)
+        self.waiting.append(trial)
+        return True
 
     def failed(self, trial_id: str, why: str) -> None:
         live = self.live.pop(trial_id)

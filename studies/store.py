@@ -155,6 +155,12 @@ class Store:
         self.study.set_user_attr("lease", {**_lease(self.run, time.time()), "closed": True})
 
 
+def attempts_at(trial: FrozenTrial) -> int:
+    """How often a trial was begun at the epoch where it is."""
+    facts = trial.user_attrs
+    return int(facts["attempts"]) if facts.get("attached_at") == (trial.last_step or 0) else 0
+
+
 def undone(trial: FrozenTrial) -> bool:
     """Neither trained nor refused yet (an abandoned one is asked for again)."""
     return trial.state in (TrialState.WAITING, TrialState.PRUNED)

@@ -1,15 +1,7 @@
 """Whole studies on real Ray and real SQLite, with training that costs nothing (and once real)."""
 
 import json
-import os
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -25,13 +17,10 @@ from searchspace.walk import encode
 from studies.check import check, load_data
 from studies.limits import Infeasible
 from studies.run import run
-from studies.store import Store, load, open_store
-from studies.suggest import space_hash
+from studies.store import Store
 from trainers.recipes import RECIPES
 from trainers.training import Job, Training, checkpoints
 
-HERE = Path(__file__).parent
-PYTHONPATH = os.pathsep.join([str(HERE), str(HERE.parent)])
 pytestmark = [
     # Ray leaves sockets and /dev/null handles of processes that it ended to the collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -179,79 +168,6 @@ def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path)
         assert checkpoint.exists()
     assert len(pd.read_csv(home / "trials.csv")) == len(done.trials)
     assert json.loads((home / "front.json").read_text())["front"]
-
-
-Process = subprocess.Popen[bytes]
-
-
-@pytest.fixture
-def drivers(tmp_path: Path) -> Iterator[Callable[[], Process]]:
-    """Starts drivers of one study in processes of their own; none outlives the test."""
-    started: list[Process] = []
-
-    def start() -> Process:
-        code = "import sys, tabulated; tabulated.drive(sys.argv[1])"
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-c", code, str(tmp_path)],
-                env={**os.environ, "PYTHONPATH": PYTHONPATH},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        )
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-def points(folder: Path) -> int:
-    """How many points the curves of the study have."""
-    db = sqlite3.connect(f"file:{folder / 'study.db'}?mode=ro", uri=True)
-    try:
-        (there,) = db.execute("select count(*) from trial_intermediate_values").fetchone()
-    finally:
-        db.close()
-    return int(there)
-
-
-def wait_for_points(folder: Path, process: Process, count: int) -> None:
-    while process.poll() is None:
-        with suppress(sqlite3.OperationalError):  # the database comes later
-            if points(folder) >= count:
-                return
-        time.sleep(0.05)
-    pytest.fail(f"the driver ended with {process.returncode}")
-
-
-def test_a_study_survives_the_death_of_its_driver_and_ctrl_c(
-    tmp_path: Path, drivers: Callable[[], Process]
-) -> None:
-    url, study = f"sqlite:///{tmp_path / 'study.db'}", study_of(trials=16)
-    first = drivers()
-    wait_for_points(tmp_path, first, 6)
-    with pytest.raises(ValueError, match=rf"is being run by process {first.pid} of"):
-        open_store(study, url, space_hash(study)).take_lease()
-    first.kill()
-    first.wait()
-    left = load("tabulated", storage=url)
-    running = [t for t in charged(left) if t.state == TrialState.RUNNING]
-
-    second = drivers()
-    wait_for_points(tmp_path, second, points(tmp_path) + 6)
-    second.send_signal(signal.SIGINT)
-    assert second.wait() != 0
-    assert load("tabulated", storage=url).user_attrs["lease"]["closed"]
-
-    assert drivers().wait() == 0
-    done = load("tabulated", storage=url)
-    assert_true_states(done)
-    assert len(charged(done)) == 16 and trained_once(tmp_path)
-    for trial in running:
-        assert done.trials[trial.number].user_attrs["identity"] == trial.user_attrs["identity"]
 
 
 def test_a_storage_that_fails_in_the_middle_ends_in_one_line_and_loses_nothing(

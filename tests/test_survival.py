@@ -1,24 +1,98 @@
-"""A study that is killed anywhere loses nothing, repeats nothing, and ends as if it were not."""
+"""A study that is killed at any write loses nothing and ends as if it were not killed."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
-from killed import Killed, killed_at, outcome, small_study, train, violations
+from killed import (
+    MOMENTS,
+    SPACES,
+    Death,
+    Killed,
+    Moment,
+    killed_at,
+    outcome,
+    small_study,
+    train,
+    violations,
+)
+from optuna.trial import TrialState
+from tabulated import Silent, study_of
+
+from studies.run import run
+from studies.study import Study
+from trainers import training
+
+Whole = tuple[Study, optuna.Study, Death]
 
 
-def test_a_study_that_is_killed_at_any_statement_ends_like_one_that_was_not(
-    tmp_path: Path,
-) -> None:
-    """Every 173rd statement here; `benchmarks/survival.py` has all of them."""
-    study = small_study()
-    with killed_at(0) as count:
-        whole = train(study, tmp_path / "whole")
-    statements = count[0]
-    assert statements > 300 and not violations(study, whole, tmp_path / "whole")
-    for statement in range(1, statements, 173):
-        folder = tmp_path / str(statement)
-        with killed_at(statement), pytest.raises(Killed):
-            train(study, folder)
+def whole(folder: Path, **of: Any) -> Whole:
+    study = small_study(**of)
+    with killed_at() as passed:
         done = train(study, folder)
-        assert violations(study, done, folder) == [], f"killed at statement {statement}"
-        assert outcome(done) == outcome(whole), f"killed at statement {statement}"
+    assert min(passed.passed.values()) > 300 and not violations(study, done, folder)
+    return study, done, passed
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return whole(tmp_path_factory.mktemp("whole"))
+
+
+def check(whole: Whole, folder: Path, moment: Moment, number: int) -> None:
+    study, done, _ = whole
+    with killed_at(moment, number), pytest.raises(Killed):
+        train(study, folder)
+    again = train(study, folder)
+    assert not violations(study, again, folder, done), f"killed {moment} write {number}"
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_study_that_is_killed_at_any_write_ends_like_one_that_was_not(
+    tmp_path: Path, search: Whole, moment: Moment
+) -> None:
+    """A spread of three writes a moment here; `benchmarks/survival.py` has all of them."""
+    for third in range(3):
+        number = 7 + (3 * third + MOMENTS.index(moment)) * search[2].passed[moment] // 9
+        check(search, tmp_path / str(number), moment, number)
+
+
+# What a kill leaves of a checkpoint that is written; how often its epoch is trained again.
+LEFT: dict[str, tuple[Callable[[Path], object], int]] = {
+    "half of it, unnamed": (lambda path: halve(path.rename(path.with_suffix(".part"))), 1),
+    "all of it, unnamed": (lambda path: path.rename(path.with_suffix(".part")), 1),
+    "all of it, unreported": (lambda path: None, 0),
+}
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(("leave", "again"), LEFT.values(), ids=LEFT)
+def test_a_training_that_is_killed_at_a_checkpoint_goes_on_bit_by_bit(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    leave: Callable[[Path], object],
+    again: int,
+) -> None:
+    study = study_of(trials=2, epochs=2, pruner="none", train_subset=100, space=SPACES["narrow"])
+    saved: list[Path] = []
+
+    def save(folder: Path, *rest: Any, real: Any = training.save) -> None:
+        real(folder, *rest)
+        saved.append(folder)
+        if len(saved) == 2:
+            leave(training.checkpoints(folder)[0])
+            raise Killed
+
+    whole = run(study, folder=tmp_path / "whole", observer=Silent(), in_process=True)
+    monkeypatch.setattr(training, "save", save)
+    with pytest.raises(Killed):
+        run(study, folder=tmp_path, observer=Silent(), in_process=True)
+    done = run(study, folder=tmp_path, observer=Silent(), in_process=True)
+    assert outcome(done) == outcome(whole)
+    assert [t.state for t in done.trials] == [TrialState.COMPLETE] * 2
+    assert len(saved) == 4 + again

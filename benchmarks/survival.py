@@ -1,0 +1,208 @@
+"""Studies that are killed, over and over, and what they lost: nothing.
+
+    python benchmarks/survival.py [--kills 100] [--statements all|N] [--seed 0] [--json]
+
+On real Ray the driver (SIGKILL), a worker and the whole second of two nodes in turn, three kills a
+study, at random moments while a study trains two at a time, told in order; every third study of
+killed drivers promotes instead. In process, the driver before, after and at the commit of every
+write of its storage (of N of them, spread evenly). Each study is then continued to its end and
+compared with one that nobody killed. Exit status 1 if anything was lost, repeated or left.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from killed import LOSSES, MOMENTS, Counts, Killed, Moment, killed_at, train, violations
+from killing import Driver, kill_node, planned, stored, two_nodes
+
+PER_STUDY = 3  # kills; a trial that loses its driver thrice in one epoch has failed by design
+Advance = Callable[[], None]
+
+
+@dataclass
+class Row:
+    """What became of the studies that were killed in one way."""
+
+    what: str
+    studies: int = 0
+    kills: int = 0
+    found: Counts = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def add(self, kills: int, found: Counts, begun: float) -> None:
+        self.studies += 1
+        self.kills += kills
+        self.found += found
+        self.seconds += time.monotonic() - begun
+
+    def to_dict(self) -> dict[str, object]:
+        counts = {kind: self.found[kind] for kind in LOSSES}
+        return {"killed": self.what, "studies": self.studies, "kills": self.kills, **counts}
+
+
+def drivers(folder: Path, kind: str, moment: random.Random, kills: int, advance: Advance) -> int:
+    """A study whose driver is killed; the next one starts while the first one's workers die."""
+    started = [Driver(folder, kind)]
+    try:
+        while len(started) <= kills and started[-1].at(moment):
+            started[-1].kill()
+            advance()
+            started.append(Driver(folder, kind))
+        started[-1].finish()
+    finally:
+        for driver in started:
+            driver.clear()
+    return len(started) - 1
+
+
+def workers(folder: Path, moment: random.Random, kills: int, advance: Advance) -> int:
+    """A study that loses a worker now and then."""
+    driver, done = Driver(folder, "stop"), 0
+    try:
+        while done < kills and driver.at(moment):
+            if driver.kill_worker(moment):
+                done += 1
+                advance()
+        driver.finish()
+    finally:
+        driver.clear()
+    return done
+
+
+def nodes(folder: Path, moment: random.Random, kills: int, advance: Advance) -> int:
+    """A study on two nodes that loses the second one now and then; another takes its place."""
+    done = 0
+    with two_nodes() as cluster:
+        driver = Driver(folder, "stop", cluster.address)
+        try:
+            while done < kills and driver.at(moment):
+                kill_node(cluster)
+                done += 1
+                advance()
+            driver.finish()
+        finally:
+            driver.clear()
+    return done
+
+
+def on_ray(folder: Path, kills: int, seed: int, progress: Progress) -> Iterator[Row]:
+    """Drivers, workers and nodes in turn, until each had its third of the kills."""
+    ways = {
+        "driver": lambda *rest: drivers(rest[0], "stop", *rest[1:]),
+        "driver, promoting": lambda *rest: drivers(rest[0], "promote", *rest[1:]),
+        "worker": workers,
+        "node": nodes,
+    }
+    whole = train(planned("stop"), folder / "whole")
+    rows = {what: Row(what) for what in ways}
+    shares = {"driver": kills // 6 + kills % 3, "driver, promoting": kills // 3 - kills // 6}
+    shares |= {"worker": kills // 3, "node": kills // 3}
+    task = progress.add_task("kills on Ray", total=sum(shares.values()))
+    studies = 0
+    while due := [w for w in ways if rows[w].kills < shares[w]]:
+        for what in due:
+            home, begun = folder / f"ray-{studies}", time.monotonic()
+            moment, count = random.Random(f"{seed} {studies}"), shares[what] - rows[what].kills
+            advance = partial(progress.advance, task)
+            done = ways[what](home, moment, min(PER_STUDY, count), advance)
+            plan = planned("promote" if "promoting" in what else "stop")
+            reference = None if "promoting" in what else whole
+            rows[what].add(done, violations(plan, stored(plan, home), home, reference), begun)
+            studies += 1
+    yield from rows.values()
+
+
+def spread(count: int, chosen: int | None) -> list[int]:
+    """Writes 1 to `count`, all or so many."""
+    step = 1.0 if chosen is None else max(1.0, count / chosen)
+    return sorted({1 + int(k * step) for k in range(int(count / step))})
+
+
+def in_process(folder: Path, statements: int | None, progress: Progress) -> Iterator[Row]:
+    """Every write of a study's storage, in three ways."""
+    with killed_at() as passed:
+        whole = train(planned("stop"), folder / "serial")
+    points = [(m, n) for m in MOMENTS for n in spread(passed.passed[m], each_of(statements, m))]
+    task = progress.add_task("kills at a write", total=len(points))
+    rows = {m: Row(f"{m} a write" if m != "committed" else "after a commit") for m in MOMENTS}
+    for moment, number in points:
+        begun = time.monotonic()
+        found = at_write(folder / f"{moment}-{number}", moment, number, whole)
+        rows[moment].add(1, found, begun)
+        progress.advance(task)
+    yield from rows.values()
+
+
+def each_of(statements: int | None, moment: Moment) -> int | None:
+    """How many of N points are this moment's."""
+    if statements is None:
+        return None
+    return max(1, (statements + 2 - MOMENTS.index(moment)) // 3)
+
+
+def at_write(folder: Path, moment: Moment, number: int, whole: optuna.Study) -> Counts:
+    plan = planned("stop")
+    try:
+        with killed_at(moment, number):
+            train(plan, folder)
+    except Killed:
+        pass
+    return violations(plan, train(plan, folder), folder, whole)
+
+
+def table(rows: list[Row]) -> Table:
+    shown = Table(title="Studies that were killed and continued", header_style="bold")
+    for column in ("killed", "studies", "kills", *LOSSES, "seconds"):
+        shown.add_column(column, justify="left" if column == "killed" else "right")
+    for row in rows:
+        counts = [str(row.found[kind]) for kind in LOSSES]
+        seconds = f"{row.seconds:,.0f}"
+        shown.add_row(row.what, str(row.studies), str(row.kills), *counts, seconds)
+    return shown
+
+
+def statements_of(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be all or a number, got {text}")
+    return int(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="kill studies and count what they lose")
+    parser.add_argument("--kills", type=int, default=100, help="on real Ray")
+    parser.add_argument("--statements", type=statements_of, default=None, metavar="all|N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    errors, rows = Console(stderr=True), list[Row]()
+    with tempfile.TemporaryDirectory(prefix="survival-") as home, Progress(console=errors) as bar:
+        if given.statements != 0:
+            rows += in_process(Path(home), given.statements, bar)
+        if given.kills:
+            rows += on_ray(Path(home), given.kills, given.seed, bar)
+    if given.json:
+        print(json.dumps([row.to_dict() | {"seconds": round(row.seconds)} for row in rows]))
+    else:
+        Console().print(table(rows))
+    return int(any(row.found for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Studies on real Ray whose driver, worker or node is killed at a random moment.
+
+Used by `tests/test_kills.py` once and by `benchmarks/survival.py` at length. Drivers are processes
+of their own:  python -c "import killing; killing.drive(FOLDER, KIND)"
+"""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import psutil
+from killed import ByNetwork, small_study
+from tabulated import Silent, charged
+
+from studies.run import run
+from studies.store import load
+from studies.study import Study
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
+HERE = Path(__file__).parent
+PYTHONPATH = os.pathsep.join([str(HERE), str(HERE.parent)])
+KINDS: dict[str, dict[str, Any]] = {
+    "stop": {},
+    "promote": {"deterministic": False, "halving": "promote"},
+}
+POLL = 0.02  # seconds
+LONGEST = 120.0  # seconds that anything here is waited for
+AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}  # outlive a killed driver by 60 s, idle
+# A dead node is noticed within 3 seconds; a live one on a busy machine is not taken for dead.
+HEALTH = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 2000,
+    "health_check_failure_threshold": 3,
+}
+
+
+class Slow(ByNetwork):
+    """0.05 to 0.2 seconds an epoch, so that who is killed is killed within one."""
+
+    def train_epoch(self) -> None:
+        time.sleep(0.05 * (1 + (self.job.seed + self.epoch) % 4))
+
+
+def planned(kind: str) -> Study:
+    return small_study(**KINDS[kind])
+
+
+def drive(folder: str, kind: str) -> None:
+    run(planned(kind), folder=Path(folder), observer=Silent(), begin=Slow)
+
+
+def stored(plan: Study, folder: Path) -> optuna.Study:
+    return load(plan.name, storage=f"sqlite:///{folder / 'study.db'}")
+
+
+def points(folder: Path) -> int:
+    """How many points the curves of the study have; 0 before there is a study."""
+    with suppress(sqlite3.OperationalError):
+        path = f"file:{folder / 'study.db'}?mode=ro"
+        with closing(sqlite3.connect(path, uri=True)) as db:
+            return int(db.execute("select count(*) from trial_intermediate_values").fetchone()[0])
+    return 0
+
+
+def wait(until: Callable[[], bool], what: str) -> None:
+    begun = time.monotonic()
+    while not until():
+        if time.monotonic() - begun > LONGEST:
+            raise TimeoutError(f"{what} did not come to pass within {LONGEST:g} seconds")
+        time.sleep(POLL)
+
+
+class Driver:
+    """A process that runs a study: on a Ray of its own, or on the one at `address`."""
+
+    def __init__(self, folder: Path, kind: str, address: str | None = None) -> None:
+        self.folder, self.plan = folder, planned(kind)
+        env = {**os.environ, "PYTHONPATH": PYTHONPATH}
+        env |= {"RAY_ADDRESS": address} if address else {}
+        code = "import sys, killing; killing.drive(*sys.argv[1:])"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "driver.txt").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code, str(folder), kind],
+                env=env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def at(self, moment: random.Random) -> bool:
+        """Wait for a random moment in the middle of some epoch; False if the study ended first."""
+        due = points(self.folder) + moment.randint(2, 12)
+        wait(lambda: self.ended or points(self.folder) >= due, f"point {due}")
+        time.sleep(moment.uniform(0, 0.2))
+        return not self.ended
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def kill_worker(self, choice: random.Random) -> bool:
+        """One that trains, by what the study knows of it; False where none is alive."""
+        trials = [t for t in charged(stored(self.plan, self.folder)) if not t.state.is_finished()]
+        noted = {t.user_attrs["pid"] for t in trials if "pid" in t.user_attrs}
+        alive = sorted(noted & {p.pid for p in self.others()})
+        if alive:
+            os.kill(choice.choice(alive), signal.SIGKILL)
+        return bool(alive)
+
+    def others(self) -> list[psutil.Process]:
+        """What it started and what lives, whether it lives itself or not."""
+        return [p for p in psutil.process_iter() if p.pid != self.process.pid and self._own(p)]
+
+    def _own(self, process: psutil.Process) -> bool:
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            mine = os.getsid(process.pid) == self.process.pid
+            return mine and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    def finish(self) -> None:
+        """Let it come to its end."""
+        status = self.process.wait(LONGEST)
+        if status:
+            log = (self.folder / "driver.txt").read_text()
+            raise RuntimeError(f"the driver of {self.folder} ended with {status}:\n{log}")
+
+    def clear(self) -> None:
+        """Nothing of it is left."""
+        self.kill()
+        for process in self.others():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+@contextmanager
+def two_nodes() -> Iterator["Cluster"]:
+    """A head and a second node, with a slot each, on this machine."""
+    from ray.cluster_utils import Cluster
+
+    folder = tempfile.mkdtemp(prefix="rc-")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = PYTHONPATH  # of the workers
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH}
+    cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
+    try:
+        cluster.add_node(num_cpus=1)
+        yield cluster
+    finally:
+        cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def kill_node(cluster: "Cluster") -> None:
+    """The second node and all that runs on it; another one takes its place."""
+    (node,) = cluster.worker_nodes
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    for process in [raylet, *raylet.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    cluster.remove_node(node, allow_graceful=False)
+    cluster.add_node(num_cpus=1)

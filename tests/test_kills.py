@@ -1,0 +1,110 @@
+"""Studies on real Ray that lose their driver, a worker, a node: nothing else is lost."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from killed import ByNetwork, small_study, train, violations
+from killing import AGENTS, LONGEST, Driver, kill_node, planned, stored, two_nodes, wait
+from tabulated import Silent, charged
+
+from studies.run import run
+from studies.store import open_store
+from studies.suggest import space_hash
+
+pytestmark = [  # as in test_run.py
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
+]
+
+
+@pytest.fixture
+def drivers(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
+    """Starts drivers of one study; nothing of them outlives the test."""
+    started: list[Driver] = []
+
+    def start(kind: str, address: str | None = None) -> Driver:
+        started.append(Driver(tmp_path, kind, address))
+        return started[-1]
+
+    yield start
+    for driver in started:
+        driver.clear()
+
+
+class Stillborn(ByNetwork):
+    """The worker that is to begin one of some trials dies, once each."""
+
+    def __init__(self, job: Any) -> None:
+        super().__init__(job)
+        died = self.folder / "died"
+        if job.number % 5 == 4 and not died.exists():
+            died.touch()
+            os._exit(1)
+
+
+def test_a_worker_that_dies_as_it_begins_a_trial_costs_nothing(
+    cluster: None, tmp_path: Path
+) -> None:
+    """Ray's own retries are for trials that train; the last trial is begun when no other comes."""
+    study = small_study(trials=10, pruner="none", epochs=2, limits={}, baselines={})
+    whole = train(study, tmp_path / "whole")
+    done = run(study, folder=tmp_path, observer=Silent(), begin=Stillborn)
+    assert not violations(study, done, tmp_path, whole)
+    attempts = {t.number: t.user_attrs["attempts"] for t in charged(done)}
+    assert attempts == {n: 1 + (n % 5 == 4) for n in range(10)}
+
+
+def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
+    tmp_path: Path, drivers: Callable[[str], Driver]
+) -> None:
+    """A driver is killed; one loses a worker and is asked to end, as by SLURM; one may finish. In
+    deterministic mode the study ends as the one that the executor without Ray trains."""
+    moment, plan = random.Random(1), planned("stop")
+    whole = train(plan, tmp_path / "whole")
+    first = drivers("stop")
+    assert first.at(moment)
+    with pytest.raises(ValueError, match=rf"is being run by process {first.process.pid} of"):
+        open_store(plan, f"sqlite:///{tmp_path / 'study.db'}", space_hash(plan)).take_lease()
+    first.kill()
+    second = drivers("stop")  # while workers of the first may still be dying
+    assert second.at(moment) and second.kill_worker(moment) and second.at(moment)
+    second.process.terminate()
+    assert second.process.wait(LONGEST) != 0
+    assert stored(plan, tmp_path).user_attrs["lease"]["closed"]
+    drivers("stop").finish()
+    assert not violations(plan, stored(plan, tmp_path), tmp_path, whole)
+    for dead in (first, second):
+        wait(lambda dead=dead: {p.name() for p in dead.others()} <= AGENTS, "the end of Ray")
+
+
+def test_a_promoting_study_loses_nothing_with_its_driver(
+    tmp_path: Path, drivers: Callable[[str], Driver]
+) -> None:
+    moment, plan = random.Random(2), planned("promote")
+    first = drivers("promote")
+    assert first.at(moment)
+    first.kill()
+    drivers("promote").finish()
+    done = stored(plan, tmp_path)
+    assert not violations(plan, done, tmp_path)
+    assert any(t.user_attrs.get("parked") == 0 for t in charged(done)), "nobody was promoted"
+
+
+def test_a_study_loses_nothing_with_a_node(tmp_path: Path, drivers: Callable[..., Driver]) -> None:
+    moment, plan = random.Random(3), planned("stop")
+    whole = train(plan, tmp_path / "whole")
+    with two_nodes() as cluster:
+        driver = drivers("stop", cluster.address)
+        assert driver.at(moment)
+        kill_node(cluster)
+        driver.finish()
+    done = stored(plan, tmp_path)
+    assert not violations(plan, done, tmp_path, whole)
+    assert max(t.user_attrs["attempts"] for t in charged(done)) > 1, "it had no trial"
