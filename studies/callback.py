@@ -12,6 +12,7 @@ from ray.tune.experiment import Trial
 from studies.ending import Ending
 from studies.observer import Observer
 from studies.searcher import StudySearcher
+from trainers.training import CannotSave
 
 LOOK_SECONDS = 1.0
 
@@ -42,6 +43,9 @@ class StudyCallback(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """An error once too often."""
+        error = _error(trial)
+        if isinstance(error, RayTaskError) and isinstance(error.cause, CannotSave):
+            raise error.cause
         folder = Path(self.searcher.live[trial.trial_id].job.folder)
         (folder / "error.txt").write_text(_text(trial))
         self.searcher.failed(trial.trial_id, _reason(trial))
