@@ -26,7 +26,7 @@ class Raised(Exception):
     @property
     def reason(self) -> str:
         lines = str(self.__cause__).splitlines() or [""]
-        return f"{type(self.__cause__).__name__}: {lines[0]}"
+        return f"{type(self.__cause__).__name__}: {lines[0]}".rstrip(": ")
 
     @property
     def text(self) -> str:
