@@ -12,6 +12,7 @@ from ray.tune.experiment import Trial
 from studies.ending import Ending
 from studies.observer import Observer
 from studies.searcher import StudySearcher
+from trainers.training import CannotSave
 
 LOOK_SECONDS = 1.0
 
@@ -43,6 +44,9 @@ class StudyCallback(Callback):  # type: ignore[misc]
     ) -> None:
         """An error once too often; or the first one of a trial that was about to begin, which Ray
         does not try again: it only recovers who trains, and of one death it may hear twice."""
+        error = _error(trial)
+        if isinstance(error, RayTaskError) and isinstance(error.cause, CannotSave):
+            raise error.cause
         folder = Path(self.searcher.live[trial.trial_id].job.folder)
         (folder / "error.txt").write_text(_text(trial))
         if not (trial.should_recover() and self.searcher.again(trial.trial_id, _reason(trial))):

@@ -8,6 +8,7 @@ from optuna.storages import get_storage
 from optuna_dashboard import wsgi
 
 from studies.find import find, url_of
+from studies.journal import readable
 
 HOST = "127.0.0.1"  # never reachable from other machines: the dashboard has no password
 
@@ -26,7 +27,7 @@ class Quiet(WSGIRequestHandler):
 def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
     """Serve until Ctrl-C. Raises ValueError for an unknown study and for a port in use."""
     study = find(target, folder=folder, storage=storage)
-    app = wsgi(get_storage(storage or url_of(target, folder=folder)))
+    app = wsgi(get_storage(readable(storage or url_of(target, folder=folder))))
     try:
         server = make_server(HOST, port, app, server_class=Server, handler_class=Quiet)
     except OSError as error:

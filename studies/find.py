@@ -1,10 +1,12 @@
 """Finding a study that ran before: by its name, its folder, its study file, or in a storage."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
 import optuna
 
+from studies.journal import readable
 from studies.toml import read
 
 RUNS = Path("runs")
@@ -34,7 +36,12 @@ def home_of(target: str, *, folder: Path = RUNS) -> Path:
 
 def url_of(target: str, *, folder: Path = RUNS) -> str:
     """The storage URL of a study that was run without --storage, for other programs."""
-    return f"sqlite:///{home_of(target, folder=folder) / 'study.db'}"
+    return sqlite_url(home_of(target, folder=folder) / "study.db")
+
+
+def sqlite_url(path: Path) -> str:
+    """With what has a meaning of its own in a URL, or in Optuna's templates of one, escaped."""
+    return "sqlite:///" + re.sub(r"[%?{}]", lambda found: f"%{ord(found[0]):02X}", str(path))
 
 
 def name_in(path: Path) -> str:
@@ -47,10 +54,11 @@ def _open(name: str, url: str) -> optuna.Study:
     import sqlalchemy.exc
 
     try:
-        names = optuna.get_all_study_names(url)
+        storage = readable(url)
+        names = optuna.get_all_study_names(storage)
         if name not in names and len(names) == 1 and url.startswith("sqlite"):
             name = names[0]  # the folder was renamed
-        return optuna.load_study(study_name=name, storage=url)
+        return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         there = ", ".join(sorted(names)[:8]) or "no study"
         raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None

@@ -49,6 +49,11 @@ class Rungs:
             self.at[epoch][number] = (val_error, *costs)
             self._known.pop(epoch, None)
 
+    def passed(self, number: int, epoch: int) -> bool:
+        """Whether a trial came to a later rung: a report that comes late, or again from an older
+        checkpoint, is not judged again."""
+        return any(number in rung for later, rung in self.at.items() if later > epoch)
+
     def close(self) -> None:
         """Nobody else comes: where fewer than eta came, who waits is judged beside these."""
         self.closed = True

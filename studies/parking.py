@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from studies.halving import Rungs
 from studies.jobs import cost_of
 from studies.limits import Networks
-from studies.scheduler import fidelity, too_long
+from studies.scheduler import fidelity, number_in, too_long
 from studies.store import Store, Verdict
 from studies.verdicts import Live, stopped
 
@@ -36,7 +36,7 @@ class Parking:
         """Whether a trial that was stopped waits; it does where it was stopped at a rung."""
         if not self.open:
             return False
-        sound = math.isfinite(result.get("val_error", math.nan))
+        sound = math.isfinite(number_in(result, "val_error"))
         if not sound or fidelity(live.job, result) == 1 or too_long(live.job, result):
             return False
         epoch = int(result["epoch"])

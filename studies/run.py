@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from studies import cluster, serial
 from studies.check import load_data
 from studies.ending import Ending
+from studies.find import sqlite_url
 from studies.freeze import freeze
 from studies.halving import rungs_of
 from studies.limits import Networks, require_feasible
@@ -124,7 +125,7 @@ def _open(study: Study, storage: str | None, folder: Path) -> Store:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
-    url = storage or f"sqlite:///{folder.resolve() / 'study.db'}"
+    url = storage or sqlite_url(folder.resolve() / "study.db")
     return open_store(study, url, space_hash(study))
 
 
@@ -134,11 +135,11 @@ def storage_failures(study: Study) -> Iterator[None]:
     wraps the error of whoever wrote. What was written before is there when the run is repeated."""
     try:
         yield
-    except (TuneError, StorageInternalError, SQLAlchemyError) as error:
+    except (TuneError, StorageInternalError, SQLAlchemyError, OSError) as error:
         cause: BaseException | None = error
         while cause and not isinstance(cause, StorageInternalError | SQLAlchemyError | OSError):
             cause = cause.__cause__ or cause.__context__
-        if cause is None:
+        if cause is None or (cause is error and isinstance(cause, OSError) and not cause.filename):
             raise
         if isinstance(cause, StorageInternalError) and cause.__cause__:
             cause = cause.__cause__

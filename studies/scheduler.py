@@ -2,13 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, SupportsFloat
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from studies.halving import Rungs
 from trainers.training import Job
+
+
+def number_in(result: Mapping[str, Any], name: str) -> float:
+    """What a report says under a name; nan where that is missing or no number."""
+    value = result.get(name)
+    return float(value) if isinstance(value, SupportsFloat) else math.nan
 
 
 def fidelity(job: Job, result: Mapping[str, Any]) -> float:
@@ -33,13 +39,13 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.CONTINUE if going else TrialScheduler.STOP)
 
     def goes_on(self, job: Job, result: Mapping[str, Any]) -> bool:
-        epoch, val_error = result["epoch"], result.get("val_error", math.nan)
+        epoch, val_error = result["epoch"], number_in(result, "val_error")
         if not math.isfinite(val_error):
             return False
         if self.rungs is not None:
             self.rungs.add(job.number, epoch, val_error, job.costs)
         if fidelity(job, result) == 1 or too_long(job, result):
             return False
-        return (
-            self.rungs is None or job.baseline or self.rungs.goes_on(job.number, epoch, job.below)
-        )
+        if self.rungs is None or job.baseline or self.rungs.passed(job.number, epoch):
+            return True
+        return self.rungs.goes_on(job.number, epoch, job.below)

@@ -24,7 +24,7 @@ from studies.limits import Cost, Networks
 from studies.order import AsTheyCome, InOrder, Order, judged_below
 from studies.parking import Parking
 from studies.proposing import Proposal, Proposer
-from studies.scheduler import fidelity
+from studies.scheduler import fidelity, number_in
 from studies.store import RETRY, Store, Verdict, attempts_at, undone
 from studies.study import Study
 from studies.verdicts import Live, verdict_of
@@ -218,8 +218,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _answered(self, trial: optuna.Trial, cost: Cost, proposal: Proposal[Pair]) -> bool:
         """Over a limit, or trained before with the same recipe: told at once and not charged."""
-        limits = self.networks.violations(cost)
-        over = self.networks.over(cost)
+        limits, over = self.networks.violations(cost), self.networks.over(cost)
         if over:
             self.store.conclude(trial, Verdict(TrialState.PRUNED, over, [*limits, 1.0]))
             return True
@@ -251,11 +250,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             return
         live = self.live.pop(trial_id)
         self._record(live, result or {})
-        self.failures = 0
         if self.parking.takes(live, result or {}):
-            return
-        costs = self.setup.costs
-        self._conclude(live.trial, verdict_of(live, result or {}, self.networks, costs))
+            self.failures = 0
+        else:
+            self._ended(live, verdict_of(live, result or {}, self.networks, self.setup.costs))
 
     def again(self, trial_id: str, why: str) -> bool:
         """Whether a trial that was lost as it began is handed out once more; `failed` otherwise."""
@@ -267,11 +265,13 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         return True
 
     def failed(self, trial_id: str, why: str) -> None:
-        live = self.live.pop(trial_id)
-        self._conclude(live.trial, Verdict(TrialState.FAIL, why, []))
-        self.failures += 1
+        self._ended(self.live.pop(trial_id), Verdict(TrialState.FAIL, why, []))
+
+    def _ended(self, live: Live, verdict: Verdict) -> None:
+        self._conclude(live.trial, verdict)
+        self.failures = self.failures + 1 if verdict.state == TrialState.FAIL else 0
         if self.failures >= self.setup.max_failures:
-            self.failing = f"{self.failures} trials in a row failed, the last one with: {why}"
+            self.failing = f"{self.failures} trials in a row failed, the last with: {verdict.why}"
 
     def _conclude(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
         """Of a trial that was charged: noted at once, told when its turn comes."""
@@ -285,7 +285,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if worker != live.worker:
             live.worker = worker
             self.store.note(live.trial, node=worker[0], pid=worker[1])
-        if math.isfinite(result.get("val_error", math.nan)):
+        if math.isfinite(number_in(result, "val_error")):
             epoch = int(result["epoch"])
             self.store.point(live.trial, epoch, float(result["val_error"]))
             self.store.note(live.trial, epochs=epoch, fidelity=fidelity(live.job, result))

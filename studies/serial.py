@@ -13,7 +13,7 @@ from studies.ending import Ending
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
-from trainers.training import Begin, Job, Record
+from trainers.training import Begin, CannotSave, Job, Record
 
 TRIAL = "serial"
 ATTEMPTS = 3  # a trial that raised so often has failed
@@ -26,7 +26,7 @@ class Raised(Exception):
     @property
     def reason(self) -> str:
         lines = str(self.__cause__).splitlines() or [""]
-        return f"{type(self.__cause__).__name__}: {lines[0]}"
+        return f"{type(self.__cause__).__name__}: {lines[0]}".rstrip(": ")
 
     @property
     def text(self) -> str:
@@ -86,5 +86,7 @@ def _guarded(work: Callable[[], Answer], ending: Ending) -> Answer:
     try:
         with ending.interrupting():
             return work()
+    except CannotSave:
+        raise
     except Exception as error:
         raise Raised from error

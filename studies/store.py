@@ -33,13 +33,15 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 
+from studies.journal import JOURNAL, mend, open_journal
 from studies.mirror import Mirror
 from studies.study import Study
 
 LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machine counts as dead
 BEAT_SECONDS = 10.0
+LOCKED_SECONDS = 60.0  # so long a writer waits for a database that somebody else has locked
 ABANDONED = "abandoned by its driver"
 RETRY = 3  # a trial that was attached so often without one more epoch has failed
 
@@ -139,14 +141,14 @@ class Store:
 
     def beat(self, *, force: bool = False) -> None:
         """A sign of life, every few seconds. Raises ValueError when another driver took over."""
-        now = time.time()
+        now = time.monotonic()  # the wall clock may be set back, and the sign would not be given
         if not force and now - self._beaten < BEAT_SECONDS:
             return
         lease = self.study.user_attrs.get("lease", {})
         if self._beaten and lease.get("run") != self.run:
             raise ValueError(f"study {self.study.study_name} was taken over by {lease}")
         self._beaten = now
-        self.study.set_user_attr("lease", _lease(self.run, now))
+        self.study.set_user_attr("lease", _lease(self.run, time.time()))
 
     def release(self) -> None:
         """The end of this driver; a lease that another one took is left to it."""
@@ -168,6 +170,8 @@ def undone(trial: FrozenTrial) -> bool:
 
 def open_store(study: Study, url: str, space_hash: str) -> Store:
     """Create the study, or continue it. Raises ValueError where it is another study by now."""
+    if url.startswith(JOURNAL):
+        mend(url)
     storage = Mirror(connect(url))
     try:
         named = {s.study_name for s in optuna.get_all_study_summaries(storage)}
@@ -192,13 +196,15 @@ def load(name: str, *, storage: str) -> optuna.Study:
 def connect(url: str) -> BaseStorage:
     """The storage behind a URL; SQLite in WAL mode, so that a dashboard may read along."""
     try:
+        if url.startswith(JOURNAL):
+            return open_journal(url)
         if not url.startswith("sqlite"):
             return get_storage(url)
-        path = Path(url.split("///", 1)[1])
+        path = Path(make_url(url).database or "")
         if not path.parent.is_dir():
             raise ValueError(f"storage {url}: folder {path.parent} does not exist")
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
+        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": LOCKED_SECONDS}})
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, RuntimeError) as error:
         raise ValueError(f"storage {url} cannot be opened: {_first_line(error)}") from error
     # A commit costs 0.4 ms instead of 5: WAL with NORMAL survives the death of any process; after
     # a loss of power the last commits may be missing, but what is there is consistent.
@@ -269,7 +275,7 @@ def _alive(lease: Mapping[str, Any]) -> bool:
     if lease["closed"]:
         return False
     if lease["host"] != socket.gethostname():
-        return bool(time.time() - lease["beat"] < LEASE_SECONDS)
+        return bool(abs(time.time() - lease["beat"]) < LEASE_SECONDS)
     if lease["pid"] == os.getpid():
         return False
     try:  # a number may have been given to another process since

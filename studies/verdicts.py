@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.limits import Cost, Networks
-from studies.scheduler import fidelity, too_long
+from studies.scheduler import fidelity, number_in, too_long
 from studies.store import Verdict
 from trainers.training import Job
 
@@ -33,17 +33,22 @@ def verdict_of(
     limits = networks.violations(live.cost)
     if "val_error" not in result:
         return Verdict(TrialState.FAIL, "ended without reporting val_error", [])
-    epoch, val_error = int(result["epoch"]), float(result["val_error"])
-    if not math.isfinite(val_error):
-        why = result.get("diverged") or f"val_error is {val_error} after epoch {epoch}"
-        return Verdict(TrialState.PRUNED, f"diverged: {why}", [*limits, 1.0])
+    for name in ("val_error", "kept_error"):
+        if not isinstance(given := result.get(name, 0.0), SupportsFloat):
+            why = f"reported {name} {given!r}, which is no number"
+            return Verdict(TrialState.FAIL, why, [])
+    epoch, val_error = int(result["epoch"]), number_in(result, "val_error")
+    kept_error = number_in({"kept_error": val_error, **result}, "kept_error")
+    for name, value in (("val_error", val_error), ("kept_error", kept_error)):
+        if not math.isfinite(value):
+            why = result.get("diverged") or f"{name} is {value} after epoch {epoch}"
+            return Verdict(TrialState.PRUNED, f"diverged: {why}", [*limits, 1.0])
     lacking = 1 - fidelity(live.job, result)
     if lacking > 0 and too_long(live.job, result):
         why = f"took more than {live.job.max_seconds / 60:g} minutes"  # type: ignore[operator]
         return Verdict(TrialState.PRUNED, why, [*limits, lacking])
     if lacking > 0:
         return stopped(epoch, lacking, limits)
-    kept_error = float(result.get("kept_error", val_error))
     values = [kept_error, *(float(live.cost.of(name)) for name in costs)]
     return Verdict(TrialState.COMPLETE, "", [*limits, 0.0], values)
 

@@ -15,7 +15,6 @@ import studies
 from searchspace.arch import Arch
 from searchspace.walk import encode
 from studies.check import check, load_data
-from studies.limits import Infeasible
 from studies.run import run
 from studies.store import Store
 from trainers.recipes import RECIPES
@@ -132,24 +131,6 @@ def test_proposals_over_a_limit_are_neither_trained_nor_charged(
     assert all(t.user_attrs["params"] <= 20_000 for t in charged(done))
 
 
-def test_no_network_is_trained_twice_and_a_small_space_ends_the_study(
-    cluster: None, tmp_path: Path
-) -> None:
-    fixed = {**encode(Arch(stages=2, blocks=(1, 1))), "stem_channels": [8, 16]}
-    done = run(study_of(space=fixed), folder=tmp_path, observer=Silent(), begin=Tabulated)
-    assert len(charged(done)) == 2 < study_of().trials
-    assert done.user_attrs["exhausted"].startswith("all networks of the space were trained")
-    (repeat,) = (t for t in done.trials if "duplicate_of" in t.user_attrs)
-    assert repeat.state == TrialState.PRUNED
-    assert_true_states(done)
-
-
-def test_a_limit_that_nothing_keeps_ends_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(Infeasible, match=r"none of 200 sampled networks keeps params ≤ 100"):
-        run(study_of(limits={"params": 100}), folder=tmp_path / "run", observer=Silent())
-    assert not (tmp_path / "run").exists()
-
-
 def test_more_cores_than_there_are_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"concurrency × cpus_per_trial must be at most \d+"):
         run(study_of(cpus_per_trial=999), folder=tmp_path / "run", observer=Silent())
@@ -191,13 +172,6 @@ def test_a_storage_that_fails_in_the_middle_ends_in_one_line_and_loses_nothing(
     done = run(study_of(), folder=tmp_path, observer=Silent(), begin=Tabulated)
     assert_true_states(done)
     assert len(charged(done)) == 12
-
-
-def test_a_folder_that_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"folder .+ cannot be written: ") as caught:
-        run(study_of(), folder=tmp_path / "file" / "run", observer=Silent(), begin=Tabulated)
-    assert "\n" not in str(caught.value)
 
 
 def test_check_tells_what_would_be_searched_and_warns_of_limits_that_nothing_keeps() -> None:

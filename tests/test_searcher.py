@@ -77,19 +77,6 @@ def assert_true(store: Store, study: Study) -> None:
         assert decode(Arch, trial.user_attrs["arch"]) and decode(Recipe, trial.user_attrs["recipe"])
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "gp", "random", "quasi-random"])
-def test_every_sampler_works_with_limits_and_pruning_and_goes_on(
-    tmp_path: Path, sampler: str
-) -> None:
-    for trials in (9, 14):
-        study = study_of(trials, sampler=sampler, limits={"params": 60_000})
-        searcher = begin(study, tmp_path)
-        drive(searcher)
-        assert_true(searcher.store, study)
-    states = Counter(t.state for t in searcher.store.trials)
-    assert states[TrialState.COMPLETE] and states[TrialState.PRUNED]
-
-
 class Crash(Exception):
     """The driver dies here."""
 

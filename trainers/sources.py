@@ -3,7 +3,8 @@
 import importlib
 import operator
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,26 @@ def _torchvision_part(name: str, data_dir: Path, part: dict[str, Any]) -> Any:
     from torchvision import datasets
 
     dataset = getattr(datasets, TORCHVISION[name][0])
+    with suppress(Exception):  # not there, damaged, or being written by another process
+        return dataset(data_dir, download=False, **part)
+    with _alone(name, data_dir):
+        return _prepared(name, data_dir, dataset, part)
+
+
+@contextmanager
+def _alone(name: str, data_dir: Path) -> Iterator[None]:
+    """Two studies that download at one time would read each other's half files."""
+    from filelock import FileLock
+
+    lock: AbstractContextManager[object] = nullcontext()
+    with suppress(OSError):  # read-only: the download will say so
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(data_dir / f".{name}.lock").acquire()
+    with lock:
+        yield
+
+
+def _prepared(name: str, data_dir: Path, dataset: Any, part: dict[str, Any]) -> Any:
     try:
         try:
             return dataset(data_dir, download=False, **part)

@@ -10,7 +10,8 @@ import gc
 import io
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +25,12 @@ from trainers.recipe import Recipe
 
 if TYPE_CHECKING:
     from trainers.fit import Fit
+
+
+class CannotSave(OSError):
+    """A checkpoint cannot be written (disk full, read-only): no fault of the network, and nothing
+    that the next trial would not meet. The run ends; the trial goes on when that is mended."""
+
 
 KEPT = 2  # a torn one has the one before it
 TORN = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
@@ -88,11 +95,12 @@ class Training:
         self.seconds += epoch.seconds
         result = {**asdict(epoch), "seconds": self.seconds}
         folder = Path(self.job.folder)
-        if not epoch.diverged:
-            result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
-            save(folder, self.fit, [*self.curve, result])
-        self.curve.append(result)
-        write_curve(folder, self.curve)
+        with saving(folder):
+            if not epoch.diverged:
+                result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
+                save(folder, self.fit, [*self.curve, result])
+            self.curve.append(result)
+            write_curve(folder, self.curve)
         return result
 
     def close(self) -> None:
@@ -104,6 +112,22 @@ class Training:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         give_back()
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Raises CannotSave for what the system refuses, and leaves no half files on a full disk."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        # torch's writer covers what the system said with an error of its own
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        with suppress(OSError):
+            for part in folder.glob("*.part"):
+                part.unlink()
+        raise CannotSave(cause.errno, cause.strerror, str(folder)) from error
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -122,7 +146,8 @@ def save(folder: Path, fit: "Fit", curve: list[Record]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = checkpoint_path(folder, curve[-1]["epoch"])
     part = path.with_suffix(f".{os.getpid()}.part")
-    torch.save({"fit": fit.state_dict(), "curve": curve}, part)
+    with part.open("wb") as file:  # by its path alone torch would hide what the system said
+        torch.save({"fit": fit.state_dict(), "curve": curve}, file)
     part.replace(path)
     for old in checkpoints(folder)[KEPT:]:
         old.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""A study in one file of lines (`journal:///path/study.log`), for file systems on which SQLite's
+locks do not hold, such as NFS.
+
+Optuna's journal reads a last line that was torn off (disk full, loss of power), but the next line
+is then glued to it, and from there on the file cannot be read (optuna#5138).
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+JOURNAL = "journal://"
+# The lock is held for one write, of milliseconds; one that is older is of a process that died.
+GRACE_SECONDS = 10
+RECORD = b'{"op_code":'  # how each line begins
+
+
+def open_journal(url: str) -> BaseStorage:
+    """For reading and writing. Raises ValueError where the file's folder does not exist."""
+    path = path_of(url)
+    return JournalStorage(JournalFileBackend(str(path), _lock(path)))
+
+
+def readable(url: str) -> str | BaseStorage:
+    """What Optuna's own functions take for a URL."""
+    if not url.startswith(JOURNAL):
+        return url
+    if not path_of(url).is_file():
+        raise ValueError(f"storage {url}: there is no such file")
+    return open_journal(url)
+
+
+def mend(url: str) -> None:
+    """Drop what was torn off, by a driver before it reads. Under the file's lock: whoever wrote
+    the torn line is dead, and nobody writes meanwhile."""
+    path = path_of(url)
+    if not path.exists():
+        return
+    lock = _lock(path)
+    lock.acquire()
+    try:
+        there = path.read_bytes()
+        whole = b"".join(record + b"\n" for line in there.splitlines() for record in _whole(line))
+        if whole != there:
+            part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            part.write_bytes(whole)
+            part.replace(path)
+    finally:
+        lock.release()
+
+
+def _whole(line: bytes) -> Iterator[bytes]:
+    """The record of a line, or the one that was glued to a torn one; none of a torn line."""
+    at = line.find(RECORD)
+    while at >= 0:
+        try:
+            json.loads(line[at:])
+        except ValueError:
+            at = line.find(RECORD, at + 1)
+        else:
+            yield line[at:]
+            return
+
+
+def path_of(url: str) -> Path:
+    """Absolute, because the lock is a link to it."""
+    path = Path(url.removeprefix(JOURNAL)).absolute()
+    if not path.parent.is_dir():
+        raise ValueError(f"storage {url}: folder {path.parent} does not exist")
+    return path
+
+
+def _lock(path: Path) -> JournalFileSymlinkLock:
+    return JournalFileSymlinkLock(str(path), grace_period=GRACE_SECONDS)

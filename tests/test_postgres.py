@@ -1,0 +1,95 @@
+"""A study on a real PostgreSQL, where its programs are installed: killed in the middle, continued.
+
+apt-get install postgresql && pip install 'skipsearch[postgres]'
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from cases import skipsearch, stops, train
+from killed import ByNetwork, Killed, killed_at, outcome, small_study, violations
+from killed import train as train_whole
+from tabulated import Silent, charged
+
+from studies.run import run
+from studies.store import load
+
+
+def programs() -> Path | None:
+    """Debian keeps them out of PATH."""
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((f for f in folders if (f / "initdb").exists() and (f / "pg_ctl").exists()), None)
+
+
+def as_server(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root: its files and processes are then somebody else's."""
+    if os.geteuid() != 0:
+        return []
+    shutil.chown(folder, "nobody")
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of an empty database."""
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'skipsearch[postgres]'")
+    bin_folder = programs()
+    if bin_folder is None:
+        pytest.skip("needs PostgreSQL's initdb and pg_ctl: apt-get install postgresql")
+    with tempfile.TemporaryDirectory(prefix="pg-") as name:  # pytest's own let nobody else in
+        folder = Path(name)
+        prefix, data = as_server(folder), folder / "data"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+
+        def call(program: str, *words: str) -> None:
+            command = [*prefix, str(bin_folder / program), "--pgdata", str(data), *words]
+            with (folder / "log").open("a") as log:
+                subprocess.run(command, check=True, stdout=log, stderr=log, cwd=folder)
+
+        call("initdb", "--username=studies", "--auth=trust", "--no-sync", "--encoding=UTF8")
+        options = f"-F -p {port} -h 127.0.0.1 -k {folder}"
+        call("pg_ctl", "start", "--wait", "-o", options, "--log", str(folder / "server.log"))
+        try:
+            yield f"postgresql+psycopg://studies@127.0.0.1:{port}/postgres"
+        finally:
+            call("pg_ctl", "stop", "--wait", "--mode=immediate")
+
+
+def test_a_study_on_postgresql_that_is_killed_ends_like_one_that_was_not(
+    server: str, tmp_path: Path
+) -> None:
+    study = small_study(trials=6, epochs=3)
+    with killed_at(100), pytest.raises(Killed):
+        train_on(server, tmp_path / "killed")
+    done = train_on(server, tmp_path / "killed")
+    assert violations(study, done, tmp_path / "killed") == []
+    whole = train_whole(study, tmp_path / "whole")
+    assert outcome(done) == outcome(whole)
+    assert len(charged(load(study.name, storage=server))) == 6
+    status, out, _ = skipsearch("status", study.name, "--storage", server, "--json")
+    assert status == 0 and '"running": 0' in out
+
+
+def train_on(server: str, folder: Path) -> optuna.Study:
+    study = small_study(trials=6, epochs=3)
+    return train(study, folder, begin=ByNetwork, storage=server)
+
+
+def test_a_server_that_does_not_answer_gets_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        url = f"postgresql+psycopg://studies@127.0.0.1:{closed.getsockname()[1]}/postgres"
+        with stops("storage .* cannot be opened"):
+            run(small_study(), folder=tmp_path, storage=url, observer=Silent(), in_process=True)
