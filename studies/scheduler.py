@@ -37,6 +37,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         if not math.isfinite(val_error):
             return False
         if self.rungs is not None:
+            if self.rungs.passed(job.number, epoch):
+                return True
             self.rungs.add(job.number, epoch, val_error, job.costs)
         if fidelity(job, result) == 1 or too_long(job, result):
             return False

@@ -4,7 +4,6 @@ What was training when the last driver died is handed out again first, then what
 and may go on, then the sampler is asked.
 """
 
-import math
 from collections import deque
 from collections.abc import Hashable, Mapping
 from functools import partial
@@ -24,7 +23,7 @@ from studies.limits import Cost, Networks
 from studies.order import AsTheyCome, InOrder, Order
 from studies.parking import Parking
 from studies.proposing import Proposal, Proposer
-from studies.scheduler import fidelity
+from studies.recording import record
 from studies.store import RETRY, Store, Verdict, undone
 from studies.study import Study
 from studies.verdicts import Live, verdict_of
@@ -251,7 +250,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A report of a trial that goes on."""
-        self._record(self.live[trial_id], result)
+        record(self.store, self.live[trial_id], result)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -260,7 +259,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if error:
             return
         live = self.live.pop(trial_id)
-        self._record(live, result or {})
+        record(self.store, live, result or {})
         self.failures = 0
         if self.parking.takes(live, result or {}):
             return
@@ -280,19 +279,6 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.order.ended(trial.number, partial(self.store.tell, trial, verdict))
         if self.ended:
             self.order.flush()
-
-    def _record(self, live: Live, result: Mapping[str, Any]) -> None:
-        worker = result.get("hostname"), result.get("pid")
-        if worker != live.worker:
-            live.worker = worker
-            self.store.note(live.trial, node=worker[0], pid=worker[1])
-        if math.isfinite(result.get("val_error", math.nan)):
-            epoch = int(result["epoch"])
-            self.store.point(live.trial, epoch, float(result["val_error"]))
-            self.store.note(live.trial, epochs=epoch, fidelity=fidelity(live.job, result))
-            for name in ("seconds", "checkpoint"):
-                if name in result:
-                    self.store.note(live.trial, **{name: result[name]})
 
     def save(self, checkpoint_path: str) -> None: ...  # the study is the state
 

@@ -27,8 +27,9 @@ from studies.limits import Infeasible
 from studies.run import run
 from studies.store import Store, load, open_store
 from studies.suggest import space_hash
+from trainers.checkpoint import checkpoints
 from trainers.recipes import RECIPES
-from trainers.training import Job, Training, checkpoints
+from trainers.training import Job, Training
 
 HERE = Path(__file__).parent
 PYTHONPATH = os.pathsep.join([str(HERE), str(HERE.parent)])

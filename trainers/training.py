@@ -9,7 +9,6 @@ import csv
 import gc
 import io
 import os
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from searchspace.arch import Arch
 from searchspace.domains import Scalar
 from searchspace.walk import decode
+from trainers.checkpoint import checkpoint_path, load, save
 from trainers.data import Data
 from trainers.memory import give_back, keep_freed
 from trainers.recipe import Recipe
@@ -25,8 +25,6 @@ from trainers.recipe import Recipe
 if TYPE_CHECKING:
     from trainers.fit import Fit
 
-KEPT = 2  # a torn one has the one before it
-TORN = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
 Record = dict[str, Any]  # of an epoch: what is reported of it
 
 
@@ -75,7 +73,7 @@ class Training:
         recipe = decode(Recipe, job.recipe)
         self.job = job
         self.fit: Fit | None = fit(model, data, recipe, seed=job.seed, device=job.device)
-        self.curve = load(Path(job.folder), self.fit)
+        self.curve = load(job, self.fit)
         self.again = self.curve[-1] if self.curve else None
         self.seconds = self.again["seconds"] if self.again else 0.0
 
@@ -90,7 +88,7 @@ class Training:
         folder = Path(self.job.folder)
         if not epoch.diverged:
             result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
-            save(folder, self.fit, [*self.curve, result])
+            save(self.job, self.fit, [*self.curve, result])
         self.curve.append(result)
         write_curve(folder, self.curve)
         return result
@@ -106,28 +104,6 @@ class Training:
         give_back()
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """Newest first."""
-    return sorted(folder.glob("checkpoint-*.pt"), reverse=True)
-
-
-def checkpoint_path(folder: Path, epoch: int) -> Path:
-    return folder / f"checkpoint-{epoch:05d}.pt"
-
-
-def save(folder: Path, fit: "Fit", curve: list[Record]) -> None:
-    """Atomic: a checkpoint is whole or not there. `curve` has the records up to its epoch."""
-    import torch
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = checkpoint_path(folder, curve[-1]["epoch"])
-    part = path.with_suffix(f".{os.getpid()}.part")
-    torch.save({"fit": fit.state_dict(), "curve": curve}, part)
-    part.replace(path)
-    for old in checkpoints(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
-
-
 def write_curve(folder: Path, curve: list[Record]) -> None:
     """A row an epoch, readable without the tool; written whole or not at all."""
     text = io.StringIO()
@@ -139,18 +115,3 @@ def write_curve(folder: Path, curve: list[Record]) -> None:
     part = folder / f"curve.{os.getpid()}.part"
     part.write_text(text.getvalue())
     part.replace(folder / "curve.csv")
-
-
-def load(folder: Path, fit: "Fit") -> list[Record]:
-    """Continue from the newest whole checkpoint; the records up to its epoch, none without one."""
-    import torch
-
-    for path in checkpoints(folder):
-        try:
-            state = torch.load(path, weights_only=True)
-        except TORN:  # or taken away: the one before it
-            continue
-        fit.load_state_dict(state["fit"])
-        curve: list[Record] = state["curve"]
-        return curve
-    return []
