@@ -34,6 +34,7 @@ STUDY_DEFAULTS: dict[str, Any] = {
     "objectives": ["val_error", "params"],
     "trials": 50,
     "epochs": 10,
+    "seeds_per_trial": 1,
     "sampler": "tpe",
     "pruner": "asha",
     "halving": "stop",
@@ -63,6 +64,7 @@ STUDY_KEYS = (
 COUNTS = (
     "trials",
     "epochs",
+    "seeds_per_trial",
     "grace",
     "concurrency",
     "cpus_per_trial",

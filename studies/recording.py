@@ -8,7 +8,7 @@ from studies.scheduler import fidelity
 from studies.store import Store
 from studies.verdicts import Live
 
-NOTED = ("seconds", "checkpoint")
+NOTED = ("seconds", "checkpoint", "val_errors", "val_error_sd")
 
 
 def record(store: Store, live: Live, result: Mapping[str, Any]) -> None:

@@ -175,8 +175,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _spent(self) -> bool:
         """Whether the epochs of all trials together are."""
-        budget = self.setup.epoch_budget
-        return budget is not None and sum(t.last_step or 0 for t in self.store.trials) >= budget
+        budget, each = self.setup.epoch_budget, self.setup.seeds_per_trial
+        if budget is None:
+            return False
+        return each * sum(t.last_step or 0 for t in self.store.trials) >= budget
 
     def _proposed(self, trial: optuna.Trial, seed: int) -> Live | None:
         """None for a proposal that was answered without training."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
+from killed import ByNetwork
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 from tabulated import Faulty, Silent, Tabulated, charged, study_of, trained_once, val_error
@@ -26,7 +27,7 @@ from studies.check import check, load_data
 from studies.limits import Infeasible
 from studies.run import run
 from studies.store import Store, load, open_store
-from studies.suggest import space_hash
+from studies.suggest import derived_seed, space_hash
 from trainers.checkpoint import checkpoints
 from trainers.recipes import RECIPES
 from trainers.training import Job, Training
@@ -180,6 +181,20 @@ def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path)
         assert checkpoint.exists()
     assert len(pd.read_csv(home / "trials.csv")) == len(done.trials)
     assert json.loads((home / "front.json").read_text())["front"]
+
+
+def test_several_seeds_a_trial_are_trained_side_by_side(cluster: None, tmp_path: Path) -> None:
+    study = study_of(trials=2, pruner="none", seeds_per_trial=2)
+    done = run(study, folder=tmp_path, observer=Silent(), begin=ByNetwork)
+    assert_true_states(done)
+    for trial in charged(done):
+        facts = trial.user_attrs
+        seeds = derived_seed(0, facts["identity"]), derived_seed(0, facts["identity"], 1)
+        assert facts["val_errors"] == [val_error(seed, 9) for seed in seeds]
+        assert trial.values[0] == sum(facts["val_errors"]) / 2
+        for name in ("seed-0", "seed-1"):
+            log = tmp_path / "trials" / str(trial.number) / name / "trained.txt"
+            assert log.read_text().split() == [str(epoch) for epoch in range(1, 10)]
 
 
 Process = subprocess.Popen[bytes]

@@ -44,6 +44,7 @@ class Job:
     costs: tuple[float, ...] = ()  # its other objectives, for its place at a rung
     max_seconds: float | None = None
     below: int | None = None  # judged beside trials of lower numbers only; None for all
+    more_seeds: tuple[int, ...] = ()  # the network is trained with each of these too
 
 
 class Steps(Protocol):
