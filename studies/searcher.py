@@ -19,6 +19,7 @@ from searchspace.walk import decode, encode
 from studies import suggest
 from studies.halving import Rungs
 from studies.jobs import cost_of, job_of, key_of
+from studies.keeping import Keeping
 from studies.limits import Cost, Networks
 from studies.order import AsTheyCome, InOrder, Order
 from studies.parking import Parking
@@ -62,6 +63,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.charged = len(charged)
         seen = {key_of(facts["identity"], facts["recipe"]): number for number, facts in charged}
         self.proposer = self._proposer(seen)
+        self.keeping = Keeping.of(study, folder, store.trials)
         self.order: Order = InOrder(study.concurrency - 1) if study.deterministic else AsTheyCome()
         self._take_up()
         self._enqueue_baselines()
@@ -84,7 +86,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             self.order.asked(trial.number)
             facts = trial.user_attrs
             if "verdict" in facts:
-                tell = partial(self.store.tell, trial, Verdict.from_dict(facts["verdict"]))
+                tell = partial(self._tell, trial, Verdict.from_dict(facts["verdict"]))
                 self.order.ended(trial.number, tell)
             elif not self.parking.found(trial):
                 self.waiting.append(trial)
@@ -278,9 +280,14 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def _conclude(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
         """Of a trial that was charged: noted at once, told when its turn comes."""
         self.store.decide(trial, verdict)
-        self.order.ended(trial.number, partial(self.store.tell, trial, verdict))
+        self.order.ended(trial.number, partial(self._tell, trial, verdict))
         if self.ended:
             self.order.flush()
+
+    def _tell(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
+        self.store.tell(trial, verdict)
+        if self.keeping:
+            self.keeping.told(self.store.trials[trial.number])
 
     def save(self, checkpoint_path: str) -> None: ...  # the study is the state
 

@@ -65,6 +65,7 @@ class Study:
     cpus_per_trial: int
     gpus_per_trial: float
     max_failures: int  # so many trials in a row that fail end the run
+    keep: str  # checkpoints of told trials: those of the front's, or all
     limits: Mapping[str, float] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Any] = field(default_factory=dict)

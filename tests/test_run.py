@@ -170,7 +170,7 @@ def test_more_cores_than_there_are_is_refused(tmp_path: Path) -> None:
 
 
 def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path) -> None:
-    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200)
+    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200, keep="all")
     done, home = studies.run(study, folder=tmp_path), tmp_path / study.name
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE, trial.user_attrs["why"]

@@ -110,6 +110,7 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
         ("sampler=tpee", "sampler tpee is not a sampler (nearest: tpe)"),
         ("sampler=cma-es", "sampler cma-es cannot search several objectives: take tpe"),
         ("seeds_per_trial=0", "[study] seeds_per_trial must be at least 1, got 0"),
+        ("keep=best", "keep best is not a way to keep checkpoints; known: front, all"),
         ("pruner=median", "pruner median is not a pruner; known: pareto-asha, asha, none"),
         ("objectives=[val_error]", "must be val_error and one or two of params, macs, latency_ms"),
         ("objectives=[params, val_error]", "objectives must begin with val_error, got params"),
@@ -185,8 +186,8 @@ def test_a_study_that_was_begun_before_a_key_was_there_goes_on_with_its_default(
     digits: Path,
 ) -> None:
     begun = Study.from_file(digits).to_dict()
-    del begun["study"]["seeds_per_trial"]
-    assert Study.from_file(digits).changed(begun) == []
+    del begun["study"]["seeds_per_trial"], begun["study"]["keep"]
+    assert Study.from_file(digits, ["keep=all"]).changed(begun) == []
     (line,) = Study.from_file(digits, ["seeds_per_trial=3"]).changed(begun)
     assert line == "[study] seeds_per_trial was 1, now 3"
 
