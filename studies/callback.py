@@ -12,7 +12,7 @@ from ray.tune.experiment import Trial
 from studies.ending import Ending
 from studies.observer import Observer
 from studies.searcher import StudySearcher
-from trainers.training import CannotSave
+from trainers.checkpoint import CannotSave
 
 LOOK_SECONDS = 1.0
 

@@ -22,9 +22,11 @@ class Check:
     def lines(self) -> list[str]:
         study, sampled = self.study, self.sampled
         arch, recipe = study.arch_space.size(), study.recipe_space.size()
+        each = study.seeds_per_trial
+        seeds = f" with each of {each} seeds" if each > 1 else ""
         lines = [
-            f"{study.name}: {study.trials} trials of {study.epochs} epochs, {study.sampler}, "
-            f"{study.pruner}, {study.concurrency} at a time",
+            f"{study.name}: {study.trials} trials of {study.epochs} epochs{seeds}, "
+            f"{study.sampler}, {study.pruner}, {study.concurrency} at a time",
             f"images: {study.dataset}, {self.images[0]:,} to train on, {self.images[1]:,} to "
             f"validate with, {self.classes} classes, {'×'.join(map(str, self.shape))}",
             f"space: {_size(arch)} networks, {_size(recipe)} recipes",

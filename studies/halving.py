@@ -34,6 +34,7 @@ class Rungs:
             grace * eta**k: {} for k in powers if grace * eta**k < max_epochs
         }
         self.closed = False
+        self.reached: dict[int, int] = {}  # by number: the last epoch of its curve
         self._known: dict[int, frozenset[int]] = {}  # who goes on, until somebody else comes
 
     def load(self, trials: Iterable[FrozenTrial], costs: Sequence[str]) -> None:
@@ -45,14 +46,15 @@ class Rungs:
                     self.add(trial.number, epoch, val_error, own)
 
     def add(self, number: int, epoch: int, val_error: float, costs: Sequence[float]) -> None:
+        self.reached[number] = max(epoch, self.reached.get(number, 0))
         if epoch in self.at and math.isfinite(val_error):
             self.at[epoch][number] = (val_error, *costs)
             self._known.pop(epoch, None)
 
     def passed(self, number: int, epoch: int) -> bool:
-        """Whether a trial came to a later rung: a report that comes late, or again from an older
-        checkpoint, is not judged again."""
-        return any(number in rung for later, rung in self.at.items() if later > epoch)
+        """Whether a trial was judged here before: whose checkpoint is broken trains epochs again,
+        and neither its curve nor its place at a rung changes by that."""
+        return epoch < self.reached.get(number, 0)
 
     def close(self) -> None:
         """Nobody else comes: where fewer than eta came, who waits is judged beside these."""

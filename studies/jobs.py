@@ -26,6 +26,12 @@ def cost_of(facts: Mapping[str, Any]) -> Cost:
     return Cost(facts["identity"], facts["params"], facts["macs"], latency)
 
 
+def more_seeds(study: Study, identity: str) -> tuple[int, ...]:
+    """With which a network is trained after its first one (`seeds_per_trial`)."""
+    further = range(1, study.seeds_per_trial)
+    return tuple(derived_seed(study.seed, identity, number) for number in further)
+
+
 def job_of(
     study: Study,
     folder: Path,
@@ -36,7 +42,7 @@ def job_of(
     epochs: int,
     below: int | None,
 ) -> Job:
-    """The job of a trial, whose folder is made. Its seed depends on the study's and the network."""
+    """The job of a trial, whose folder is made. Its seeds depend on the study's and the network."""
     own, minutes = folder / "trials" / str(number), study.max_trial_minutes
     own.mkdir(parents=True, exist_ok=True)
     (own / "arch.json").write_text(json.dumps(encode(arch), indent=1) + "\n")
@@ -45,6 +51,7 @@ def job_of(
         arch=encode(arch),
         recipe=encode(recipe),
         seed=derived_seed(study.seed, facts["identity"]),
+        more_seeds=more_seeds(study, facts["identity"]),
         max_epochs=epochs,
         folder=str(own.resolve()),
         threads=study.cpus_per_trial,

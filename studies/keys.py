@@ -17,6 +17,7 @@ SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "quasi-random")
 PRUNERS = ("pareto-asha", "asha", "none")
 HALVING = ("stop", "promote")
 REPEATS = ("mutate", "record")
+KEEP = ("front", "all")
 # What may differ when a study is continued: how much, how fast and from where, never what.
 MAY_CHANGE = (
     "trials",
@@ -28,12 +29,14 @@ MAY_CHANGE = (
     "cpus_per_trial",
     "gpus_per_trial",
     "data_dir",
+    "keep",
 )
 # What every study has, whatever its file leaves out; in this order in the frozen file.
 STUDY_DEFAULTS: dict[str, Any] = {
     "objectives": ["val_error", "params"],
     "trials": 50,
     "epochs": 10,
+    "seeds_per_trial": 1,
     "sampler": "tpe",
     "pruner": "asha",
     "halving": "stop",
@@ -46,6 +49,7 @@ STUDY_DEFAULTS: dict[str, Any] = {
     "cpus_per_trial": 1,
     "gpus_per_trial": 0,
     "max_failures": 5,
+    "keep": "front",
 }
 STUDY_KEYS = (
     "name",
@@ -63,6 +67,7 @@ STUDY_KEYS = (
 COUNTS = (
     "trials",
     "epochs",
+    "seeds_per_trial",
     "grace",
     "concurrency",
     "cpus_per_trial",
@@ -119,6 +124,7 @@ def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, 
 def _engine(where: str, values: Mapping[str, Any]) -> None:
     """How trials are chosen and stopped."""
     known(f"{where} halving", values["halving"], HALVING, "a way of halving")
+    known(f"{where} keep", values["keep"], KEEP, "a way to keep checkpoints")
     known(f"{where} repeats", values["repeats"], REPEATS, "a way with repeats")
     _at_least(where, "eta", values["eta"], 2, (int,))
     if type(values["deterministic"]) is not bool:

@@ -14,8 +14,9 @@ from studies.plot import front_figure, hypervolume_figure, looks
 from studies.summary import Summary, summarize
 from studies.template import CSS, HTML, SCRIPT
 from studies.trials import cost_names, facts, settings
-from studies.wording import LABELS, compact, cost, differing, duration, percent, phrases
+from studies.wording import LABELS, compact, cost, differing, duration, percent, percent_sd, phrases
 
+SEEDS = " Errors and accuracies are mean ± sd (n = {}) over the seeds of a trial."
 NOTE = (
     "Share of the box between the best and the worst value that any trial had in each objective, "
     "on logarithmic scales, that the front dominates. Only trials trained to the last epoch count."
@@ -47,13 +48,18 @@ def page(study: optuna.Study) -> str:
         "buttons": _buttons(shown),
         "note": NOTE,
         "table": _table(members, costs),
-        "footer": FOOTER + (THREE if len(costs) > 1 else ""),
+        "footer": FOOTER + (THREE if len(costs) > 1 else "") + _seeds(summary),
         "figures": json.dumps(document).replace("</", "<\\/"),
         "style": CSS,
         "script": SCRIPT,
         "plotly": (resources.files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], HTML)
+
+
+def _seeds(summary: Summary) -> str:
+    seeds = int(summary.given.get("seeds_per_trial", 1))
+    return SEEDS.format(seeds) if seeds > 1 else ""
 
 
 def _about(summary: Summary) -> str:
@@ -108,7 +114,8 @@ def _table(members: Sequence[FrozenTrial], costs: list[str]) -> str:
     rows = []
     for trial in members:
         known, error = facts(trial, costs), trial.values[0]
-        cells = [str(trial.number), percent(1 - error), percent(error)]
+        sd = known["val_error_sd"]
+        cells = [str(trial.number), percent_sd(1 - error, sd), percent_sd(error, sd)]
         cells += [compact(known["params"]), compact(known["macs"])]
         cells += [cost("latency_ms", known["latency_ms"])] * timed
         cells += [f"{known['epochs']} of {known['max_epochs']}", duration(known["seconds"])]

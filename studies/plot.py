@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.axes import Axis, Figure, bare, errors_against, labels, line
 from studies.front import full_trials, hypervolume_history, non_dominated
 from studies.trials import facts, is_full, val_error
-from studies.wording import LABELS, compact, cost, duration, percent, phrases
+from studies.wording import LABELS, compact, cost, duration, percent, percent_sd, phrases
 
 # Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
 LOOKS = {
@@ -38,6 +38,7 @@ class Dot:
     trial: FrozenTrial
     x: float
     y: float
+    sd: float | None = None  # of y, over several seeds
 
     @property
     def shortcut(self) -> str:
@@ -52,10 +53,17 @@ def dots(study: optuna.Study, name: str, costs: list[str]) -> list[Dot]:
     """Every trial that has an error and the cost `name`."""
     found = []
     for trial in study.get_trials(deepcopy=False):
-        error, x = val_error(trial), facts(trial, costs).get(name)
+        known = facts(trial, costs)
+        error, x, sd = val_error(trial), known.get(name), known["val_error_sd"]
         if error is not None and x is not None and trial.state != TrialState.RUNNING:
-            found.append(Dot(trial, float(x), 100 * error))
+            found.append(Dot(trial, float(x), 100 * error, None if sd is None else 100 * sd))
     return found
+
+
+def _heights(drawn: list[Dot]) -> list[float]:
+    """Errors with the ends of their bars; a bar down to nothing is cut, as the axis is in logs."""
+    ends = [(d.y, d.y + (d.sd or 0), max(d.y - (d.sd or 0), d.y / 2)) for d in drawn]
+    return [height for each in ends for height in each]
 
 
 def looks(shortcuts: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -70,7 +78,7 @@ def front_figure(study: optuna.Study, name: str, costs: list[str], front: set[in
     shortcuts = sorted({d.shortcut for d in drawn}, key=lambda s: (s not in LOOKS, s))
     shortcuts.sort(key=lambda s: list(LOOKS).index(s) if s in LOOKS else len(LOOKS))
     style = looks(shortcuts)
-    x, y = Axis.around([d.x for d in drawn]), Axis.around([d.y for d in drawn])
+    x, y = Axis.around([d.x for d in drawn]), Axis.around(_heights(drawn))
     data = [_steps(study, drawn, x, y)]
     for shortcut in shortcuts:
         own = [d for d in drawn if d.shortcut == shortcut]
@@ -136,6 +144,7 @@ def _full(own: list[Dot], look: tuple[str, str], costs: list[str], front: set[in
         "color": ["@ink" if c else "@paper" for c in chosen],
     }
     return _markers(found, costs) | {
+        **_error_bars(found),
         "legendgroup": own[0].shortcut,
         "showlegend": False,
         "marker": {
@@ -146,6 +155,14 @@ def _full(own: list[Dot], look: tuple[str, str], costs: list[str], front: set[in
             "line": line,
         },
     }
+
+
+def _error_bars(found: list[Dot]) -> Figure:
+    """One standard deviation up and down, where trials have several seeds."""
+    if all(d.sd is None for d in found):
+        return {}
+    bars = {"type": "data", "array": [d.sd or 0.0 for d in found], "thickness": 1.2, "width": 3}
+    return {"error_y": bars | {"color": "@ink"}}
 
 
 def _legend(own: list[Dot], look: tuple[str, str]) -> Figure:
@@ -224,7 +241,11 @@ def _right_axis() -> Figure:
 def hover(trial: FrozenTrial, costs: list[str]) -> str:
     """What a person wants to know of a point: result, price, the whole configuration."""
     known, error = facts(trial, costs), val_error(trial)
-    result = f"{percent(None if error is None else 1 - error)} accuracy · {percent(error)} error"
+    sd = known["val_error_sd"]
+    result = f"{percent(None if error is None else 1 - error)} accuracy"
+    result += f" · {percent_sd(error, sd)} error"
+    if sd is not None:
+        result += f" (n = {len(known['val_errors'])})"
     price = [f"{compact(known['params'])} params", f"{compact(known['macs'])} MACs"]
     if known["latency_ms"] is not None:
         price.append(cost("latency_ms", known["latency_ms"]))

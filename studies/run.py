@@ -27,6 +27,7 @@ from studies.store import Store, open_store
 from studies.study import Study
 from studies.suggest import space_hash
 from trainers.data import Data, Images
+from trainers.repeats import Repeats
 from trainers.training import Begin, Training
 
 
@@ -83,6 +84,8 @@ def _train(
     if begin is None:
         nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
         begin = partial(Training, data=replace(data, test=nothing))
+    if searcher.setup.seeds_per_trial > 1:
+        begin = partial(Repeats, begin=begin)
     ending = Ending(searcher.setup.max_hours)
     parts = (searcher, StudyScheduler(searcher.rungs), observer, ending, begin)
     try:

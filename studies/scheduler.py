@@ -43,9 +43,11 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         if not math.isfinite(val_error):
             return False
         if self.rungs is not None:
+            if self.rungs.passed(job.number, epoch):
+                return True
             self.rungs.add(job.number, epoch, val_error, job.costs)
         if fidelity(job, result) == 1 or too_long(job, result):
             return False
-        if self.rungs is None or job.baseline or self.rungs.passed(job.number, epoch):
-            return True
-        return self.rungs.goes_on(job.number, epoch, job.below)
+        return (
+            self.rungs is None or job.baseline or self.rungs.goes_on(job.number, epoch, job.below)
+        )

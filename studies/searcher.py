@@ -4,7 +4,6 @@ What was training when the last driver died is handed out again first, then what
 and may go on, then the sampler is asked.
 """
 
-import math
 from collections import deque
 from collections.abc import Hashable, Mapping
 from functools import partial
@@ -20,11 +19,12 @@ from searchspace.walk import decode, encode
 from studies import suggest
 from studies.halving import Rungs
 from studies.jobs import cost_of, job_of, key_of
+from studies.keeping import Keeping
 from studies.limits import Cost, Networks
 from studies.order import AsTheyCome, InOrder, Order, judged_below
 from studies.parking import Parking
 from studies.proposing import Proposal, Proposer
-from studies.scheduler import fidelity, number_in
+from studies.recording import record
 from studies.store import RETRY, Store, Verdict, attempts_at, undone
 from studies.study import Study
 from studies.verdicts import Live, verdict_of
@@ -63,6 +63,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.charged = len(charged)
         seen = {key_of(facts["identity"], facts["recipe"]): number for number, facts in charged}
         self.proposer = self._proposer(seen)
+        self.keeping = Keeping.of(study, folder, store.trials)
         self.order: Order = InOrder(study.concurrency - 1) if study.deterministic else AsTheyCome()
         self._take_up()
         self._enqueue_baselines()
@@ -85,7 +86,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             self.order.asked(trial.number)
             facts = trial.user_attrs
             if "verdict" in facts:
-                tell = partial(self.store.tell, trial, Verdict.from_dict(facts["verdict"]))
+                tell = partial(self._tell, trial, Verdict.from_dict(facts["verdict"]))
                 self.order.ended(trial.number, tell)
             elif not self.parking.found(trial):
                 self.waiting.append(trial)
@@ -174,8 +175,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _spent(self) -> bool:
         """Whether the epochs of all trials together are."""
-        budget = self.setup.epoch_budget
-        return budget is not None and sum(t.last_step or 0 for t in self.store.trials) >= budget
+        budget, each = self.setup.epoch_budget, self.setup.seeds_per_trial
+        if budget is None:
+            return False
+        return each * sum(t.last_step or 0 for t in self.store.trials) >= budget
 
     def _proposed(self, trial: optuna.Trial, seed: int) -> Live | None:
         """None for a proposal that was answered without training."""
@@ -240,7 +243,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A report of a trial that goes on."""
-        self._record(self.live[trial_id], result)
+        record(self.store, self.live[trial_id], result)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -249,7 +252,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if error:
             return
         live = self.live.pop(trial_id)
-        self._record(live, result or {})
+        record(self.store, live, result or {})
         if self.parking.takes(live, result or {}):
             self.failures = 0
         else:
@@ -276,22 +279,14 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def _conclude(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
         """Of a trial that was charged: noted at once, told when its turn comes."""
         self.store.decide(trial, verdict)
-        self.order.ended(trial.number, partial(self.store.tell, trial, verdict))
+        self.order.ended(trial.number, partial(self._tell, trial, verdict))
         if self.ended:
             self.order.flush()
 
-    def _record(self, live: Live, result: Mapping[str, Any]) -> None:
-        worker = result.get("hostname"), result.get("pid")
-        if worker != live.worker:
-            live.worker = worker
-            self.store.note(live.trial, node=worker[0], pid=worker[1])
-        if math.isfinite(number_in(result, "val_error")):
-            epoch = int(result["epoch"])
-            self.store.point(live.trial, epoch, float(result["val_error"]))
-            self.store.note(live.trial, epochs=epoch, fidelity=fidelity(live.job, result))
-            for name in ("seconds", "checkpoint"):
-                if name in result:
-                    self.store.note(live.trial, **{name: result[name]})
+    def _tell(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
+        self.store.tell(trial, verdict)
+        if self.keeping:
+            self.keeping.told(self.store.trials[trial.number])
 
     def save(self, checkpoint_path: str) -> None: ...  # the study is the state
 

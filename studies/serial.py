@@ -13,7 +13,8 @@ from studies.ending import Ending
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
-from trainers.training import Begin, CannotSave, Job, Record
+from trainers.checkpoint import CannotSave
+from trainers.training import Begin, Job, Record
 
 TRIAL = "serial"
 ATTEMPTS = 3  # a trial that raised so often has failed

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from studies.wording import compact, cost, differing, duration, percent, phrases
+from studies.wording import compact, cost, differing, duration, percent, percent_sd, phrases
 
 if TYPE_CHECKING:
     import optuna
@@ -79,8 +79,10 @@ def front_table(records: Sequence[Mapping[str, Any]], width: int) -> Table:
     timed = any("latency_ms" in r for r in records)
     columns = [
         column("trial", (str(r["trial"]) + ("★" if r["knee"] else " ") for r in records)),
-        column("accuracy", (percent(1 - r["val_error"]) for r in records)),
-        column("error", (percent(r["val_error"]) for r in records), 1),
+        column(
+            "accuracy", (percent_sd(1 - r["val_error"], r.get("val_error_sd")) for r in records)
+        ),
+        column("error", (percent_sd(r["val_error"], r.get("val_error_sd")) for r in records), 1),
         column("params", (compact(r.get("params")) for r in records)),
         column("MACs", (compact(r.get("macs")) for r in records), 0 if not timed else 2),
     ]
@@ -139,6 +141,8 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
         terminal.print(front_table(records, terminal.width))
     if any(r["knee"] for r in records):
         terminal.print("★ knee: the best bargain", style="dim")
+    if seeds := {len(r["val_errors"]) for r in records if "val_errors" in r}:
+        terminal.print(f"mean ± sd (n = {max(seeds)}) over the seeds of a trial", style="dim")
     for line in (f"{study.study_name}: {best_line(summary)}", counts_line(summary)):
         terminal.print(line, soft_wrap=True, markup=False)
     return len(records)

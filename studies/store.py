@@ -89,6 +89,11 @@ class Store:
     def point(self, trial: FrozenTrial | optuna.Trial, epoch: int, val_error: float) -> None:
         self.storage.set_trial_intermediate_value(trial._trial_id, epoch, val_error)
 
+    def curve(self, trial: FrozenTrial | optuna.Trial) -> Mapping[int, float]:
+        """The points so far, by epoch."""
+        points: dict[int, float] = self.storage.get_trial(trial._trial_id).intermediate_values
+        return points
+
     def conclude(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
         """First the verdict, so that a crash repeats only the rest."""
         self.decide(trial, verdict)

@@ -20,6 +20,7 @@ from studies.arch_file import read_arch
 from studies.keys import (
     MAY_CHANGE,
     SECTIONS,
+    STUDY_DEFAULTS,
     STUDY_KEYS,
     checked_baselines,
     checked_limits,
@@ -51,6 +52,7 @@ class Study:
     objectives: tuple[str, ...]
     trials: int
     epochs: int
+    seeds_per_trial: int  # a trial's network is trained so often; its value is the mean
     sampler: str
     pruner: str
     halving: str  # who is not among the best at a rung ends, or waits to be promoted
@@ -63,6 +65,7 @@ class Study:
     cpus_per_trial: int
     gpus_per_trial: float
     max_failures: int  # so many trials in a row that fail end the run
+    keep: str  # checkpoints of told trials: those of the front's, or all
     limits: Mapping[str, float] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Any] = field(default_factory=dict)
@@ -146,6 +149,8 @@ class Study:
         now, lines = self.to_dict(), []
         for section in SECTIONS:
             before, after = earlier.get(section, {}), now.get(section, {})
+            if section == "study":
+                before = {**STUDY_DEFAULTS, **before}  # of a version that had not all keys
             for key in sorted({*before, *after}):
                 free = section == "study" and key in MAY_CHANGE
                 if before.get(key) != after.get(key) and not free:

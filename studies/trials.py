@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.keys import COSTS
 
 # What the bridge writes into `trial.user_attrs`, in the order of the table.
+SPREAD = ("val_error_sd", "val_errors")  # of a finished trial's seeds, where it has several
 FACTS = ("params", "macs", "latency_ms", "epochs", "max_epochs", "seconds")
 NOTES = ("identity", "duplicate_of", "checkpoint", "node", "why")
 
@@ -18,16 +19,19 @@ def trials(study: optuna.Study) -> pd.DataFrame:
 
     `val_error` (0 to 1) is the error of the weights that a finished trial keeps and the last
     reported one of any other, after `epochs` of at most `max_epochs` epochs; `accuracy` is
-    1 − val_error. The columns after the facts are the configuration: parameters of the
-    architecture under their own names, those of the recipe with `recipe.` before them. What a
-    trial does not have is empty (NA).
+    1 − val_error. With several seeds a trial it is their mean, `val_errors` has each and
+    `val_error_sd` their sample standard deviation. The columns after the facts are the
+    configuration: parameters of the architecture under their own names, those of the recipe with
+    `recipe.` before them. What a trial does not have is empty (NA).
     """
     costs = cost_names(study)
     rows = [row(trial, costs) for trial in study.get_trials(deepcopy=False)]
-    first = ["trial", "state", "baseline", "val_error", "accuracy", *FACTS]
+    first = ["trial", "state", "baseline", "val_error", "accuracy", *SPREAD, *FACTS]
     table = pd.DataFrame(rows, columns=[*first, *_setting_names(rows, {*first, *NOTES}), *NOTES])
     if "latency_ms" not in costs and table["latency_ms"].isna().all():
         table = table.drop(columns="latency_ms")
+    if table["val_error_sd"].isna().all():
+        table = table.drop(columns=list(SPREAD))
     return table.convert_dtypes()
 
 
@@ -46,6 +50,9 @@ def facts(trial: FrozenTrial, costs: list[str]) -> dict[str, Any]:
         "baseline": given.get("baseline"),
         "val_error": error,
         "accuracy": None if error is None else 1 - error,
+        **{
+            name: given.get(name) if trial.state == TrialState.COMPLETE else None for name in SPREAD
+        },
         **{name: given.get(name, _number(measured.get(name))) for name in FACTS},
         "epochs": epochs(trial),
         **{name: given.get(name) for name in NOTES},

@@ -21,6 +21,13 @@ def percent(share: float | None, digits: int = 2) -> str:
     return "–" if _missing(share) else f"{100 * share:.{digits}f} %"  # type: ignore[operator]
 
 
+def percent_sd(share: float | None, sd: float | None) -> str:
+    """`5.90 ± 0.31 %`, where there is a standard deviation."""
+    if _missing(share) or _missing(sd):
+        return percent(share)
+    return f"{100 * share:.2f} ± {percent(sd)}"  # type: ignore[operator]
+
+
 def compact(number: float | None) -> str:
     """`12345678` → `12.3 M`: three significant digits with k, M, G, T."""
     if _missing(number):

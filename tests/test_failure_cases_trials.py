@@ -21,7 +21,8 @@ from studies.front import front_trials
 from studies.keys import SAMPLERS
 from studies.run import run
 from studies.store import load
-from trainers.training import CannotSave, Job, Training, saving
+from trainers.checkpoint import CannotSave, saving
+from trainers.training import Job, Training
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
+from killed import ByNetwork
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 from tabulated import Faulty, Silent, Tabulated, charged, study_of, trained_once, val_error
@@ -17,8 +18,10 @@ from searchspace.walk import encode
 from studies.check import check, load_data
 from studies.run import run
 from studies.store import Store
+from studies.suggest import derived_seed
+from trainers.checkpoint import checkpoints
 from trainers.recipes import RECIPES
-from trainers.training import Job, Training, checkpoints
+from trainers.training import Job, Training
 
 pytestmark = [
     # Ray leaves sockets and /dev/null handles of processes that it ended to the collector.
@@ -138,7 +141,7 @@ def test_more_cores_than_there_are_is_refused(tmp_path: Path) -> None:
 
 
 def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path) -> None:
-    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200)
+    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200, keep="all")
     done, home = studies.run(study, folder=tmp_path), tmp_path / study.name
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE, trial.user_attrs["why"]
@@ -149,6 +152,20 @@ def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path)
         assert checkpoint.exists()
     assert len(pd.read_csv(home / "trials.csv")) == len(done.trials)
     assert json.loads((home / "front.json").read_text())["front"]
+
+
+def test_several_seeds_a_trial_are_trained_side_by_side(cluster: None, tmp_path: Path) -> None:
+    study = study_of(trials=2, pruner="none", seeds_per_trial=2)
+    done = run(study, folder=tmp_path, observer=Silent(), begin=ByNetwork)
+    assert_true_states(done)
+    for trial in charged(done):
+        facts = trial.user_attrs
+        seeds = derived_seed(0, facts["identity"]), derived_seed(0, facts["identity"], 1)
+        assert facts["val_errors"] == [val_error(seed, 9) for seed in seeds]
+        assert trial.values[0] == sum(facts["val_errors"]) / 2
+        for name in ("seed-0", "seed-1"):
+            log = tmp_path / "trials" / str(trial.number) / name / "trained.txt"
+            assert log.read_text().split() == [str(epoch) for epoch in range(1, 10)]
 
 
 def test_a_storage_that_fails_in_the_middle_ends_in_one_line_and_loses_nothing(

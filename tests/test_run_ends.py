@@ -67,6 +67,7 @@ def test_a_recipe_that_ends_early_and_keeps_the_best_does_so_in_a_study(
         epochs=5,
         pruner="none",
         train_subset=200,
+        keep="all",
         recipe={"patience": 1, "min_improvement": 0.9, "keep": "best"},
     )
     done, home = studies.run(study, folder=tmp_path), tmp_path / study.name

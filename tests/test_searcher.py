@@ -199,6 +199,17 @@ def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the
     assert again.finished
 
 
+def test_a_point_of_a_curve_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    """Reports of a worker that went on from an older checkpoint, not quite the same on a GPU."""
+    searcher = begin(study_of(1), tmp_path)
+    searcher.suggest("t")
+    for epoch, error in ((1, 0.5), (2, 0.4), (1, 0.6), (2, 0.3), (3, 0.2)):
+        searcher.on_trial_result("t", {"epoch": epoch, "val_error": error, "seconds": epoch})
+        facts = searcher.store.trials[0].user_attrs
+        assert facts["epochs"] == facts["seconds"] == searcher.store.trials[0].last_step
+    assert searcher.store.trials[0].intermediate_values == {1: 0.5, 2: 0.4, 3: 0.2}
+
+
 def test_baselines_come_first_with_what_the_sampler_can_learn_of_them(tmp_path: Path) -> None:
     study = study_of(
         2,

@@ -109,6 +109,8 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
         ("channels=2", "channels must be 1 | 3, got 2"),
         ("sampler=tpee", "sampler tpee is not a sampler (nearest: tpe)"),
         ("sampler=cma-es", "sampler cma-es cannot search several objectives: take tpe"),
+        ("seeds_per_trial=0", "[study] seeds_per_trial must be at least 1, got 0"),
+        ("keep=best", "keep best is not a way to keep checkpoints; known: front, all"),
         ("pruner=median", "pruner median is not a pruner; known: pareto-asha, asha, none"),
         ("objectives=[val_error]", "must be val_error and one or two of params, macs, latency_ms"),
         ("objectives=[params, val_error]", "objectives must begin with val_error, got params"),
@@ -178,6 +180,16 @@ def test_what_is_searched_may_not_change_but_its_extent_may(digits: Path) -> Non
         "[study] epochs was 6, now 7",
         '[recipe] lr was {"low": 0.01, "high": 0.3}, now 0.1',
     ]
+
+
+def test_a_study_that_was_begun_before_a_key_was_there_goes_on_with_its_default(
+    digits: Path,
+) -> None:
+    begun = Study.from_file(digits).to_dict()
+    del begun["study"]["seeds_per_trial"], begun["study"]["keep"]
+    assert Study.from_file(digits, ["keep=all"]).changed(begun) == []
+    (line,) = Study.from_file(digits, ["seeds_per_trial=3"]).changed(begun)
+    assert line == "[study] seeds_per_trial was 1, now 3"
 
 
 def test_reading_a_study_file_imports_nothing_heavy(digits: Path) -> None:

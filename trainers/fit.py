@@ -226,6 +226,10 @@ class Fit:
         self.epoch, self.diverged = state["epoch"], state["diverged"]
         self.errors, self.best = list(state["errors"]), copy.deepcopy(state["best"])
 
+    def is_own(self, state: dict[str, Any]) -> bool:
+        """Whether a state is of this seed, recipe and number of images."""
+        return all(state.get(key) == value for key, value in self._identity().items())
+
     def _identity(self) -> dict[str, Any]:
         return {
             "seed": self.seed,

@@ -9,9 +9,7 @@ import csv
 import gc
 import io
 import os
-import pickle
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from searchspace.arch import Arch
 from searchspace.domains import Scalar
 from searchspace.walk import decode
+from trainers.checkpoint import checkpoint_path, load, save, saving
 from trainers.data import Data
 from trainers.memory import give_back, keep_freed
 from trainers.recipe import Recipe
@@ -26,14 +25,6 @@ from trainers.recipe import Recipe
 if TYPE_CHECKING:
     from trainers.fit import Fit
 
-
-class CannotSave(OSError):
-    """A checkpoint cannot be written (disk full, read-only): no fault of the network, and nothing
-    that the next trial would not meet. The run ends; the trial goes on when that is mended."""
-
-
-KEPT = 2  # a torn one has the one before it
-TORN = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
 Record = dict[str, Any]  # of an epoch: what is reported of it
 
 
@@ -53,6 +44,7 @@ class Job:
     costs: tuple[float, ...] = ()  # its other objectives, for its place at a rung
     max_seconds: float | None = None
     below: int | None = None  # judged beside trials of lower numbers only; None for all
+    more_seeds: tuple[int, ...] = ()  # the network is trained with each of these too
 
 
 class Steps(Protocol):
@@ -82,7 +74,7 @@ class Training:
         recipe = decode(Recipe, job.recipe)
         self.job = job
         self.fit: Fit | None = fit(model, data, recipe, seed=job.seed, device=job.device)
-        self.curve = load(Path(job.folder), self.fit)
+        self.curve = load(job, self.fit)
         self.again = self.curve[-1] if self.curve else None
         self.seconds = self.again["seconds"] if self.again else 0.0
 
@@ -98,7 +90,7 @@ class Training:
         with saving(folder):
             if not epoch.diverged:
                 result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
-                save(folder, self.fit, [*self.curve, result])
+                save(self.job, self.fit, [*self.curve, result])
             self.curve.append(result)
             write_curve(folder, self.curve)
         return result
@@ -114,45 +106,6 @@ class Training:
         give_back()
 
 
-@contextmanager
-def saving(folder: Path) -> Iterator[None]:
-    """Raises CannotSave for what the system refuses, and leaves no half files on a full disk."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        # torch's writer covers what the system said with an error of its own
-        cause = error if isinstance(error, OSError) else error.__context__
-        if not isinstance(cause, OSError):
-            raise
-        with suppress(OSError):
-            for part in folder.glob("*.part"):
-                part.unlink()
-        raise CannotSave(cause.errno, cause.strerror, str(folder)) from error
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Newest first."""
-    return sorted(folder.glob("checkpoint-*.pt"), reverse=True)
-
-
-def checkpoint_path(folder: Path, epoch: int) -> Path:
-    return folder / f"checkpoint-{epoch:05d}.pt"
-
-
-def save(folder: Path, fit: "Fit", curve: list[Record]) -> None:
-    """Atomic: a checkpoint is whole or not there. `curve` has the records up to its epoch."""
-    import torch
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = checkpoint_path(folder, curve[-1]["epoch"])
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:  # by its path alone torch would hide what the system said
-        torch.save({"fit": fit.state_dict(), "curve": curve}, file)
-    part.replace(path)
-    for old in checkpoints(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
-
-
 def write_curve(folder: Path, curve: list[Record]) -> None:
     """A row an epoch, readable without the tool; written whole or not at all."""
     text = io.StringIO()
@@ -164,18 +117,3 @@ def write_curve(folder: Path, curve: list[Record]) -> None:
     part = folder / f"curve.{os.getpid()}.part"
     part.write_text(text.getvalue())
     part.replace(folder / "curve.csv")
-
-
-def load(folder: Path, fit: "Fit") -> list[Record]:
-    """Continue from the newest whole checkpoint; the records up to its epoch, none without one."""
-    import torch
-
-    for path in checkpoints(folder):
-        try:
-            state = torch.load(path, weights_only=True)
-        except TORN:  # or taken away: the one before it
-            continue
-        fit.load_state_dict(state["fit"])
-        curve: list[Record] = state["curve"]
-        return curve
-    return []
