@@ -6,6 +6,8 @@ Written per trial, in this order, so that a driver killed anywhere loses nothing
         → per epoch: curve point, epochs, seconds, checkpoint → why, fidelity, verdict
         → constraints → tell
 
+A trial of an earlier study (`imported`) is written whole, in one transaction: importing.py.
+
 | found RUNNING at a start | means                         | becomes                         |
 |--------------------------|-------------------------------|---------------------------------|
 | `verdict`                | killed while telling          | told                            |
@@ -35,8 +37,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event
 
+from studies.extending import check_same, table
 from studies.mirror import Mirror
 from studies.study import Study
+from studies.suggest import ranges
 
 LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machine counts as dead
 BEAT_SECONDS = 10.0
@@ -160,16 +164,18 @@ def undone(trial: FrozenTrial) -> bool:
     return trial.state in (TrialState.WAITING, TrialState.PRUNED)
 
 
-def open_store(study: Study, url: str, space_hash: str) -> Store:
-    """Create the study, or continue it. Raises ValueError where it is another study by now."""
-    storage = Mirror(connect(url))
+def open_store(study: Study, url: str, space_hash: str, *, extend: bool = False) -> Store:
+    """Create the study, or continue it. Raises ValueError where it is another study by now; with
+    `extend` only where it may not become that one (nothing is written yet: extending.py)."""
+    storage = Mirror(connect(url), ranges(study))
     try:
         named = {s.study_name for s in optuna.get_all_study_summaries(storage)}
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise ValueError(f"storage {url} cannot be used: {_first_line(error)}") from error
     if study.name in named:
         opened = optuna.load_study(study_name=study.name, storage=storage)
-        _check_same(study, opened, space_hash)
+        _check_ours(study, opened)
+        check_same(study, opened, space_hash, extend=extend)
     else:
         opened = _create(study, storage, space_hash)
     return Store(opened, storage, url)
@@ -192,6 +198,8 @@ def connect(url: str) -> BaseStorage:
         if not path.parent.is_dir():
             raise ValueError(f"storage {url}: folder {path.parent} does not exist")
         storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+    except RuntimeError as error:  # Optuna's tables are of another version of it
+        raise ValueError(wrong_tables(url, error)) from error
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
         raise ValueError(f"storage {url} cannot be opened: {_first_line(error)}") from error
     # A commit costs 0.4 ms instead of 5: WAL with NORMAL survives the death of any process; after
@@ -199,6 +207,15 @@ def connect(url: str) -> BaseStorage:
     event.listen(storage.engine, "connect", _pragmas)
     storage.engine.dispose()
     return get_storage(storage)
+
+
+def wrong_tables(url: str, error: RuntimeError) -> str:
+    """The line for a storage that an older or a newer Optuna wrote."""
+    if "storage upgrade" in str(error):
+        remedy = f"keep a copy of it and run: optuna storage upgrade --storage {url}"
+    else:
+        remedy = "install the newest one (pip install -U optuna)"
+    return f"storage {url} was written by another version of Optuna: {remedy}"
 
 
 def _pragmas(connection: Any, _record: object) -> None:
@@ -213,6 +230,7 @@ def _create(study: Study, storage: BaseStorage, space_hash: str) -> optuna.Study
         directions=[StudyDirection.MINIMIZE] * len(study.objectives),
     )
     created.set_user_attr("space_hash", space_hash)
+    created.set_user_attr("space", table(study))
     created.set_user_attr("versions", _versions())
     _complete(study, created)
     return created
@@ -225,24 +243,11 @@ def _complete(study: Study, created: optuna.Study) -> None:
     created.set_user_attr("study", study.to_dict())  # last: with it the study is all there
 
 
-def _check_same(study: Study, opened: optuna.Study, space_hash: str) -> None:
-    facts = opened.user_attrs
-    if len(opened.directions) != len(study.objectives) or "space_hash" not in facts:
+def _check_ours(study: Study, opened: optuna.Study) -> None:
+    if "space_hash" not in opened.user_attrs:
         raise ValueError(f"study {study.name} in the storage is not one of ours: rename yours")
-    if "study" not in facts:  # killed between creating it and the last of its attributes
+    if "study" not in opened.user_attrs:  # killed between creating it and its last attribute
         _complete(study, opened)
-        return
-    changes = study.changed(facts["study"])
-    if changes:
-        remedy = "put it back, or give the study another name"
-        raise ValueError(
-            f"{study.where} is not the study that was begun: {'; '.join(changes)}: {remedy}"
-        )
-    if facts["space_hash"] != space_hash:
-        raise ValueError(
-            f"study {study.name} was begun with other domains of the parameters "
-            f"({facts['versions']}): finish it with that version, or start another"
-        )
 
 
 def _lease(run: str, now: float) -> dict[str, Any]:
