@@ -13,6 +13,8 @@
 """
 
 import getpass
+import hashlib
+import json
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,6 +109,9 @@ def _of_space(
     refused = _refused(study, trials, names if before else [*now])
     lines: dict[str, Difference] = {}
     for name in names:
+        one_sided = name not in before or name not in now
+        if one_sided and name not in refused and any(name.startswith(f"{n}.") for n in names):
+            continue  # goes without saying: its choice came or went
         was, new = before.get(name, "not there"), now.get(name, "not there")
         whole = every_stage(name)
         stages = {(before.get(n), now.get(n)) for n in {**before, **now} if every_stage(n) == whole}
@@ -152,22 +157,23 @@ def extend(study: Study, store: "Store", space_hash: str) -> None:
     found = differences(study, store.study, space_hash)
     if not found:
         return
-    facts = store.study.user_attrs
-    records = list(facts.get("extended", []))
-    begun = records.pop()["what"] if records and not records[-1]["done"] else []
+    lines = [difference.line for difference in found]
+    records = list(store.study.user_attrs.get("extended", []))
+    to = hashlib.sha256(json.dumps(study.to_dict()).encode()).hexdigest()[:16]
+    if records and records[-1]["to"] == to:  # its driver died on the way
+        lines = list(dict.fromkeys([*records.pop()["what"], *lines]))
     record = {
         "who": f"{getpass.getuser()}@{socket.gethostname()}",
         "when": time.strftime("%Y-%m-%d %H:%M:%S"),
         "run": store.run,
-        "what": list(dict.fromkeys([*begun, *(difference.line for difference in found)])),
+        "what": lines,
+        "to": to,
         "outside": len(_outside(study, store.trials)),
-        "done": False,
     }
     store.study.set_user_attr("extended", [*records, record])
     store.study.set_user_attr("space_hash", space_hash)
     store.study.set_user_attr("space", table(study))
     store.study.set_user_attr("study", study.to_dict())
-    store.study.set_user_attr("extended", [*records, {**record, "done": True}])
 
 
 def _outside(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
