@@ -65,6 +65,13 @@ def run(
     max_trial_minutes: Annotated[
         float | None, typer.Option(metavar="MINUTES", help="Stop a trial that takes longer.")
     ] = None,
+    imports: Annotated[
+        list[str] | None,
+        typer.Option("--import", metavar="STUDY", help="Begin with the trials of an earlier one."),
+    ] = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Go on though the space or the limits have grown.")
+    ] = False,
     serial: Annotated[
         bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
     ] = False,
@@ -82,7 +89,14 @@ def run(
 
     raise typer.Exit(
         run_and_show(
-            plan, folder=folder, storage=storage, serial=serial, quiet=quiet, command=sys.argv[1:]
+            plan,
+            folder=folder,
+            storage=storage,
+            serial=serial,
+            quiet=quiet,
+            command=sys.argv[1:],
+            imports=imports or [],
+            extend=extend,
         )
     )
 

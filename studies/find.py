@@ -44,6 +44,26 @@ def sqlite_url(path: Path) -> str:
     return "sqlite:///" + re.sub(r"[%?{}]", lambda found: f"%{ord(found[0]):02X}", str(path))
 
 
+def source_of(target: str, *, folder: Path = RUNS, storage: str | None = None) -> tuple[str, str]:
+    """Name and storage URL of a study that is there: as `find`, or URL#NAME; with a `storage`, in
+    it where `folder` does not have it."""
+    url, _, name = target.rpartition("#")
+    if "://" in target:
+        if not url or not name:
+            raise ValueError(f"study {target} must be URL#NAME, such as sqlite:///runs/a.db#a")
+        return _open(name, url).study_name, url
+    home = home_of(target, folder=folder)
+    if storage is not None and not (home / "study.db").is_file():
+        return find(target, folder=folder, storage=storage).study_name, storage
+    found = find(target, folder=folder)
+    return found.study_name, f"sqlite:///{(home / 'study.db').resolve()}"
+
+
+def open_source(name: str, url: str) -> optuna.Study:
+    """What `source_of` found."""
+    return _open(name, url)
+
+
 def name_in(path: Path) -> str:
     """The name of the study in a study file, by default the file's own."""
     study = read(path).get("study")
@@ -62,6 +82,10 @@ def _open(name: str, url: str) -> optuna.Study:
     except KeyError:
         there = ", ".join(sorted(names)[:8]) or "no study"
         raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
+    except RuntimeError as error:
+        from studies.storage import wrong_tables
+
+        raise ValueError(wrong_tables(url, error)) from error
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
         line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"storage {url} cannot be read: {line}") from error

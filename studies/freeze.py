@@ -51,7 +51,7 @@ def _check_data(study: Study, store: Store, data: Data, digest: str) -> None:
         "validation": len(data.validation),
     }
     before = store.study.user_attrs.get("data", now)
-    changed = [key for key, value in now.items() if before[key] != value]
+    changed = [key for key, value in now.items() if before.get(key, value) != value]
     if changed:
         raise ValueError(
             f"{study.where} [study] dataset {study.dataset} is not what the study was begun with: "

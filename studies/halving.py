@@ -38,9 +38,9 @@ class Rungs:
         self._known: dict[int, frozenset[int]] = {}  # who goes on, until somebody else comes
 
     def load(self, trials: Iterable[FrozenTrial], costs: Sequence[str]) -> None:
-        """From the curves of a study."""
+        """From the curves of a study, and those of an earlier one that stopped by the same rule."""
         for trial in trials:
-            if "charged" in trial.user_attrs:
+            if "charged" in trial.user_attrs or trial.user_attrs.get("judged"):
                 own = tuple(float(trial.user_attrs[name]) for name in costs)
                 for epoch, val_error in trial.intermediate_values.items():
                     self.add(trial.number, epoch, val_error, own)

@@ -1,9 +1,11 @@
 """What a worker must know of a trial, made from what the study knows of it."""
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from optuna.trial import FrozenTrial
 
 from searchspace.arch import Arch
 from searchspace.domains import Scalar
@@ -11,6 +13,7 @@ from searchspace.walk import encode
 from studies.limits import Cost
 from studies.study import Study
 from studies.suggest import derived_seed
+from studies.trials import is_imported
 from trainers.recipe import Recipe
 from trainers.training import Job
 
@@ -18,6 +21,15 @@ from trainers.training import Job
 def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:
     """What may be trained once."""
     return identity, json.dumps(recipe, sort_keys=True)
+
+
+def seen(trials: Iterable[FrozenTrial]) -> dict[Hashable, int]:
+    """What was trained, here or in a study that was imported, by the number of its trial."""
+    return {
+        key_of(t.user_attrs["identity"], t.user_attrs["recipe"]): t.number
+        for t in trials
+        if "charged" in t.user_attrs or is_imported(t)
+    }
 
 
 def cost_of(facts: Mapping[str, Any]) -> Cost:

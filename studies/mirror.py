@@ -6,7 +6,7 @@ lease), so what the driver wrote is what is there, and memory can answer.
 """
 
 import copy
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -16,10 +16,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
-    """`durable`, for one study and one writer. Study attributes are read through: they are few."""
+    """`durable`, for one study and one writer. Study attributes are read through: they are few.
 
-    def __init__(self, durable: BaseStorage) -> None:
-        self.durable = durable
+    Numbers that were drawn from other `ranges`, before the study was extended, are shown as drawn
+    from the present ones: TPE draws from the first range that it sees of a name, the other samplers
+    forget a name that had two.
+    """
+
+    def __init__(
+        self, durable: BaseStorage, ranges: Mapping[str, BaseDistribution] | None = None
+    ) -> None:
+        self.durable, self.ranges = durable, ranges or {}
         self._studies: dict[int, list[int]] = {}
         self._trials: dict[int, FrozenTrial] = {}
 
@@ -34,7 +41,7 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         if study_id not in self._studies:
             there = self.durable.get_all_trials(study_id)
             self._studies[study_id] = [t._trial_id for t in there]
-            self._trials |= {t._trial_id: t for t in there}
+            self._trials |= {t._trial_id: self._shown(t) for t in there}
         trials = [self._trials[i] for i in self._studies[study_id]]
         if states is not None:
             trials = [t for t in trials if t.state in states]
@@ -53,15 +60,24 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self.get_all_trials(study_id, deepcopy=False)
         trial_id = self.durable.create_new_trial(study_id, template_trial)
         self._studies[study_id].append(trial_id)
-        self._trials[trial_id] = self.durable.get_trial(trial_id)
+        self._trials[trial_id] = self._shown(self.durable.get_trial(trial_id))
         return trial_id
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         changed = self.durable.set_trial_state_values(trial_id, state, values)
-        self._trials[trial_id] = self.durable.get_trial(trial_id)  # with the times that it noted
+        # with the times that it noted
+        self._trials[trial_id] = self._shown(self.durable.get_trial(trial_id))
         return changed
+
+    def _shown(self, trial: FrozenTrial) -> FrozenTrial:
+        kinds = trial.distributions
+        now = {name: kind for name, kind in self.ranges.items() if kinds.get(name, kind) != kind}
+        if now:
+            trial = copy.copy(trial)
+            trial.distributions = {**kinds, **now}
+        return trial
 
     def set_trial_param(
         self,

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from studies.front import front_records
+from studies.notices import notices
 from studies.show import best_line, counts_line, front_table
 from studies.summary import Summary, summarize
 from studies.wording import compact, duration, percent, rough
@@ -40,6 +41,8 @@ class Progress:
         self._ended_before = summary.charged
         if summary.charged:
             self.console.print(f"continuing {summary.name} at trial {summary.charged + 1}")
+        for line in notices(store.study):
+            self._print(line)
         if self.console.is_terminal:
             self._live = Live(self._picture(store, summary), console=self.console, transient=True)
             self._live.start()

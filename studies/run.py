@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,12 +13,13 @@ from optuna.exceptions import StorageInternalError
 from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
-from studies import cluster, serial
+from studies import cluster, extending, serial
 from studies.check import load_data
 from studies.ending import Ending
 from studies.find import sqlite_url
 from studies.freeze import freeze
 from studies.halving import rungs_of
+from studies.importing import Source, import_studies
 from studies.limits import Networks, require_feasible
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
@@ -39,8 +40,11 @@ def run(
     observer: Observer,
     in_process: bool = False,
     begin: Begin | None = None,
+    imports: Sequence[Source] = (),
+    extend: bool = False,
 ) -> optuna.Study:
-    """Train until the study has its trials. `folder` is the study's own (`runs/digits`).
+    """Train until the study has its trials. `folder` is the study's own (`runs/digits`); `imports`
+    are earlier studies whose trials count (importing.py), `extend` lets it grow (extending.py).
 
     Raises ValueError for bad input, limits.Infeasible where nothing may be trained, and
     KeyboardInterrupt after Ctrl-C; whatever ends it, calling it again continues. `in_process`
@@ -53,10 +57,13 @@ def run(
     networks = Networks(study, data.num_classes, data.shape)
     require_feasible(networks)
     with quiet(), storage_failures(study):
-        store = _open(study, storage, folder)
+        store = _open(study, storage, folder, extend)
         store.take_lease()
         try:
+            if extend:
+                extending.extend(study, store, space_hash(study))
             freeze(study, store, folder, data)
+            import_studies(study, store, networks, imports)
             rungs = rungs_of(study)
             if rungs is not None:
                 rungs.load(store.trials, study.costs)
@@ -123,13 +130,13 @@ def _require(study: Study, key: str, each: float, there: int, what: str) -> None
         )
 
 
-def _open(study: Study, storage: str | None, folder: Path) -> Store:
+def _open(study: Study, storage: str | None, folder: Path, extend: bool) -> Store:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
     url = storage or sqlite_url(folder.resolve() / "study.db")
-    return open_store(study, url, space_hash(study))
+    return open_store(study, url, space_hash(study), extend=extend)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import optuna
 
-from studies.find import RUNS
+from studies.find import RUNS, source_of
 from studies.limits import Infeasible
 from studies.observer import Observer
 from studies.progress import Progress
@@ -45,16 +45,31 @@ class Together:
 
 
 def run_study(
-    plan: Study, *, folder: Path = RUNS, storage: str | None = None, serial: bool = False
+    plan: Study,
+    *,
+    folder: Path = RUNS,
+    storage: str | None = None,
+    serial: bool = False,
+    imports: Sequence[str] = (),
+    extend: bool = False,
 ) -> optuna.Study:
     """Run a study or continue it, silently, its files under `folder/<name>`; `serial`: in this
-    process, one trial after the other, without Ray.
+    process, one trial after the other, without Ray. `imports` and `extend` are `--import` and
+    `--extend`; `study.user_attrs` says what became of them (`imports`, `extended`).
 
     Raises ValueError for bad input, Infeasible where no network is within the limits, and
     KeyboardInterrupt after Ctrl-C; calling it again continues.
     """
     home = folder / plan.name
-    return run(plan, storage=storage, folder=home, observer=Report(home), in_process=serial)
+    return run(
+        plan,
+        storage=storage,
+        folder=home,
+        observer=Report(home),
+        in_process=serial,
+        imports=[source_of(name, folder=folder, storage=storage) for name in imports],
+        extend=extend,
+    )
 
 
 def run_and_show(
@@ -65,13 +80,23 @@ def run_and_show(
     serial: bool,
     quiet: bool,
     command: Sequence[str],
+    imports: Sequence[str] = (),
+    extend: bool = False,
 ) -> int:
     """Run the study, print its front and where its page is. Returns the exit status."""
     home = folder / plan.name
     report, terminal = Report(home), console()
     observer = Together(report) if quiet else Together(Progress(terminal), report)
     try:
-        study = run(plan, storage=storage, folder=home, observer=observer, in_process=serial)
+        study = run(
+            plan,
+            storage=storage,
+            folder=home,
+            observer=observer,
+            in_process=serial,
+            imports=[source_of(name, folder=folder, storage=storage) for name in imports],
+            extend=extend,
+        )
     except Infeasible as reason:
         print(f"error: {reason}", file=sys.stderr)
         return NOTHING_FEASIBLE

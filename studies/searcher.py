@@ -16,17 +16,18 @@ from ray.tune.search import Searcher
 
 from searchspace.arch import Arch
 from searchspace.walk import decode, encode
-from studies import suggest
+from studies import baselines, suggest
 from studies.halving import Rungs
-from studies.jobs import cost_of, job_of, key_of
+from studies.jobs import cost_of, job_of, key_of, seen
 from studies.keeping import Keeping
 from studies.limits import Cost, Networks
 from studies.order import AsTheyCome, InOrder, Order, judged_below
 from studies.parking import Parking
 from studies.proposing import Proposal, Proposer
 from studies.recording import record
-from studies.store import RETRY, Store, Verdict, attempts_at, undone
+from studies.store import RETRY, Store, Verdict, attempts_at
 from studies.study import Study
+from studies.trials import is_imported
 from studies.verdicts import Live, verdict_of
 from trainers.recipe import Recipe, total_epochs
 from trainers.training import Job
@@ -59,14 +60,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.ended = False
         self.exhausted, self.failing, self.failures = "", "", 0
         self.waiting: deque[FrozenTrial] = deque()
-        charged = [(t.number, t.user_attrs) for t in store.trials if "charged" in t.user_attrs]
-        self.charged = len(charged)
-        seen = {key_of(facts["identity"], facts["recipe"]): number for number, facts in charged}
-        self.proposer = self._proposer(seen)
+        self.charged = sum("charged" in t.user_attrs for t in store.trials)
+        self.proposer = self._proposer(seen(store.trials))
         self.keeping = Keeping.of(study, folder, store.trials)
         self.order: Order = InOrder(study.concurrency - 1) if study.deterministic else AsTheyCome()
         self._take_up()
-        self._enqueue_baselines()
+        baselines.enqueue(study, store)
 
     def _proposer(self, seen: dict[Hashable, int]) -> Proposer[Pair]:
         study, networks = self.setup, self.networks
@@ -93,19 +92,6 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if self.charged >= self.setup.trials:
             self.ended = True
             self.order.flush()
-
-    def _enqueue_baselines(self) -> None:
-        """Those that were not told as abandoned, once."""
-        there = {
-            t.user_attrs["baseline"]
-            for t in self.store.trials
-            if "baseline" in t.user_attrs and ("charged" in t.user_attrs or undone(t))
-        }
-        for name, arch in self.setup.baselines.items():
-            if name not in there:
-                recipe = suggest.preset_recipe(self.setup)
-                params = suggest.known_params(self.setup, arch, recipe)
-                self.store.study.enqueue_trial(params, user_attrs={"baseline": name})
 
     @property
     def finished(self) -> bool:
@@ -156,7 +142,13 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _attached(self, trial: FrozenTrial) -> Live:
         facts = trial.user_attrs
-        arch, recipe = decode(Arch, facts["arch"]), decode(Recipe, facts["recipe"])
+        try:
+            arch, recipe = decode(Arch, facts["arch"]), decode(Recipe, facts["recipe"])
+        except ValueError as error:
+            raise ValueError(
+                f"trial {trial.number} was begun by another version and cannot go on: {error}: "
+                "finish it with that version, or --import this study into a new one"
+            ) from error
         return Live(trial, self._job(trial.number, arch, recipe, facts), cost_of(facts))
 
     def _next(self) -> Live | None:
@@ -176,9 +168,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def _spent(self) -> bool:
         """Whether the epochs of all trials together are."""
         budget, each = self.setup.epoch_budget, self.setup.seeds_per_trial
-        if budget is None:
-            return False
-        return each * sum(t.last_step or 0 for t in self.store.trials) >= budget
+        own = (t for t in self.store.trials if not is_imported(t))
+        return budget is not None and each * sum(t.last_step or 0 for t in own) >= budget
 
     def _proposed(self, trial: optuna.Trial, seed: int) -> Live | None:
         """None for a proposal that was answered without training."""
@@ -211,11 +202,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         return Live(trial, job, cost)
 
     def _configuration(self, trial: optuna.Trial, seed: int) -> Proposal[Pair]:
-        name = trial.user_attrs.get("baseline")
-        if name is None:
+        if "baseline" not in trial.user_attrs:
             return self.proposer.propose(trial, seed)
-        arch, recipe = self.setup.baselines[name], suggest.preset_recipe(self.setup)
-        suggest.suggest_known(self.setup, trial, arch, recipe)
+        arch, recipe = baselines.asked(self.setup, trial)
         key = key_of(self.networks.identity(arch), encode(recipe))
         return Proposal((arch, recipe), key, self.proposer.seen.get(key))
 

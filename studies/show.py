@@ -98,14 +98,16 @@ def front_table(records: Sequence[Mapping[str, Any]], width: int) -> Table:
 
 
 def networks(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """In what the networks differ, in words: the baseline's name or the shortcut first."""
+    """In what the networks differ, in words: the name of a baseline, or of the trial that it was in
+    an earlier study, or the shortcut first."""
     flats = [{**r["arch"], **r["recipe"]} for r in records]
     shown = differing(flats)
     found = []
     for record, flat in zip(records, flats, strict=True):
         words = phrases(flat)
         others = [f"{n} {p}" for n, p in words.items() if n in shown and n != "shortcut"]
-        first = [str(record["baseline"])] if record.get("baseline") else []
+        name = record.get("baseline") or record.get("imported")
+        first = [str(name)] if name else []
         found.append(", ".join([*first, words.get("shortcut", "?"), *others]))
     return found
 

@@ -6,6 +6,8 @@ Written per trial, in this order, so that a driver killed anywhere loses nothing
         → per epoch: curve point, epochs, seconds, checkpoint → why, fidelity, verdict
         → constraints → tell
 
+A trial of an earlier study (`imported`) is written whole, in one transaction: importing.py.
+
 | found RUNNING at a start | means                         | becomes                         |
 |--------------------------|-------------------------------|---------------------------------|
 | `verdict`                | killed while telling          | told                            |
@@ -23,25 +25,25 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import optuna
 import psutil
 import sqlalchemy.exc
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import event, make_url
 
-from studies.journal import JOURNAL, mend, open_journal
+from studies.extending import check_same, table
+from studies.journal import JOURNAL, mend
 from studies.mirror import Mirror
+from studies.storage import connect, first_line
 from studies.study import Study
+from studies.suggest import ranges
 
 LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machine counts as dead
 BEAT_SECONDS = 10.0
-LOCKED_SECONDS = 60.0  # so long a writer waits for a database that somebody else has locked
 ABANDONED = "abandoned by its driver"
 RETRY = 3  # a trial that was attached so often without one more epoch has failed
 
@@ -173,18 +175,20 @@ def undone(trial: FrozenTrial) -> bool:
     return trial.state in (TrialState.WAITING, TrialState.PRUNED)
 
 
-def open_store(study: Study, url: str, space_hash: str) -> Store:
-    """Create the study, or continue it. Raises ValueError where it is another study by now."""
+def open_store(study: Study, url: str, space_hash: str, *, extend: bool = False) -> Store:
+    """Create the study, or continue it. Raises ValueError where it is another study by now; with
+    `extend` only where it may not become that one (nothing is written yet: extending.py)."""
     if url.startswith(JOURNAL):
         mend(url)
-    storage = Mirror(connect(url))
+    storage = Mirror(connect(url), ranges(study))
     try:
         named = {s.study_name for s in optuna.get_all_study_summaries(storage)}
     except sqlalchemy.exc.SQLAlchemyError as error:
-        raise ValueError(f"storage {url} cannot be used: {_first_line(error)}") from error
+        raise ValueError(f"storage {url} cannot be used: {first_line(error)}") from error
     if study.name in named:
         opened = optuna.load_study(study_name=study.name, storage=storage)
-        _check_same(study, opened, space_hash)
+        _check_ours(study, opened)
+        check_same(study, opened, space_hash, extend=extend)
     else:
         opened = _create(study, storage, space_hash)
     return Store(opened, storage, url)
@@ -198,31 +202,6 @@ def load(name: str, *, storage: str) -> optuna.Study:
         raise ValueError(f"storage {storage} holds no study {name}") from None
 
 
-def connect(url: str) -> BaseStorage:
-    """The storage behind a URL; SQLite in WAL mode, so that a dashboard may read along."""
-    try:
-        if url.startswith(JOURNAL):
-            return open_journal(url)
-        if not url.startswith("sqlite"):
-            return get_storage(url)
-        path = Path(make_url(url).database or "")
-        if not path.parent.is_dir():
-            raise ValueError(f"storage {url}: folder {path.parent} does not exist")
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": LOCKED_SECONDS}})
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, RuntimeError) as error:
-        raise ValueError(f"storage {url} cannot be opened: {_first_line(error)}") from error
-    # A commit costs 0.4 ms instead of 5: WAL with NORMAL survives the death of any process; after
-    # a loss of power the last commits may be missing, but what is there is consistent.
-    event.listen(storage.engine, "connect", _pragmas)
-    storage.engine.dispose()
-    return get_storage(storage)
-
-
-def _pragmas(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
 def _create(study: Study, storage: BaseStorage, space_hash: str) -> optuna.Study:
     created = optuna.create_study(
         study_name=study.name,
@@ -230,6 +209,7 @@ def _create(study: Study, storage: BaseStorage, space_hash: str) -> optuna.Study
         directions=[StudyDirection.MINIMIZE] * len(study.objectives),
     )
     created.set_user_attr("space_hash", space_hash)
+    created.set_user_attr("space", table(study))
     created.set_user_attr("versions", _versions())
     _complete(study, created)
     return created
@@ -242,24 +222,11 @@ def _complete(study: Study, created: optuna.Study) -> None:
     created.set_user_attr("study", study.to_dict())  # last: with it the study is all there
 
 
-def _check_same(study: Study, opened: optuna.Study, space_hash: str) -> None:
-    facts = opened.user_attrs
-    if len(opened.directions) != len(study.objectives) or "space_hash" not in facts:
+def _check_ours(study: Study, opened: optuna.Study) -> None:
+    if "space_hash" not in opened.user_attrs:
         raise ValueError(f"study {study.name} in the storage is not one of ours: rename yours")
-    if "study" not in facts:  # killed between creating it and the last of its attributes
+    if "study" not in opened.user_attrs:  # killed between creating it and its last attribute
         _complete(study, opened)
-        return
-    changes = study.changed(facts["study"])
-    if changes:
-        remedy = "put it back, or give the study another name"
-        raise ValueError(
-            f"{study.where} is not the study that was begun: {'; '.join(changes)}: {remedy}"
-        )
-    if facts["space_hash"] != space_hash:
-        raise ValueError(
-            f"study {study.name} was begun with other domains of the parameters "
-            f"({facts['versions']}): finish it with that version, or start another"
-        )
 
 
 def _lease(run: str, now: float) -> dict[str, Any]:
@@ -297,7 +264,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -34,6 +34,19 @@ from trainers.recipe import Recipe
 from trainers.recipes import RECIPES
 
 
+@dataclass(frozen=True)
+class Change:
+    """A key of a study file that is not what it was; None where it is not given."""
+
+    section: str
+    key: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"[{self.section}] {self.key} was {shown(self.before)}, now {shown(self.after)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """A checked study file. `epochs` are full fidelity: only trials that had them, or whose recipe
@@ -146,7 +159,11 @@ class Study:
 
     def changed(self, earlier: Mapping[str, Any]) -> list[str]:
         """What differs from the `to_dict()` of an earlier run and may not, one line each."""
-        now, lines = self.to_dict(), []
+        return [str(change) for change in self.changes(earlier)]
+
+    def changes(self, earlier: Mapping[str, Any]) -> list[Change]:
+        """A key that an earlier version did not have counts as having its default."""
+        now, found = self.to_dict(), []
         for section in SECTIONS:
             before, after = earlier.get(section, {}), now.get(section, {})
             if section == "study":
@@ -154,9 +171,8 @@ class Study:
             for key in sorted({*before, *after}):
                 free = section == "study" and key in MAY_CHANGE
                 if before.get(key) != after.get(key) and not free:
-                    was, new = shown(before.get(key)), shown(after.get(key))
-                    lines.append(f"[{section}] {key} was {was}, now {new}")
-        return lines
+                    found.append(Change(section, key, before.get(key), after.get(key)))
+        return found
 
 
 assert {*STUDY_KEYS} < {f.name for f in fields(Study)}

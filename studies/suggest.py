@@ -3,19 +3,22 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from searchspace import space
 from searchspace.arch import Arch
 from searchspace.domains import Choice, Domain, Scalar, size_of
-from searchspace.mutation import Drawn, recorded
+from searchspace.mutation import Chosen, Drawn, recorded
+from searchspace.space import Space
 from searchspace.walk import Pick, encode
-from studies.proposing import asking
+from studies.proposing import Draft, distribution
 from studies.study import Study
 from trainers.recipe import Recipe
 from trainers.recipes import RECIPES
@@ -37,32 +40,30 @@ def every(study: Study) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
     return space.every(partial(recorded, partial(draw, study)))
 
 
-def preset_recipe(study: Study) -> Recipe:
-    """The recipe of a baseline: its preset's values, where the study does not forbid them."""
+def preset_recipe(study: Study, given: Mapping[str, Scalar] | None = None) -> Recipe:
+    """The recipe of a baseline: as `given`, else its preset's values, where the study does not
+    forbid them."""
     preset = encode(RECIPES[study.recipe.get("preset", "short")])
 
     def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
-        wanted = preset.get(name, default)
-        if wanted in domain:
-            return wanted
+        for wanted in ((given or {}).get(name), preset.get(name, default)):
+            if wanted in domain:
+                assert wanted is not None
+                return wanted
         return domain.values[0] if isinstance(domain, Choice) else domain.low
 
     return study.recipe_space.draw(pick)
 
 
-def known_params(study: Study, arch: Arch, recipe: Recipe) -> dict[str, Scalar]:
+def write_known(study: Study, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
+    """The parameters of a given network, which no sampler is asked for."""
+    chosen = {name: Chosen(domain, value) for name, domain, value in known(study, arch, recipe)}
+    Draft(trial).write(chosen)
+
+
+def known(study: Study, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
     """The searched parameters of a given network whose values lie in the study's domains: what a
-    sampler can learn from a baseline."""
-    return {name: value for name, _, value in _searched(study, arch, recipe)}
-
-
-def suggest_known(study: Study, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
-    """Take the enqueued parameters of a baseline over into its trial."""
-    for name, domain, value in _searched(study, arch, recipe):
-        assert asking(trial)(name, domain, value) == value
-
-
-def _searched(study: Study, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
+    sampler can learn from it."""
     parts = ("", study.arch_space, encode(arch)), (RECIPE, study.recipe_space, encode(recipe))
     for prefix, own_space, flat in parts:
         for name, value in flat.items():
@@ -108,6 +109,33 @@ def _sampler(name: str, seed: int, study_seed: int) -> BaseSampler:
         case "random":
             return samplers.RandomSampler(seed=seed)
     raise AssertionError(name)
+
+
+def domains(study: Study) -> dict[str, tuple[Domain, str]]:
+    """Every parameter that is searched or pinned, by its name: domain, condition."""
+    spaces: tuple[tuple[str, Space[Any]], ...] = (
+        ("", study.arch_space),
+        (RECIPE, study.recipe_space),
+    )
+    return {
+        prefix + row["name"]: (own.domain(row["name"]), row["condition"])
+        for prefix, own in spaces
+        for row in own.table()
+    }
+
+
+def ranges(study: Study) -> dict[str, BaseDistribution]:
+    """The ranges of numbers, whose ends may differ from those of earlier trials."""
+    return {
+        name: distribution(domain)
+        for name, (domain, _) in domains(study).items()
+        if not isinstance(domain, Choice) and size_of(domain) != 1
+    }
+
+
+def inside(own: Space[Any], flat: Mapping[str, Scalar]) -> bool:
+    """Whether a flat configuration is one of a space. Raises KeyError for an unknown parameter."""
+    return all(value in own.domain(name) for name, value in flat.items())
 
 
 def space_hash(study: Study) -> str:

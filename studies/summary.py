@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.front import front_trials
-from studies.trials import state_of
+from studies.trials import is_imported, state_of
 
 SILENT_SECONDS = 60  # a driver gives a sign every few seconds
 
@@ -48,7 +48,7 @@ def summarize(study: optuna.Study) -> Summary:
         counts=Counter(map(state_of, trials)),
         charged=sum(t.state.is_finished() and _is_charged(t) for t in trials),
         front=tuple(front_trials(study)),
-        train_seconds=sum(t.user_attrs.get("seconds") or 0.0 for t in trials),
+        train_seconds=sum(t.user_attrs.get("seconds") or 0.0 for t in trials if not is_imported(t)),
     )
 
 
@@ -97,7 +97,9 @@ def passed_seconds(study: optuna.Study) -> float:
 
 
 def _is_charged(trial: FrozenTrial) -> bool:
-    """A network refused before training, or answered by an equal one, costs nothing."""
+    """A network refused before training, answered by an equal one, or imported, costs nothing."""
+    if is_imported(trial):
+        return False
     if "charged" in trial.user_attrs:
         return bool(trial.user_attrs["charged"])
     return trial.state == TrialState.COMPLETE or bool(trial.intermediate_values)

@@ -26,12 +26,14 @@ def trials(study: optuna.Study) -> pd.DataFrame:
     """
     costs = cost_names(study)
     rows = [row(trial, costs) for trial in study.get_trials(deepcopy=False)]
-    first = ["trial", "state", "baseline", "val_error", "accuracy", *SPREAD, *FACTS]
+    first = ["trial", "state", "baseline", "imported", "val_error", "accuracy", *SPREAD, *FACTS]
     table = pd.DataFrame(rows, columns=[*first, *_setting_names(rows, {*first, *NOTES}), *NOTES])
     if "latency_ms" not in costs and table["latency_ms"].isna().all():
         table = table.drop(columns="latency_ms")
     if table["val_error_sd"].isna().all():
         table = table.drop(columns=list(SPREAD))
+    if table["imported"].isna().all():
+        table = table.drop(columns="imported")
     return table.convert_dtypes()
 
 
@@ -48,6 +50,7 @@ def facts(trial: FrozenTrial, costs: list[str]) -> dict[str, Any]:
         "trial": trial.number,
         "state": state_of(trial),
         "baseline": given.get("baseline"),
+        "imported": given.get("imported"),
         "val_error": error,
         "accuracy": None if error is None else 1 - error,
         **{
@@ -103,6 +106,11 @@ def is_full(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and all(
         violation <= 0 for violation in trial.constraints.values()
     )
+
+
+def is_imported(trial: FrozenTrial) -> bool:
+    """Told as it ended in an earlier study: neither trained nor paid for here."""
+    return "imported" in trial.user_attrs and "baseline" not in trial.user_attrs
 
 
 def objective_names(study: optuna.Study) -> list[str]:

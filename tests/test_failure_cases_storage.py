@@ -194,7 +194,7 @@ def test_case_08_a_dashboard_may_read_along_and_a_writer_may_hold_its_lock(tmp_p
 def test_case_08_a_database_that_stays_locked_gets_one_line_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.store.LOCKED_SECONDS", 0.2)
+    monkeypatch.setattr("studies.storage.LOCKED_SECONDS", 0.2)
     writer = Locking(tmp_path / "study.db", 60)
     with stops("storage failed: .*database is locked.*run the same command again"):
         try:

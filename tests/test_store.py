@@ -14,7 +14,8 @@ from optuna.trial import TrialState
 from tabulated import GIVEN
 
 from studies.mirror import Mirror
-from studies.store import Store, Verdict, connect, load, open_store
+from studies.storage import connect
+from studies.store import Store, Verdict, load, open_store
 from studies.study import Study
 
 STUDY = Study.from_dict(GIVEN, where="tabulated.toml")

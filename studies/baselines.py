@@ -1,0 +1,48 @@
+"""Networks that are trained first: the baselines of the study file, and fronts that it imports.
+
+Each is a waiting trial that carries its network and a recipe, so that it needs nobody else to be
+asked for again after its driver died.
+"""
+
+from typing import Any
+
+import optuna
+
+from searchspace.arch import Arch
+from searchspace.walk import decode, encode
+from studies import suggest
+from studies.store import Store, undone
+from studies.study import Study
+from trainers.recipe import Recipe
+
+
+def enqueue(study: Study, store: Store) -> None:
+    """Those that were not told as abandoned, once."""
+    asked_for = [t for t in store.trials if "baseline" in t.user_attrs]
+    there = {t.user_attrs["baseline"] for t in asked_for if "charged" in t.user_attrs or undone(t)}
+    wanted = {
+        name: baseline(name, arch, suggest.preset_recipe(study))
+        for name, arch in study.baselines.items()
+    }
+    for facts in (t.user_attrs for t in asked_for if "imported" in t.user_attrs):
+        kept = ("baseline", "imported", "arch", "recipe")
+        wanted[facts["baseline"]] = {key: facts[key] for key in kept}
+    for name, attributes in wanted.items():
+        if name not in there:
+            store.study.enqueue_trial({}, user_attrs=attributes)
+
+
+def baseline(name: str, arch: Arch, recipe: Recipe) -> dict[str, Any]:
+    """What a waiting trial knows of itself."""
+    return {"baseline": name, "arch": encode(arch), "recipe": encode(recipe)}
+
+
+def asked(study: Study, trial: optuna.Trial) -> tuple[Arch, Recipe]:
+    """The network and the recipe of a baseline, which the trial's parameters then say."""
+    facts = trial.user_attrs
+    if "recipe" in facts:
+        arch, recipe = decode(Arch, facts["arch"]), suggest.preset_recipe(study, facts["recipe"])
+    else:  # enqueued by a version that wrote the name alone
+        arch, recipe = study.baselines[facts["baseline"]], suggest.preset_recipe(study)
+    suggest.write_known(study, trial, arch, recipe)
+    return arch, recipe

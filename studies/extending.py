@@ -1,0 +1,190 @@
+"""A study file that is not what its study was begun with: what differs, and what may be extended.
+
+| changed                          | `--extend`                                                    |
+|----------------------------------|---------------------------------------------------------------|
+| a range, a new parameter, one    | yes; trials outside of what is searched now stay              |
+| that was pinned or is so now     |                                                               |
+| other choices under one name,    | no, by Optuna, once a trial has drawn it                      |
+| a range to or from choices, `log`|                                                               |
+| a limit                          | yes, where all that was trained keeps it: a finished trial    |
+|                                  | cannot be told anew that it is over                           |
+| baselines                        | yes; those that were asked for stay so                        |
+| objectives, images, epochs, seed | no: errors of before and after could not be compared          |
+"""
+
+import getpass
+import hashlib
+import json
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.distributions import check_distribution_compatibility
+from optuna.trial import FrozenTrial
+
+from searchspace.domains import Choice, Domain, Floats, size_of
+from searchspace.walk import every_stage
+from studies import suggest
+from studies.proposing import distribution
+from studies.study import Change, Study
+
+if TYPE_CHECKING:
+    from studies.store import Store
+
+SHOWN = 6  # differences of parameters in one line
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`forbidden` is why it cannot be extended, "" where it can."""
+
+    line: str
+    forbidden: str = ""
+
+
+def table(study: Study) -> dict[str, str]:
+    """Every parameter with its domain and condition, as it is stored with the study; epochs are a
+    key of [study]."""
+    rows = suggest.domains(study)
+    return {name: _row(*row) for name, row in rows.items() if name != "recipe.epochs"}
+
+
+def _row(domain: Domain, condition: str) -> str:
+    log = ", log" if isinstance(domain, Floats) and domain.log and size_of(domain) != 1 else ""
+    return f"{domain}{log}" + (f" (if {condition})" if condition else "")
+
+
+def check_same(study: Study, opened: optuna.Study, space_hash: str, *, extend: bool) -> None:
+    """Raise ValueError where it is another study by now; with `extend`, where it may not become
+    that one."""
+    found = differences(study, opened, space_hash)
+    other = f"give the study another name and start that with --import {study.name}"
+    if found and not extend:
+        lines = "; ".join(difference.line for difference in found)
+        remedy = f"put it back, go on with it by --extend, or {other}"
+        raise ValueError(f"{study.where} is not the study that was begun: {lines}: {remedy}")
+    if wrong := [f"{one.line} ({one.forbidden})" for one in found if one.forbidden]:
+        raise ValueError(f"{study.where} cannot be extended so: {'; '.join(wrong)}: {other}")
+
+
+def differences(study: Study, opened: optuna.Study, space_hash: str) -> list[Difference]:
+    facts, trials = opened.user_attrs, opened.get_trials(deepcopy=False)
+    changes = study.changes(facts["study"])
+    found = [_of_key(c, trials) for c in changes if c.section not in ("space", "recipe")]
+    found += _of_space(study, facts, trials)
+    if not found and facts["space_hash"] != space_hash:
+        versions = facts.get("versions", "versions unknown")
+        found.append(Difference(f"it was begun with other domains of the parameters ({versions})"))
+    return found
+
+
+def _of_key(change: Change, trials: Sequence[FrozenTrial]) -> Difference:
+    match change.section:
+        case "baselines":
+            return Difference(str(change))
+        case "limits":
+            return Difference(str(change), _over(change, trials))
+    if change.key == "objectives":
+        return Difference(str(change), "its trials have values of the old ones")
+    return Difference(str(change), "results of before and after could not be compared")
+
+
+def _over(change: Change, trials: Sequence[FrozenTrial]) -> str:
+    """Trials that a new limit would leave feasible though it forbids them."""
+    if change.after is None:
+        return ""
+    costs = {t.number: t.user_attrs.get(change.key) for t in trials if "charged" in t.user_attrs}
+    over = [n for n, cost in costs.items() if cost is None or cost > change.after]
+    return f"trial {over[0]} does not keep it" if over else ""
+
+
+def _of_space(
+    study: Study, facts: Mapping[str, Any], trials: Sequence[FrozenTrial]
+) -> Iterator[Difference]:
+    now, before = table(study), _before(study, facts)
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    refused = _refused(study, trials, names if before else [*now])
+    lines: dict[str, Difference] = {}
+    for name in names:
+        one_sided = name not in before or name not in now
+        if one_sided and name not in refused and any(name.startswith(f"{n}.") for n in names):
+            continue  # goes without saying: its choice came or went
+        was, new = before.get(name, "not there"), now.get(name, "not there")
+        whole = every_stage(name)
+        stages = {(before.get(n), now.get(n)) for n in {**before, **now} if every_stage(n) == whole}
+        shown = whole if len({tuple(map(_bare, pair)) for pair in stages}) == 1 else name
+        lines.setdefault(shown, Difference(f"{shown} was {was}, now {new}", refused.get(name, "")))
+    found = sorted(lines.values(), key=lambda one: not one.forbidden)
+    yield from found[:SHOWN]
+    if rest := len(found) - SHOWN if len(found) > SHOWN else 0:
+        yield Difference(f"and {rest} more parameters")
+
+
+def _bare(row: str | None) -> str:
+    """Without the condition, which differs from stage to stage."""
+    return (row or "").partition(" (if ")[0]
+
+
+def _before(study: Study, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The stored table; of a study that an earlier version began, its file as read today."""
+    if "space" in facts:
+        return dict(facts["space"])
+    given = {"study": study.to_dict()["study"]}
+    given |= {key: facts["study"].get(key, {}) for key in ("space", "recipe")}
+    return table(Study.from_dict(given, where=f"{study.name}, as it was begun,"))
+
+
+def _refused(study: Study, trials: Sequence[FrozenTrial], names: Sequence[str]) -> dict[str, str]:
+    """What Optuna does not allow, by name: it compares with what trials have drawn."""
+    now, found = suggest.domains(study), {}
+    varying = [name for name in names if name in now and size_of(now[name][0]) != 1]
+    for name in varying:
+        for earlier in (t.distributions[name] for t in trials if name in t.distributions):
+            try:
+                check_distribution_compatibility(earlier, distribution(now[name][0]))
+            except ValueError:
+                kind = "other choices" if isinstance(now[name][0], Choice) else "another kind"
+                found[name] = f"Optuna forbids {kind} under one name"
+    return found
+
+
+def extend(study: Study, store: "Store", space_hash: str) -> None:
+    """Write what the study is now, by the driver that leads it: first that it changes, last its
+    file, so that whoever is killed between finds a difference again."""
+    found = differences(study, store.study, space_hash)
+    if not found:
+        return
+    lines = [difference.line for difference in found]
+    records = list(store.study.user_attrs.get("extended", []))
+    to = hashlib.sha256(json.dumps(study.to_dict()).encode()).hexdigest()[:16]
+    if records and records[-1]["to"] == to:  # its driver died on the way
+        lines = list(dict.fromkeys([*records.pop()["what"], *lines]))
+    record = {
+        "who": f"{getpass.getuser()}@{socket.gethostname()}",
+        "when": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "run": store.run,
+        "what": lines,
+        "to": to,
+        "outside": len(_outside(study, store.trials)),
+    }
+    store.study.set_user_attr("extended", [*records, record])
+    store.study.set_user_attr("space_hash", space_hash)
+    store.study.set_user_attr("space", table(study))
+    store.study.set_user_attr("study", study.to_dict())
+
+
+def _outside(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
+    """Trials that were trained and that the study would not propose now."""
+
+    def searched(trial: FrozenTrial) -> bool:
+        facts = trial.user_attrs
+        try:
+            arch = suggest.inside(study.arch_space, facts["arch"])
+            return arch and suggest.inside(study.recipe_space, facts["recipe"])
+        except KeyError:  # of another version
+            return False
+
+    return [t.number for t in trials if "charged" in t.user_attrs and not searched(t)]

@@ -1,0 +1,222 @@
+"""Trials of an earlier study as points of this one, before it proposes anything (`--import STUDY`).
+
+| a network that was trained there and is in this space and within these limits | becomes         |
+|-------------------------------------------------------------------------------|-----------------|
+| on the same images, with a recipe of this study and its seed, to its end      | told: neither   |
+| the same, stopped by the same rule, or diverged                               | trained nor paid|
+| otherwise, and on the front of that study                                     | trained first   |
+| otherwise                                                                     | skipped         |
+
+Written in this order, so that a driver killed anywhere loses and doubles nothing:
+
+    `imports` of the study, not `done` → each trial, whole, in one transaction → `imports`, `done`
+
+Whoever comes next goes on with what is not done, and passes over the trials that are there: each
+says where it is from (`imported`, "STUDY#N").
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from searchspace.arch import Arch
+from searchspace.walk import decode, encode
+from studies import suggest
+from studies.baselines import baseline
+from studies.find import open_source
+from studies.front import front_trials
+from studies.jobs import key_of, seen
+from studies.limits import Cost, Networks
+from studies.proposing import distribution
+from studies.store import Store, Verdict
+from studies.study import Study
+from studies.trials import SPREAD, is_imported
+from trainers.recipe import Recipe
+
+RULE = ("pruner", "halving", "eta", "grace", "objectives", "epochs")  # who stops, and when
+COPIED = ("seed", "max_epochs", "epochs", "fidelity", "seconds", "checkpoint", *SPREAD)
+
+
+@dataclass(frozen=True)
+class Told:
+    """As it ended there; a trial that is whole."""
+
+    trial: FrozenTrial
+    key: Hashable
+
+
+@dataclass(frozen=True)
+class First:
+    """Trained as a baseline; what its waiting trial knows."""
+
+    facts: dict[str, Any]
+    key: Hashable
+
+
+@dataclass(frozen=True)
+class Skipped:
+    why: str
+
+
+Source = tuple[str, str]  # a study's name, the URL of its storage
+
+
+def import_studies(
+    study: Study, store: Store, networks: Networks, asked: Sequence[Source] = ()
+) -> None:
+    """Those asked for, and those that a dead driver did not come to the end of."""
+    records = list(store.study.user_attrs.get("imports", []))
+    for name, url in asked:
+        if (name, url) == (study.name, store.url):
+            raise ValueError(f"study {name} cannot import itself: name an earlier one")
+        if others := [r["url"] for r in records if r["study"] == name and r["url"] != url]:
+            raise ValueError(
+                f"study {name} was imported from {others[0]}: its trials would be taken for those "
+                f"of {url}; give one of the two another name"
+            )
+        records = [r for r in records if r["study"] != name]
+        records.append({"study": name, "url": url, "done": False})
+    if asked:
+        store.study.set_user_attr("imports", records)
+    for at, record in enumerate(records):
+        if not record["done"]:
+            earlier = open_source(record["study"], record["url"])
+            counts = Import(study, store, networks, earlier).run()
+            records[at] = {**record, **counts, "run": store.run, "done": True}
+            store.study.set_user_attr("imports", records)
+
+
+class Import:
+    """One earlier study."""
+
+    def __init__(
+        self, study: Study, store: Store, networks: Networks, earlier: optuna.Study
+    ) -> None:
+        self.study, self.store, self.networks, self.earlier = study, store, networks, earlier
+        self.there = {t.user_attrs.get("imported") for t in store.trials}
+        self.seen = set(seen(store.trials))
+        own, other = store.study.user_attrs["data"], earlier.user_attrs.get("data", {})
+        self.same_images = all(own[key] == other.get(key) for key in ("fingerprint", "shape"))
+        given, begun = study.to_dict()["study"], earlier.user_attrs.get("study", {})
+        begun = begun.get("study", {})
+        self.same_rule = all(given.get(key) == begun.get(key) for key in RULE)
+        self.same_seeds = given.get("seeds_per_trial", 1) == begun.get("seeds_per_trial", 1)
+        self.front = {t.number for t in front_trials(earlier)}
+
+    def run(self) -> dict[str, Any]:
+        """What became of its trials: numbers of them, the skipped ones by reason."""
+        told = first = 0
+        skipped: Counter[str] = Counter()
+        for trial in trained(self.earlier.get_trials(deepcopy=False)):
+            fate = self.fate(trial)
+            match fate:
+                case Told(point, key):
+                    self.store.study.add_trial(point)
+                    self.seen.add(key)
+                    told += 1
+                case First(facts, key):
+                    self.store.study.enqueue_trial({}, user_attrs=facts)
+                    self.seen.add(key)
+                    first += 1
+                case Skipped(why):
+                    skipped[why] += 1
+                case _:
+                    assert_never(fate)
+        return {"told": told, "first": first, "skipped": dict(skipped.most_common())}
+
+    def fate(self, trial: FrozenTrial) -> Told | First | Skipped:
+        facts, label = trial.user_attrs, f"{self.earlier.study_name}#{trial.number}"
+        if label in self.there:
+            return Skipped("imported before")
+        if not _inside(self.study.arch_space, facts["arch"]):
+            return Skipped("not in the space")
+        try:
+            arch = decode(Arch, facts["arch"])
+            cost = self.networks.cost(arch)
+        except ValueError:
+            return Skipped("cannot be built here")
+        if self.networks.over(cost):
+            return Skipped("over a limit")
+        differs = self._differs(trial, cost)
+        if differs and trial.number not in self.front:
+            return Skipped(differs)
+        recipe = suggest.preset_recipe(self.study, facts["recipe"])
+        key = key_of(cost.identity, encode(recipe))
+        if key in self.seen:
+            return Skipped("known here")
+        if differs:
+            return First(baseline(label, arch, recipe) | {"imported": label}, key)
+        return Told(self._told(trial, label, arch, recipe, cost), key)
+
+    def _differs(self, trial: FrozenTrial, cost: Cost) -> str:
+        """Why what it came to there is not what it would come to here; "" where it is."""
+        facts = trial.user_attrs
+        if not self.same_images:
+            return "on other images"
+        if facts["identity"] != cost.identity:
+            return "built otherwise by now"
+        if not _inside(self.study.recipe_space, facts["recipe"]):
+            return "with another recipe"
+        seed = suggest.derived_seed(self.study.seed, cost.identity)
+        if facts.get("seed") != seed or not self.same_seeds:
+            return "with another seed"
+        return self._open_end(trial)
+
+    def _open_end(self, trial: FrozenTrial) -> str:
+        why = trial.user_attrs.get("why", "")
+        match trial.state:
+            case TrialState.COMPLETE:
+                return ""
+            case TrialState.PRUNED if why.startswith("diverged"):
+                return ""
+            case TrialState.PRUNED if why.startswith("not among the best"):
+                return "" if self.same_rule else "stopped by another rule"
+            case TrialState.FAIL:
+                return "failed"
+        return "not trained to the end"
+
+    def _told(
+        self, trial: FrozenTrial, label: str, arch: Arch, recipe: Recipe, cost: Cost
+    ) -> FrozenTrial:
+        limits = self.networks.violations(cost)
+        values, lacking = None, 0.0
+        if trial.state == TrialState.COMPLETE:
+            values = [trial.values[0], *(float(cost.of(name)) for name in self.study.costs)]
+        else:
+            lacking = float(trial.user_attrs["verdict"]["constraints"][-1])
+        why = trial.user_attrs.get("why", "")
+        verdict = Verdict(trial.state, why, [*limits, lacking], values)
+        searched = list(suggest.known(self.study, arch, recipe))
+        facts = {name: trial.user_attrs[name] for name in COPIED if name in trial.user_attrs}
+        facts |= {"arch": encode(arch), "recipe": encode(recipe), "identity": cost.identity}
+        facts |= {name: value for name, value in _costs(cost).items() if value is not None}
+        facts |= {"why": why, "verdict": verdict.to_dict(), "judged": self.same_rule}
+        return create_trial(
+            state=trial.state,
+            values=values,
+            params={name: value for name, _, value in searched},
+            distributions={name: distribution(domain) for name, domain, _ in searched},
+            user_attrs=facts | {"imported": label},
+            system_attrs={"constraints": verdict.constraints},
+            intermediate_values=trial.intermediate_values,
+        )
+
+
+def trained(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that somebody trained, there or in a study that it imported itself."""
+    return [t for t in trials if "charged" in t.user_attrs or is_imported(t)]
+
+
+def _inside(own: Any, flat: dict[str, Any]) -> bool:
+    try:
+        return suggest.inside(own, flat)
+    except KeyError:  # a parameter of another version
+        return False
+
+
+def _costs(cost: Cost) -> dict[str, float | None]:
+    return {"params": cost.params, "macs": cost.macs, "latency_ms": cost.latency_ms}
