@@ -23,6 +23,7 @@ from studies.jobs import cost_of, job_of, key_of
 from studies.limits import Cost, Networks
 from studies.order import AsTheyCome, InOrder, Order
 from studies.parking import Parking
+from studies.past import Past
 from studies.proposing import Proposal, Proposer
 from studies.scheduler import fidelity
 from studies.store import RETRY, Store, Verdict, undone
@@ -61,9 +62,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.waiting: deque[FrozenTrial] = deque()
         charged = [(t.number, t.user_attrs) for t in store.trials if "charged" in t.user_attrs]
         self.charged = len(charged)
+        self.past = Past()
         seen = {key_of(facts["identity"], facts["recipe"]): number for number, facts in charged}
         self.proposer = self._proposer(seen)
-        self.order: Order = InOrder(study.concurrency - 1) if study.deterministic else AsTheyCome()
+        lag, numbers = study.concurrency - 1, [number for number, _ in charged]
+        self.order: Order = InOrder(lag, numbers) if study.deterministic else AsTheyCome()
         self._take_up()
         self._enqueue_baselines()
 
@@ -167,7 +170,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
                 return None
             name = self.setup.sampler if unpaid < STUCK else "random"
             seed = suggest.derived_seed(self.setup.seed, self.store.answered)
-            self.store.study.sampler = suggest.sampler(name, seed, study_seed=self.setup.seed)
+            self.store.study.sampler = suggest.sampler(
+                name, seed, study_seed=self.setup.seed, past=self.past
+            )
             live = self._proposed(self.store.study.ask(), seed)
             if live:
                 return live
@@ -238,16 +243,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _job(self, number: int, arch: Arch, recipe: Recipe, facts: Mapping[str, Any]) -> Job:
         epochs = total_epochs(recipe, self.n_train)
-        below = self._below(number)
+        below = self.order.below(number)
         return job_of(self.setup, self.folder, number, arch, recipe, facts, epochs, below)
-
-    def _below(self, number: int) -> int | None:
-        """In a deterministic study a trial is judged beside those told when it was asked for."""
-        if self.order.lag is None:
-            return None
-        earlier = [t.number for t in self.store.trials[:number] if "charged" in t.user_attrs]
-        told = max(0, len(earlier) - self.order.lag)
-        return earlier[told] if told < len(earlier) else number
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A report of a trial that goes on."""
