@@ -9,6 +9,7 @@ the papers' tables; weighted sums of several maps are.
 import math
 import statistics
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from searchspace.arch import Arch
 from searchspace.assemble import Shape, assemble
 from searchspace.plan import identity, module
+from searchspace.shapes import Shapes
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def count_macs(network: nn.Module, shape: Shape) -> int:
     hooks = [layer.register_forward_hook(count) for layer in network.modules()]
     training = network.training
     device = next(network.parameters()).device
-    with torch.no_grad():
+    skipping = Shapes() if device.type == "meta" else nullcontext()
+    with torch.no_grad(), skipping:
         network.eval()(torch.zeros(1, *shape, device=device))
     network.train(training)
     for hook in hooks:

@@ -14,6 +14,9 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+OPEN = (TrialState.RUNNING, TrialState.WAITING)
+CLOSED = tuple(state for state in TrialState if state not in OPEN)
+
 
 class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
     """`durable`, for one study and one writer. Study attributes are read through: they are few.
@@ -29,6 +32,7 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self.durable, self.ranges = durable, ranges or {}
         self._studies: dict[int, list[int]] = {}
         self._trials: dict[int, FrozenTrial] = {}
+        self._open: dict[int, int] = {}  # trials that have not ended, and whose they are
 
     # Trials
 
@@ -42,7 +46,11 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
             there = self.durable.get_all_trials(study_id)
             self._studies[study_id] = [t._trial_id for t in there]
             self._trials |= {t._trial_id: self._shown(t) for t in there}
-        trials = [self._trials[i] for i in self._studies[study_id]]
+            self._open |= {t._trial_id: study_id for t in there if not t.state.is_finished()}
+        ids = self._studies[study_id]
+        if states is not None and not any(state in states for state in CLOSED):
+            ids = sorted(i for i, study in self._open.items() if study == study_id)
+        trials = [self._trials[i] for i in ids]
         if states is not None:
             trials = [t for t in trials if t.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
@@ -51,16 +59,27 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         return self._trials.get(trial_id) or self.durable.get_trial(trial_id)
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
-        trials = self.get_all_trials(study_id, deepcopy=False)
-        if not 0 <= trial_number < len(trials):
+        if study_id not in self._studies:
+            self.get_all_trials(study_id, deepcopy=False)
+        ids = self._studies[study_id]
+        if not 0 <= trial_number < len(ids):
             raise KeyError(f"no trial {trial_number} in study {study_id}")
-        return trials[trial_number]._trial_id
+        return ids[trial_number]
+
+    def get_n_trials(
+        self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None
+    ) -> int:
+        if state is None and study_id in self._studies:
+            return len(self._studies[study_id])
+        return super().get_n_trials(study_id, state)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        self.get_all_trials(study_id, deepcopy=False)
+        self.get_all_trials(study_id, deepcopy=False, states=OPEN)
         trial_id = self.durable.create_new_trial(study_id, template_trial)
         self._studies[study_id].append(trial_id)
         self._trials[trial_id] = self._shown(self.durable.get_trial(trial_id))
+        if not self._trials[trial_id].state.is_finished():
+            self._open[trial_id] = study_id
         return trial_id
 
     def set_trial_state_values(
@@ -69,6 +88,8 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         changed = self.durable.set_trial_state_values(trial_id, state, values)
         # with the times that it noted
         self._trials[trial_id] = self._shown(self.durable.get_trial(trial_id))
+        if state.is_finished():
+            self._open.pop(trial_id, None)
         return changed
 
     def _shown(self, trial: FrozenTrial) -> FrozenTrial:

@@ -4,17 +4,14 @@ As they come; or, so that the same seed gives the same proposals however fast th
 the order of asking: the proposal number k is asked for when exactly k − lag earlier ones are told.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
-
-from optuna.trial import FrozenTrial
 
 Tell = Callable[[], None]
 
 
 class AsTheyCome:
     """Told at once; a proposal may always be asked for."""
-
-    lag: int | None = None
 
     def asked(self, number: int) -> None: ...
 
@@ -24,19 +21,34 @@ class AsTheyCome:
     def may_ask(self) -> bool:
         return True
 
+    def below(self, _number: int) -> int | None:
+        """A trial is judged beside all that reported."""
+        return None
+
     def flush(self) -> None: ...
 
 
 class InOrder:
     """Ends are held back until a proposal needs them told, or nothing more is asked for."""
 
-    def __init__(self, lag: int) -> None:
+    def __init__(self, lag: int, asked: Iterable[int] = ()) -> None:
+        """`asked` are the trials that were asked for before this driver came."""
         self.lag = lag
+        self.numbers = sorted(asked)
         self.untold: list[int] = []  # in the order of asking
         self.held: dict[int, Tell] = {}
 
     def asked(self, number: int) -> None:
         self.untold.append(number)
+        at = bisect_left(self.numbers, number)
+        if number not in self.numbers[at : at + 1]:
+            self.numbers.insert(at, number)
+
+    def below(self, number: int) -> int | None:
+        """A trial is judged beside those told when it was asked for: with numbers below this."""
+        earlier = bisect_left(self.numbers, number)
+        told = max(0, earlier - self.lag)
+        return self.numbers[told] if told < earlier else number
 
     def ended(self, number: int, tell: Tell) -> None:
         self.held[number] = tell
@@ -61,13 +73,3 @@ class InOrder:
 
 
 Order = AsTheyCome | InOrder
-
-
-def judged_below(lag: int | None, before: Iterable[FrozenTrial], number: int) -> int | None:
-    """In a deterministic study (with a lag) a trial is judged beside those of lower numbers than
-    this only: beside those told when it was asked for, of all asked for `before` it."""
-    if lag is None:
-        return None
-    earlier = [t.number for t in before if "charged" in t.user_attrs]
-    told = max(0, len(earlier) - lag)
-    return earlier[told] if told < len(earlier) else number

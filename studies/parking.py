@@ -49,7 +49,7 @@ class Parking:
         for number, epoch in sorted(self.waiting.items(), key=lambda pair: -pair[1]):
             if self.rungs is None or self.rungs.goes_on(number, epoch):
                 del self.waiting[number]
-                trial = self.store.trials[number]
+                trial = self.store.trial(number)
                 self.store.note(trial, parked=0)
                 return trial
         return None
@@ -70,6 +70,6 @@ class Parking:
         """The budget is spent: who still waits was not among the best."""
         while self.waiting:
             number, epoch = self.waiting.popitem()
-            trial = self.store.trials[number]
+            trial = self.store.trial(number)
             limits = networks.violations(cost_of(trial.user_attrs))
             yield trial, stopped(epoch, 1 - float(trial.user_attrs["fidelity"]), limits)

@@ -21,8 +21,9 @@ from studies.halving import Rungs
 from studies.jobs import cost_of, job_of, key_of, seen
 from studies.keeping import Keeping
 from studies.limits import Cost, Networks
-from studies.order import AsTheyCome, InOrder, Order, judged_below
+from studies.order import AsTheyCome, InOrder, Order
 from studies.parking import Parking
+from studies.past import Past
 from studies.proposing import Proposal, Proposer
 from studies.recording import record
 from studies.store import RETRY, Store, Verdict, attempts_at
@@ -60,10 +61,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.ended = False
         self.exhausted, self.failing, self.failures = "", "", 0
         self.waiting: deque[FrozenTrial] = deque()
-        self.charged = sum("charged" in t.user_attrs for t in store.trials)
+        charged = [t.number for t in store.trials if "charged" in t.user_attrs]
+        self.charged, self.past = len(charged), Past()
         self.proposer = self._proposer(seen(store.trials))
         self.keeping = Keeping.of(study, folder, store.trials)
-        self.order: Order = InOrder(study.concurrency - 1) if study.deterministic else AsTheyCome()
+        lag = study.concurrency - 1
+        self.order: Order = InOrder(lag, charged) if study.deterministic else AsTheyCome()
         self._take_up()
         baselines.enqueue(study, store)
 
@@ -158,7 +161,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
                 return None
             name = self.setup.sampler if unpaid < STUCK else "random"
             seed = suggest.derived_seed(self.setup.seed, self.store.answered)
-            self.store.study.sampler = suggest.sampler(name, seed, study_seed=self.setup.seed)
+            self.store.study.sampler = suggest.sampler(
+                name, seed, study_seed=self.setup.seed, past=self.past
+            )
             live = self._proposed(self.store.study.ask(), seed)
             if live:
                 return live
@@ -227,7 +232,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _job(self, number: int, arch: Arch, recipe: Recipe, facts: Mapping[str, Any]) -> Job:
         epochs = total_epochs(recipe, self.n_train)
-        below = judged_below(self.order.lag, self.store.trials[:number], number)
+        below = self.order.below(number)
         return job_of(self.setup, self.folder, number, arch, recipe, facts, epochs, below)
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:

@@ -78,10 +78,16 @@ class Store:
         self.study, self.storage, self.url = study, storage, url
         self.run = uuid.uuid4().hex[:8]
         self._beaten = 0.0
+        self._abandoned: int | None = None  # not counted yet
 
     @property
     def trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
+
+    def trial(self, number: int) -> FrozenTrial:
+        study = self.study._study_id
+        found = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        return self.storage.get_trial(found)
 
     def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
         """User attributes of a trial that has not been told."""
@@ -107,7 +113,9 @@ class Store:
     @property
     def answered(self) -> int:
         """Proposals so far, without those that a dead driver left half-asked."""
-        return sum(t.user_attrs.get("why") != ABANDONED for t in self.trials)
+        if self._abandoned is None:
+            self._abandoned = sum(t.user_attrs.get("why") == ABANDONED for t in self.trials)
+        return int(self.storage.get_n_trials(self.study._study_id)) - self._abandoned
 
     def tell(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
         # The list form, because optuna-dashboard 0.21 does not see `Trial.set_constraint`.
@@ -117,7 +125,7 @@ class Store:
 
     def fidelity_violation(self, number: int) -> float:
         """Which part of its epochs a trial lacks; 0 for a finished one or one in training."""
-        trial = self.trials[number]
+        trial = self.trial(number)
         if trial.state != TrialState.PRUNED:
             return 0.0
         return float(Verdict.from_dict(trial.user_attrs["verdict"]).constraints[-1])
@@ -133,6 +141,7 @@ class Store:
                 self.tell(trial, Verdict.from_dict(facts["verdict"]))
             else:
                 self.conclude(trial, Verdict(TrialState.FAIL, ABANDONED, []))
+                self._abandoned = None
         return charged
 
     def take_lease(self) -> None:
