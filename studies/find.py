@@ -51,7 +51,7 @@ def name_in(path: Path) -> str:
 
 
 def _open(name: str, url: str) -> optuna.Study:
-    import sqlalchemy.exc
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         storage = readable(url)
@@ -62,7 +62,7 @@ def _open(name: str, url: str) -> optuna.Study:
     except KeyError:
         there = ", ".join(sorted(names)[:8]) or "no study"
         raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
+    except (SQLAlchemyError, ImportError, OSError, RuntimeError, ValueError) as error:
         line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"storage {url} cannot be read: {line}") from error
 
