@@ -122,7 +122,7 @@ class Stuck(Tabulated):
 Process = multiprocessing.context.ForkServerProcess
 HERE = Path(__file__).parent
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["cases"])  # what takes seconds to import is imported once
+CONTEXT.set_forkserver_preload(["warm"])  # what takes seconds is imported once
 
 
 @contextmanager
