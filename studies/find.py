@@ -71,7 +71,7 @@ def name_in(path: Path) -> str:
 
 
 def _open(name: str, url: str) -> optuna.Study:
-    import sqlalchemy.exc
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         storage = readable(url)
@@ -86,7 +86,7 @@ def _open(name: str, url: str) -> optuna.Study:
         from studies.storage import wrong_tables
 
         raise ValueError(wrong_tables(url, error)) from error
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
+    except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"storage {url} cannot be read: {line}") from error
 

@@ -116,7 +116,7 @@ def knee(found: Sequence[FrozenTrial]) -> FrozenTrial | None:
         error, *costs = scaled(tuple(trial.values))
         return error + sum(costs) / max(len(costs), 1)
 
-    if len(found) < 3:
+    if len({tuple(trial.values) for trial in found}) < 3:
         return None
     scaled = Scale.over([tuple(t.values) for t in found])
     best = min(found, key=lambda t: (height(t), t.values, t.number))

@@ -149,7 +149,7 @@ def storage_failures(study: Study) -> Iterator[None]:
         cause: BaseException | None = error
         while cause and not isinstance(cause, StorageInternalError | SQLAlchemyError | OSError):
             cause = cause.__cause__ or cause.__context__
-        if cause is None or (cause is error and isinstance(cause, OSError) and not cause.filename):
+        if cause is None or (isinstance(cause, OSError) and cause.errno is None):
             raise
         if isinstance(cause, StorageInternalError) and cause.__cause__:
             cause = cause.__cause__

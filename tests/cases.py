@@ -120,15 +120,18 @@ class Stuck(Tabulated):
 
 
 Process = multiprocessing.context.ForkServerProcess
+HERE = Path(__file__).parent
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["cases"])  # what takes seconds to import is imported once
+CONTEXT.set_forkserver_preload(["warm"])  # what takes seconds is imported once
 
 
 @contextmanager
 def child(work: Callable[..., None], *given: object) -> Iterator[Process]:
     """`work` in a process of its own, which does not outlive the test."""
     process = CONTEXT.Process(target=work, args=given)
-    process.start()
+    with pytest.MonkeyPatch.context() as patch:  # the server imports by this path alone
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
+        process.start()
     try:
         yield process
     finally:

@@ -73,7 +73,8 @@ def test_case_14_one_class_is_refused(tmp_path: Path) -> None:
 
 def test_case_14_grey_images_that_are_not_square_are_trained_on(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "images", {"a": 10, "b": 10}, size=(13, 9), mode="L")
-    assert Image.open(folder / "a" / "000.png").mode == "L"
+    with Image.open(folder / "a" / "000.png") as image:
+        assert (image.mode, image.size) == ("L", (13, 9))
     file = study_on(tmp_path, f"folder:{folder}")
     status, _, error = skipsearch("run", file, "--serial", "--folder", tmp_path, "--quiet")
     assert (status, error) == (0, ""), error
@@ -81,19 +82,15 @@ def test_case_14_grey_images_that_are_not_square_are_trained_on(tmp_path: Path) 
 
 
 class Mirror(SimpleHTTPRequestHandler):
-    """Serves the files of a folder, slowly enough for everybody to ask for each."""
+    """Serves the files of a folder, slowly enough for somebody else to come in between."""
 
-    def __init__(
-        self, *given: Any, asked: Counter[str], twice: threading.Event, **named: Any
-    ) -> None:
-        self.asked, self.twice = asked, twice
+    def __init__(self, *given: Any, asked: Counter[str], **named: Any) -> None:
+        self.asked = asked
         super().__init__(*given, **named)
 
     def do_GET(self) -> None:
         self.asked[self.path] += 1
-        if self.asked[self.path] > 1:
-            self.twice.set()
-        self.twice.wait(0.3)
+        threading.Event().wait(0.05)
         super().do_GET()
 
     def log_message(self, format: str, *args: object) -> None: ...
@@ -101,7 +98,7 @@ class Mirror(SimpleHTTPRequestHandler):
 
 @contextmanager
 def mirror_of(folder: Path, asked: Counter[str]) -> Iterator[str]:
-    handler = partial(Mirror, asked=asked, twice=threading.Event(), directory=str(folder))
+    handler = partial(Mirror, asked=asked, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -124,20 +121,24 @@ def test_case_14_two_studies_that_prepare_one_data_set_download_it_once(
         resources.append((f"{file.name}.gz", hashlib.md5(packed).hexdigest()))
     monkeypatch.setattr(MNIST, "resources", resources)
     found: list[object] = []
+    together = threading.Barrier(2)
 
     def prepare() -> None:
+        together.wait()
         try:
-            found.append(len(load("mnist", data_dir=tmp_path / "data").train))
+            found.append(len(load("mnist", data_dir=tmp_path / "two").train))
         except ValueError as error:
             found.append(error)
 
     asked: Counter[str] = Counter()
     with mirror_of(tmp_path, asked) as url:
         monkeypatch.setattr(MNIST, "mirrors", [url])
+        load("mnist", data_dir=tmp_path / "one")
+        for_one = Counter(asked)
         studies = [threading.Thread(target=prepare) for _ in range(2)]
         for study in studies:
             study.start()
         for study in studies:
             study.join()
-    assert found == [180, 180]
-    assert sorted(asked.values()) == [1, 1, 1, 1]
+    assert found == [180, 180] and len(for_one) == 4
+    assert asked == for_one + for_one

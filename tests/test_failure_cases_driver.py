@@ -71,7 +71,8 @@ class Blocked(Silent):
 
     def changed(self, store: object) -> None:
         (self.folder / "blocked").touch()
-        time.sleep(60)
+        for _ in range(600):  # in one long sleep Python may miss the second of two signals
+            time.sleep(0.1)
 
 
 def drive_blocked(folder: Path) -> None:

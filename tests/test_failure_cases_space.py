@@ -37,7 +37,7 @@ def test_case_11_limits_that_nobody_meets_end_before_anything_is_written(tmp_pat
 def test_case_11_limits_that_one_network_meets_end_the_study_with_it(tmp_path: Path) -> None:
     """The sample at the start finds it; the proposals that follow do not go on for ever."""
     space = {**ONE, "stem_channels": [8, *range(64, 129, 8)]}
-    done = train(quick(space=space, recipe={}, limits={"params": 9000}), tmp_path)
+    done = train(quick(space=space, recipe={}, limits={"params": 20_000}), tmp_path)
     (only,) = charged(done)
     assert only.user_attrs["arch"]["stem_channels"] == 8 and only.state == TrialState.COMPLETE
     assert done.user_attrs["exhausted"]

@@ -27,7 +27,7 @@ def study_with(sampler: str) -> Study:
         concurrency=1,
         space=CONDITIONAL,
         recipe={"lr": {"low": 0.01, "high": 0.3}},
-        limits={"params": 9_000},
+        limits={"params": 27_000},
     )
 
 
@@ -53,7 +53,7 @@ def assert_true(done: optuna.Study, study: Study) -> None:
         steps = range(1, len(trial.intermediate_values) + 1)
         assert list(trial.intermediate_values) == list(steps)
         assert (trial.state == TrialState.COMPLETE) == (len(steps) == study.epochs)
-        assert trial.user_attrs["params"] <= 9_000
+        assert trial.user_attrs["params"] <= 27_000
     for trial in done.trials:
         if "shortcut" in trial.params:  # an abandoned one may lack it
             attends = trial.params["shortcut"] == "attention"

@@ -1,0 +1,11 @@
+"""What a driver loads before its first trial, loaded once: imported by the server of `cases.child`,
+from which the drivers are forked."""
+
+import importlib
+
+from searchspace.arch import Arch
+from searchspace.cost import describe
+
+for name in ("cases", "sklearn.datasets", "sklearn.model_selection", "torchvision"):
+    importlib.import_module(name)
+describe(Arch(stages=2, blocks=(1, 1), stem_channels=8), classes=10, shape=(1, 8, 8))
