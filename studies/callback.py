@@ -1,9 +1,11 @@
 """What happens beside the trials while Ray Tune runs: signs of life, errors, an early end."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import cloudpickle
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback
@@ -12,6 +14,7 @@ from ray.tune.experiment import Trial
 from studies.ending import Ending
 from studies.observer import Observer
 from studies.searcher import StudySearcher
+from studies.watchdog import Watchdog
 
 LOOK_SECONDS = 1.0
 
@@ -20,15 +23,54 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def __init__(self, searcher: StudySearcher, observer: Observer, ending: Ending) -> None:
         self.searcher, self.observer, self.ending = searcher, observer, ending
         self.looked = 0.0
+        self.watchdog = Watchdog(searcher.setup.watchdog)
+        self.silenced: dict[str, str] = {}  # why it was killed
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Many times a second, between two events, when nothing is half-done."""
         if self.ending.due:
             raise KeyboardInterrupt
         self.searcher.store.beat()
+        self._kill_silent(trials)
         if time.monotonic() - self.looked > LOOK_SECONDS:
             self.looked = time.monotonic()
             self.observer.changed(self.searcher.store)
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Its actor is there, set up for it."""
+        self.silenced.pop(trial.trial_id, None)
+        live = self.searcher.live[trial.trial_id]
+        done = self.searcher.store.trials[live.trial.number].last_step or 0
+        self.watchdog.started(trial.trial_id, done, time.monotonic())
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: Mapping[str, Any],
+        **info: Any,
+    ) -> None:
+        self.watchdog.reported(trial.trial_id, int(result["epoch"]), time.monotonic())
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        self.watchdog.ended(trial.trial_id)
+
+    def _kill_silent(self, trials: list[Trial]) -> None:
+        """To Ray a death of the worker like any other, so it is tried again."""
+        for trial_id, seconds in self.watchdog.look(time.monotonic()):
+            actor = next(t for t in trials if t.trial_id == trial_id).temporary_state.ray_actor
+            if actor is not None:
+                self.silenced[trial_id] = f"did not report for {seconds:.0f} s"
+                ray.kill(actor)
+
+    def _why(self, trial: Trial) -> str:
+        self.watchdog.ended(trial.trial_id)
+        return self.silenced.pop(trial.trial_id, None) or _reason(trial)
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -36,7 +78,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         """An error or a death that is tried again."""
         live = self.searcher.live[trial.trial_id]
         attempts = 1 + int(trial.num_failures)
-        self.searcher.store.note(live.trial, attempts=attempts, why=_reason(trial))
+        self.searcher.store.note(live.trial, attempts=attempts, why=self._why(trial))
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -44,7 +86,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         """An error once too often."""
         folder = Path(self.searcher.live[trial.trial_id].job.folder)
         (folder / "error.txt").write_text(_text(trial))
-        self.searcher.failed(trial.trial_id, _reason(trial))
+        self.searcher.failed(trial.trial_id, self._why(trial))
 
 
 def _reason(trial: Trial) -> str:

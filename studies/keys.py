@@ -24,6 +24,7 @@ MAY_CHANGE = (
     "max_hours",
     "max_trial_minutes",
     "max_failures",
+    "watchdog",
     "concurrency",
     "cpus_per_trial",
     "gpus_per_trial",
@@ -46,6 +47,7 @@ STUDY_DEFAULTS: dict[str, Any] = {
     "cpus_per_trial": 1,
     "gpus_per_trial": 0,
     "max_failures": 5,
+    "watchdog": 10,
 }
 STUDY_KEYS = (
     "name",
@@ -100,6 +102,7 @@ def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, 
         if key in values:
             _at_least(where, key, values[key], 1, (int,))
     _at_least(where, "seed", values["seed"], 0, (int,))
+    _at_least(where, "watchdog", values["watchdog"], 0)
     _at_least(where, "gpus_per_trial", values["gpus_per_trial"], 0, (int, float))
     if values.get("channels", 3) not in (1, 3) or isinstance(values.get("channels"), bool):
         raise ValueError(f"{where} channels must be 1 | 3, got {values['channels']}")

@@ -63,6 +63,7 @@ class Study:
     cpus_per_trial: int
     gpus_per_trial: float
     max_failures: int  # so many trials in a row that fail end the run
+    watchdog: float  # × the median epoch without a report end a trial; 0: never
     limits: Mapping[str, float] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Any] = field(default_factory=dict)

@@ -64,6 +64,17 @@ class Slow(Tabulated):
         time.sleep(0.1)
 
 
+class Hanging(Tabulated):
+    """The second trial hangs once, without a word."""
+
+    def train_epoch(self) -> None:
+        time.sleep(0.02)
+        hung = self.folder / "hung"
+        if self.job.number == 1 and self.epoch == 4 and not hung.exists():
+            hung.touch()
+            time.sleep(3600)
+
+
 class Faulty(Tabulated):
     """The first trials each meet another fate."""
 
