@@ -68,6 +68,10 @@ def run(
     serial: Annotated[
         bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
     ] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
@@ -82,7 +86,13 @@ def run(
 
     raise typer.Exit(
         run_and_show(
-            plan, folder=folder, storage=storage, serial=serial, quiet=quiet, command=sys.argv[1:]
+            plan,
+            folder=folder,
+            storage=storage,
+            serial=serial,
+            address=address,
+            quiet=quiet,
+            command=sys.argv[1:],
         )
     )
 

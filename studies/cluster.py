@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from studies.address import connect
 from studies.callback import StudyCallback
 from studies.ending import Ending
 from studies.observer import Observer
@@ -44,12 +45,13 @@ def train(
     begin: Begin,
     *,
     size: int,
+    address: str | None = None,
 ) -> None:
-    """Until nothing is left to train; `size` is what the images take, in bytes. Raises
-    KeyboardInterrupt when an end was asked for."""
+    """Until nothing is left to train; `size` is what the images take, in bytes; `address` that of
+    a cluster. Raises KeyboardInterrupt when an end was asked for."""
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     study = searcher.setup
-    with ray_session(study, size) as scratch, ending.listening():
+    with ray_session(study, size, address) as scratch, ending.listening():
         resources = {"cpu": study.cpus_per_trial, "gpu": study.gpus_per_trial}
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(TrialActor, begin=begin), resources),
@@ -79,13 +81,14 @@ def _name(trial: Any) -> str:
 
 
 @contextmanager
-def ray_session(study: Study, size: int) -> Iterator[str]:
-    """Ray for one study, and a scratch folder that goes with it. A Ray that runs is used."""
+def ray_session(study: Study, size: int, address: str | None = None) -> Iterator[str]:
+    """Ray for one study, and a scratch folder that goes with it. A Ray that this process has
+    joined is used, then the cluster at `address`."""
     scratch = tempfile.mkdtemp(prefix="ss-")  # short: Ray's socket paths end at 107 bytes
     mine = not ray.is_initialized()
     try:
-        if mine and "RAY_ADDRESS" in os.environ:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        if mine and address is not None:
+            connect(address)
         elif mine:
             ray.init(
                 num_cpus=study.concurrency * study.cpus_per_trial,

@@ -14,6 +14,7 @@ from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
 from studies import cluster, serial
+from studies.address import cluster_address
 from studies.check import load_data
 from studies.ending import Ending
 from studies.freeze import freeze
@@ -36,17 +37,22 @@ def run(
     folder: Path,
     observer: Observer,
     in_process: bool = False,
+    address: str | None = None,
     begin: Begin | None = None,
 ) -> optuna.Study:
     """Train until the study has its trials. `folder` is the study's own (`runs/digits`).
 
     Raises ValueError for bad input, limits.Infeasible where nothing may be trained, and
     KeyboardInterrupt after Ctrl-C; whatever ends it, calling it again continues. `in_process`
-    trains here, one trial at a time, without Ray.
+    trains here, one trial at a time, without Ray; else `address` (or RAY_ADDRESS) is that of a Ray
+    cluster, `auto` or HOST:PORT.
     `begin` stands in for training: the reports of its steps need `epoch` and `val_error`, and may
     have `last` (training is over) and `kept_error` (the error of the weights that it keeps).
     """
-    require_resources(study)
+    if in_process and address:
+        raise ValueError("--serial trains in this process, --address on a cluster: give one")
+    address = None if in_process else cluster_address(address)
+    require_resources(study, address)
     data = load_data(study)
     networks = Networks(study, data.num_classes, data.shape)
     require_feasible(networks)
@@ -62,7 +68,7 @@ def run(
             observer.started(store)
             try:
                 if not searcher.finished:
-                    _train(searcher, observer, data, in_process, begin)
+                    _train(searcher, observer, data, in_process, address, begin)
                 if searcher.failing:
                     raise ValueError(
                         f"study {study.name} stopped, {searcher.failing}: mend it and run the same "
@@ -77,7 +83,12 @@ def run(
 
 
 def _train(
-    searcher: StudySearcher, observer: Observer, data: Data, in_process: bool, begin: Begin | None
+    searcher: StudySearcher,
+    observer: Observer,
+    data: Data,
+    in_process: bool,
+    address: str | None,
+    begin: Begin | None,
 ) -> None:
     if begin is None:
         nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
@@ -89,17 +100,18 @@ def _train(
             serial.train(*parts)
         else:
             images = (part for part in (data.train, data.validation))
-            cluster.train(*parts, size=sum(i.images.nbytes + i.labels.nbytes for i in images))
+            size = sum(i.images.nbytes + i.labels.nbytes for i in images)
+            cluster.train(*parts, size=size, address=address)
     except KeyboardInterrupt:
         if not ending.over:
             raise
         searcher.exhausted = f"its {searcher.setup.max_hours:g} hours are over"
 
 
-def require_resources(study: Study) -> None:
+def require_resources(study: Study, address: str | None) -> None:
     """Raise ValueError where the trials at one time need more than this machine has. A cluster
-    (RAY_ADDRESS) may grow; there Ray waits."""
-    if "RAY_ADDRESS" in os.environ:
+    may grow; there Ray waits."""
+    if address is not None:
         return
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     _require(study, "cpus_per_trial", study.cpus_per_trial, cpus, "CPU cores")

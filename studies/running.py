@@ -45,16 +45,28 @@ class Together:
 
 
 def run_study(
-    plan: Study, *, folder: Path = RUNS, storage: str | None = None, serial: bool = False
+    plan: Study,
+    *,
+    folder: Path = RUNS,
+    storage: str | None = None,
+    serial: bool = False,
+    address: str | None = None,
 ) -> optuna.Study:
     """Run a study or continue it, silently, its files under `folder/<name>`; `serial`: in this
-    process, one trial after the other, without Ray.
+    process, one trial after the other, without Ray; `address`: that of a Ray cluster.
 
     Raises ValueError for bad input, Infeasible where no network is within the limits, and
     KeyboardInterrupt after Ctrl-C; calling it again continues.
     """
     home = folder / plan.name
-    return run(plan, storage=storage, folder=home, observer=Report(home), in_process=serial)
+    return run(
+        plan,
+        storage=storage,
+        folder=home,
+        observer=Report(home),
+        in_process=serial,
+        address=address,
+    )
 
 
 def run_and_show(
@@ -63,6 +75,7 @@ def run_and_show(
     folder: Path,
     storage: str | None,
     serial: bool,
+    address: str | None,
     quiet: bool,
     command: Sequence[str],
 ) -> int:
@@ -71,7 +84,14 @@ def run_and_show(
     report, terminal = Report(home), console()
     observer = Together(report) if quiet else Together(Progress(terminal), report)
     try:
-        study = run(plan, storage=storage, folder=home, observer=observer, in_process=serial)
+        study = run(
+            plan,
+            storage=storage,
+            folder=home,
+            observer=observer,
+            in_process=serial,
+            address=address,
+        )
     except Infeasible as reason:
         print(f"error: {reason}", file=sys.stderr)
         return NOTHING_FEASIBLE
