@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray import cloudpickle
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from studies.ending import Ending
+from studies.errors import marked, raised_by
 from studies.observer import Observer
 from studies.searcher import StudySearcher
 from studies.watchdog import Watchdog
@@ -91,21 +91,15 @@ class StudyCallback(Callback):  # type: ignore[misc]
 
 def _reason(trial: Trial) -> str:
     """One line: the cause, not the wrapping that Ray puts around it."""
-    error = _error(trial)
+    error = raised_by(trial)
     if error is None:
         return "error without a message"
     if isinstance(error, RayTaskError):
         error = error.cause
     lines = [line for line in str(error).splitlines() if line.strip()] or [""]
     if isinstance(error, RayActorError) and "creation task" in lines[0]:
-        return lines[-1].strip()  # raised in `setup`: the last line of a traceback
-    return f"{type(error).__name__}: {lines[0].strip()}"
-
-
-def _error(trial: Trial) -> Any:
-    """`Trial.get_pickled_error` looks in the storage, where the file comes later."""
-    path = Path(trial.pickled_error_file or "")
-    return cloudpickle.loads(path.read_bytes()) if path.is_file() else None
+        return marked(error, lines[-1].strip())  # raised in `setup`: the last line of a traceback
+    return marked(error, f"{type(error).__name__}: {lines[0].strip()}")
 
 
 def _text(trial: Trial) -> str:

@@ -1,11 +1,10 @@
 """The executor on Ray Tune, on this machine or on a cluster. Its part is disposable."""
 
 import logging
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,11 +17,11 @@ from studies.ending import Ending
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
+from studies.sharing import MAX_FAILURES, Sharing, gpus_of, resources
 from studies.study import Study
 from trainers.trainable import TrialActor
 from trainers.training import Begin
 
-MAX_FAILURES = 2  # of a trial, each from its last checkpoint; then it has failed
 MIB = 2**20
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # a third of the driver's time
@@ -46,15 +45,19 @@ def train(
     *,
     size: int,
     address: str | None = None,
+    measure: Callable[[Sharing], None] | None = None,
 ) -> None:
     """Until nothing is left to train; `size` is what the images take, in bytes; `address` that of
-    a cluster. Raises KeyboardInterrupt when an end was asked for."""
+    a cluster; `measure` finds out how many trials share a GPU. Raises
+    KeyboardInterrupt when an end was asked for."""
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     study = searcher.setup
     with ray_session(study, size, address) as scratch, ending.listening():
-        resources = {"cpu": study.cpus_per_trial, "gpu": study.gpus_per_trial}
+        if measure is not None and searcher.sharing.to_measure:
+            measure(searcher.sharing)
+        trainable = tune.with_parameters(TrialActor, begin=begin)
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(TrialActor, begin=begin), resources),
+            tune.with_resources(trainable, lambda config: resources(study, config["gpus"])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=scheduler,
@@ -92,7 +95,7 @@ def ray_session(study: Study, size: int, address: str | None = None) -> Iterator
         elif mine:
             ray.init(
                 num_cpus=study.concurrency * study.cpus_per_trial,
-                num_gpus=math.ceil(study.concurrency * study.gpus_per_trial),
+                num_gpus=gpus_of(study),
                 object_store_memory=max(128 * MIB, 2 * size),
                 include_dashboard=False,
                 log_to_driver=False,

@@ -28,6 +28,7 @@ MAY_CHANGE = (
     "concurrency",
     "cpus_per_trial",
     "gpus_per_trial",
+    "trials_per_gpu",
     "data_dir",
 )
 # What every study has, whatever its file leaves out; in this order in the frozen file.
@@ -60,6 +61,7 @@ STUDY_KEYS = (
     "epoch_budget",
     "max_hours",
     "max_trial_minutes",
+    "trials_per_gpu",
     *STUDY_DEFAULTS,
 )
 COUNTS = (
@@ -104,6 +106,8 @@ def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, 
     _at_least(where, "seed", values["seed"], 0, (int,))
     _at_least(where, "watchdog", values["watchdog"], 0)
     _at_least(where, "gpus_per_trial", values["gpus_per_trial"], 0, (int, float))
+    if "trials_per_gpu" in values:
+        _sharing(where, values["trials_per_gpu"], values["gpus_per_trial"])
     if values.get("channels", 3) not in (1, 3) or isinstance(values.get("channels"), bool):
         raise ValueError(f"{where} channels must be 1 | 3, got {values['channels']}")
     for key in ("max_hours", "max_trial_minutes"):
@@ -131,6 +135,16 @@ def _engine(where: str, values: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{where} halving promote is decided by who comes when, which deterministic forbids: "
             'take halving = "stop"'
+        )
+
+
+def _sharing(where: str, number: object, gpus: float) -> None:
+    if number != "auto" and (type(number) is not int or number < 1):
+        rule = f'trials_per_gpu must be "auto" or an integer from 1, got {shown(number)}'
+        raise ValueError(f"{where} {rule}")
+    if gpus != 1:
+        raise ValueError(
+            f"{where} trials_per_gpu divides one GPU: set gpus_per_trial = 1, got {gpus:g}"
         )
 
 

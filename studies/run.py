@@ -13,7 +13,7 @@ from optuna.exceptions import StorageInternalError
 from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
-from studies import cluster, serial
+from studies import cluster, probing, serial
 from studies.address import cluster_address
 from studies.check import load_data
 from studies.ending import Ending
@@ -23,10 +23,12 @@ from studies.limits import Networks, require_feasible
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
+from studies.sharing import gpus_of
 from studies.store import Store, open_store
 from studies.study import Study
 from studies.suggest import space_hash
 from trainers.data import Data, Images
+from trainers.probe import step_memory
 from trainers.training import Begin, Training
 
 
@@ -90,18 +92,20 @@ def _train(
     address: str | None,
     begin: Begin | None,
 ) -> None:
+    measure = None
     if begin is None:
+        measure = partial(probing.measure, networks=searcher.networks, data=data, probe=step_memory)
         nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
         begin = partial(Training, data=replace(data, test=nothing))
     ending = Ending(searcher.setup.max_hours)
-    parts = (searcher, StudyScheduler(searcher.rungs), observer, ending, begin)
+    parts = (searcher, StudyScheduler(searcher.rungs, searcher.sharing), observer, ending, begin)
     try:
         if in_process:
             serial.train(*parts)
         else:
             images = (part for part in (data.train, data.validation))
             size = sum(i.images.nbytes + i.labels.nbytes for i in images)
-            cluster.train(*parts, size=size, address=address)
+            cluster.train(*parts, size=size, address=address, measure=measure)
     except KeyboardInterrupt:
         if not ending.over:
             raise
@@ -119,7 +123,8 @@ def require_resources(study: Study, address: str | None) -> None:
         import torch
 
         gpus = torch.cuda.device_count()
-        _require(study, "gpus_per_trial", study.gpus_per_trial, gpus, "GPUs")
+        if gpus_of(study) > gpus:
+            _require(study, "gpus_per_trial", study.gpus_per_trial, gpus, "GPUs")
 
 
 def _require(study: Study, key: str, each: float, there: int, what: str) -> None:

@@ -101,6 +101,8 @@ def run_and_show(
         return INTERRUPTED
     if study.user_attrs.get("exhausted"):
         print(f"note: ended early: {study.user_attrs['exhausted']}", file=sys.stderr)
+    if said := study.user_attrs.get("trials_per_gpu", {}).get("said"):
+        print(f"note: {said}", file=sys.stderr)
     members = print_front(study, terminal)
     terminal.print(f"page: {(home / 'front.html').resolve()}", soft_wrap=True, markup=False)
     return 0 if members else NOTHING_FEASIBLE

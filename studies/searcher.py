@@ -25,6 +25,7 @@ from studies.order import AsTheyCome, InOrder, Order
 from studies.parking import Parking
 from studies.proposing import Proposal, Proposer
 from studies.scheduler import fidelity
+from studies.sharing import Sharing
 from studies.store import RETRY, Store, Verdict, undone
 from studies.study import Study
 from studies.verdicts import Live, verdict_of
@@ -56,13 +57,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.n_train, self.folder, self.rungs = n_train, folder, rungs
         self.live: dict[str, Live] = {}
         self.parking = Parking(store, rungs)
-        self.ended = False
-        self.exhausted, self.failing, self.failures = "", "", 0
+        self.exhausted, self.failing, self.failures, self.ended = "", "", 0, False
+        self.sharing = Sharing(study, store)
         self.waiting: deque[FrozenTrial] = deque()
         charged = [(t.number, t.user_attrs) for t in store.trials if "charged" in t.user_attrs]
-        self.charged = len(charged)
         seen = {key_of(facts["identity"], facts["recipe"]): number for number, facts in charged}
-        self.proposer = self._proposer(seen)
+        self.charged, self.proposer = len(charged), self._proposer(seen)
         self.order: Order = InOrder(study.concurrency - 1) if study.deterministic else AsTheyCome()
         self._take_up()
         self._enqueue_baselines()
@@ -131,7 +131,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if live is None:
             return self._end()
         self.live[trial_id] = live
-        return {"job": live.job}
+        return {"job": live.job, "gpus": self.sharing.share}
 
     def _end(self) -> str:
         """Nothing more is asked for: who waits has ended, and all is told as it ends."""

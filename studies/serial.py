@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from studies.ending import Ending
+from studies.errors import marked
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
@@ -26,7 +27,7 @@ class Raised(Exception):
     @property
     def reason(self) -> str:
         lines = str(self.__cause__).splitlines() or [""]
-        return f"{type(self.__cause__).__name__}: {lines[0]}"
+        return marked(self.__cause__, f"{type(self.__cause__).__name__}: {lines[0]}")
 
     @property
     def text(self) -> str:

@@ -62,6 +62,7 @@ class Study:
     concurrency: int
     cpus_per_trial: int
     gpus_per_trial: float
+    trials_per_gpu: int | str | None = None  # so many share a GPU; "auto": by their memory
     max_failures: int  # so many trials in a row that fail end the run
     watchdog: float  # × the median epoch without a report end a trial; 0: never
     limits: Mapping[str, float] = field(default_factory=dict)

@@ -94,6 +94,21 @@ class Faulty(Tabulated):
         return super().report()
 
 
+class Forgetful(Tabulated):
+    """Trial 1 runs out of memory where four share a GPU, trial 2 wherever it is."""
+
+    def train_epoch(self) -> None:
+        import ray
+        import torch
+
+        share = ray.get_runtime_context().get_assigned_resources()["GPU"]
+        if self.epoch == 3:
+            with (self.folder / "shares.txt").open("a") as lines:
+                lines.write(f"{share:g}\n")
+            if self.job.number == 2 or (self.job.number == 1 and share <= 0.25):
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
 class Impatient(Tabulated):
     """Its recipe ends every second trial after four epochs, of which it keeps the first."""
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import ray
+import torch
 from optuna.trial import TrialState
-from tabulated import Hanging, Silent, charged, study_of, trained_once
+from tabulated import Forgetful, Hanging, Silent, charged, study_of, trained_once
 
 from studies import watchdog
 from studies.run import run
@@ -63,3 +64,22 @@ def test_a_trial_that_hangs_is_ended_and_goes_on_from_its_checkpoint(
     hung = done.trials[1]
     assert hung.user_attrs["attempts"] == 2 and trained_once(tmp_path)
     assert watching.reasons == {"", "did not report for 2 s"}
+
+
+def test_who_runs_out_of_memory_is_tried_again_with_more_of_its_gpu(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # for Ray's books only
+    study = study_of(pruner="none", trials=5, gpus_per_trial=1, trials_per_gpu=4)
+    done = run(study, folder=tmp_path, observer=Silent(), begin=Forgetful)
+    shares = [(tmp_path / "trials" / str(n) / "shares.txt").read_text().split() for n in range(5)]
+    assert shares[0] == ["0.25"] and shares[1][0] == "0.25" and shares[2][-1] == "1"
+    assert len(shares[1]) == 2 and len(shares[2]) == 3
+    states = {t.number: t.state for t in charged(done)}
+    assert states.pop(2) == TrialState.FAIL and set(states.values()) == {TrialState.COMPLETE}
+    why = done.trials[2].user_attrs["why"]
+    assert why.startswith("out of memory: OutOfMemoryError: CUDA out of memory.")
+    noted = done.user_attrs["trials_per_gpu"]
+    assert noted["now"] == 1 and noted["said"] == "out of memory: from 2 to 1 trials per GPU"
+    assert len({t.user_attrs["identity"] for t in charged(done)}) == 5
+    assert trained_once(tmp_path)
