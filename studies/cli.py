@@ -72,6 +72,9 @@ def run(
         str | None,
         typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
     ] = None,
+    log: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Log to tensorboard, mlflow, wandb.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
@@ -91,6 +94,7 @@ def run(
             storage=storage,
             serial=serial,
             address=address,
+            log=log,
             quiet=quiet,
             command=sys.argv[1:],
         )

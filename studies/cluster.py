@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from ray import tune
 from studies.address import connect
 from studies.callback import StudyCallback
 from studies.ending import Ending
+from studies.logs import loggers
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
@@ -46,15 +47,17 @@ def train(
     size: int,
     address: str | None = None,
     measure: Callable[[Sharing], None] | None = None,
+    log: Sequence[str] = (),
 ) -> None:
     """Until nothing is left to train; `size` is what the images take, in bytes; `address` that of
-    a cluster; `measure` finds out how many trials share a GPU. Raises
-    KeyboardInterrupt when an end was asked for."""
+    a cluster; `measure` finds out how many trials share a GPU; `log`
+    names loggers. Raises KeyboardInterrupt when an end was asked for."""
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     study = searcher.setup
     with ray_session(study, size, address) as scratch, ending.listening():
         if measure is not None and searcher.sharing.to_measure:
             measure(searcher.sharing)
+        logs = loggers(log, study.name, searcher.folder / "logs")
         trainable = tune.with_parameters(TrialActor, begin=begin)
         tuner = tune.Tuner(
             tune.with_resources(trainable, lambda config: resources(study, config["gpus"])),
@@ -72,7 +75,7 @@ def train(
                 storage_path=scratch,
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                callbacks=[StudyCallback(searcher, observer, ending)],
+                callbacks=[StudyCallback(searcher, observer, ending), *logs],
                 verbose=0,
             ),
         )

@@ -52,5 +52,6 @@ def job_of(
         baseline="baseline" in facts,
         costs=tuple(float(facts[name]) for name in study.costs),
         max_seconds=None if minutes is None else 60 * minutes,
+        checkpoints=f"{study.checkpoints}/{study.name}/{number}" if study.checkpoints else "",
         below=below,
     )

@@ -54,6 +54,7 @@ STUDY_KEYS = (
     "name",
     "dataset",
     "data_dir",
+    "checkpoints",
     "image_size",
     "channels",
     "train_subset",
@@ -100,6 +101,9 @@ def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, 
     for key in ("dataset", "data_dir"):
         if key in values and (not isinstance(values[key], str) or not values[key]):
             raise ValueError(f"{where} {key} must be a text, got {values[key]!r}")
+    if "checkpoints" in values and not re.match(r"[a-z0-9]+://.", str(values["checkpoints"])):
+        rule = "must be a URI such as s3://bucket/prefix or file:///path"
+        raise ValueError(f"{where} checkpoints {rule}, got {shown(values['checkpoints'])}")
     for key in COUNTS:
         if key in values:
             _at_least(where, key, values[key], 1, (int,))

@@ -20,6 +20,7 @@ from studies.ending import Ending
 from studies.freeze import freeze
 from studies.halving import rungs_of
 from studies.limits import Networks, require_feasible
+from studies.logs import names_of
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
@@ -27,6 +28,7 @@ from studies.sharing import gpus_of
 from studies.store import Store, open_store
 from studies.study import Study
 from studies.suggest import space_hash
+from trainers.checkpoints import Checkpoints
 from trainers.data import Data, Images
 from trainers.probe import step_memory
 from trainers.training import Begin, Training
@@ -40,6 +42,7 @@ def run(
     observer: Observer,
     in_process: bool = False,
     address: str | None = None,
+    log: str | None = None,
     begin: Begin | None = None,
 ) -> optuna.Study:
     """Train until the study has its trials. `folder` is the study's own (`runs/digits`).
@@ -47,14 +50,19 @@ def run(
     Raises ValueError for bad input, limits.Infeasible where nothing may be trained, and
     KeyboardInterrupt after Ctrl-C; whatever ends it, calling it again continues. `in_process`
     trains here, one trial at a time, without Ray; else `address` (or RAY_ADDRESS) is that of a Ray
-    cluster, `auto` or HOST:PORT.
+    cluster, `auto` or HOST:PORT. `log`: some of `tensorboard,mlflow,wandb`.
     `begin` stands in for training: the reports of its steps need `epoch` and `val_error`, and may
     have `last` (training is over) and `kept_error` (the error of the weights that it keeps).
     """
     if in_process and address:
         raise ValueError("--serial trains in this process, --address on a cluster: give one")
+    if in_process and log:
+        raise ValueError("--log needs Ray, --serial does without: give one of them")
+    log_to = names_of(log) if log else []
     address = None if in_process else cluster_address(address)
     require_resources(study, address)
+    if study.checkpoints:
+        Checkpoints.at(study.checkpoints)
     data = load_data(study)
     networks = Networks(study, data.num_classes, data.shape)
     require_feasible(networks)
@@ -70,7 +78,7 @@ def run(
             observer.started(store)
             try:
                 if not searcher.finished:
-                    _train(searcher, observer, data, in_process, address, begin)
+                    _train(searcher, observer, data, in_process, address, log_to, begin)
                 if searcher.failing:
                     raise ValueError(
                         f"study {study.name} stopped, {searcher.failing}: mend it and run the same "
@@ -90,6 +98,7 @@ def _train(
     data: Data,
     in_process: bool,
     address: str | None,
+    log: list[str],
     begin: Begin | None,
 ) -> None:
     measure = None
@@ -105,7 +114,7 @@ def _train(
         else:
             images = (part for part in (data.train, data.validation))
             size = sum(i.images.nbytes + i.labels.nbytes for i in images)
-            cluster.train(*parts, size=size, address=address, measure=measure)
+            cluster.train(*parts, size=size, address=address, measure=measure, log=log)
     except KeyboardInterrupt:
         if not ending.over:
             raise

@@ -51,9 +51,11 @@ def run_study(
     storage: str | None = None,
     serial: bool = False,
     address: str | None = None,
+    log: str | None = None,
 ) -> optuna.Study:
     """Run a study or continue it, silently, its files under `folder/<name>`; `serial`: in this
-    process, one trial after the other, without Ray; `address`: that of a Ray cluster.
+    process, one trial after the other, without Ray; `address`: that of a Ray cluster;
+    `log`: `tensorboard,mlflow,wandb` or some of them.
 
     Raises ValueError for bad input, Infeasible where no network is within the limits, and
     KeyboardInterrupt after Ctrl-C; calling it again continues.
@@ -66,6 +68,7 @@ def run_study(
         observer=Report(home),
         in_process=serial,
         address=address,
+        log=log,
     )
 
 
@@ -76,6 +79,7 @@ def run_and_show(
     storage: str | None,
     serial: bool,
     address: str | None,
+    log: str | None,
     quiet: bool,
     command: Sequence[str],
 ) -> int:
@@ -91,6 +95,7 @@ def run_and_show(
             observer=observer,
             in_process=serial,
             address=address,
+            log=log,
         )
     except Infeasible as reason:
         print(f"error: {reason}", file=sys.stderr)

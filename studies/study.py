@@ -41,6 +41,7 @@ class Study:
     name: str
     dataset: str
     data_dir: str | None = None
+    checkpoints: str | None = None  # a URI instead of the folders of the trials
     image_size: int | None = None
     channels: int | None = None
     train_subset: int | None = None

@@ -7,15 +7,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import ray
 import torch
 from optuna.trial import TrialState
-from tabulated import Forgetful, Hanging, Silent, charged, study_of, trained_once
+from tabulated import Forgetful, Hanging, Silent, Tabulated, charged, study_of, trained_once
+from tensorboardX.proto.event_pb2 import Event
 
 from studies import watchdog
+from studies.logs import names_of
 from studies.run import run
 from studies.store import Store
 
@@ -83,3 +86,37 @@ def test_who_runs_out_of_memory_is_tried_again_with_more_of_its_gpu(
     assert noted["now"] == 1 and noted["said"] == "out of memory: from 2 to 1 trials per GPU"
     assert len({t.user_attrs["identity"] for t in charged(done)}) == 5
     assert trained_once(tmp_path)
+
+
+def test_curves_are_logged_for_tensorboard_by_epoch(cluster: None, tmp_path: Path) -> None:
+    study = study_of(pruner="none", trials=2)
+    done = run(study, folder=tmp_path, observer=Silent(), begin=Tabulated, log="tensorboard")
+    for trial in done.trials:
+        (file,) = (tmp_path / "logs" / "tensorboard" / str(trial.number)).glob("events.*")
+        assert points(file, "ray/tune/val_error") == pytest.approx(trial.intermediate_values)
+
+
+def points(file: Path, tag: str) -> dict[int, float]:
+    """The scalars of a TensorBoard file: its records are a length, two checksums and an event."""
+    content, at = file.read_bytes(), 0
+    found: dict[int, float] = {}
+    while at < len(content):
+        size = int.from_bytes(content[at : at + 8], "little")
+        event = Event.FromString(content[at + 12 : at + 12 + size])
+        for scalar in event.summary.value:
+            if scalar.tag == tag:
+                found[event.step] = scalar.simple_value
+        at += size + 16
+    return found
+
+
+def test_a_logger_that_is_none_or_not_installed_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--log tensorbord is not a logger \(nearest"):
+        names_of("tensorbord")
+    absent = [name for name in ("mlflow", "wandb") if find_spec(name) is None]
+    for name in absent:
+        with pytest.raises(ValueError, match=f"--log {name} needs a library: pip install {name}"):
+            run(study_of(), folder=tmp_path, observer=Silent(), log=f"tensorboard,{name}")
+    with pytest.raises(ValueError, match="--log needs Ray"):
+        run(study_of(), folder=tmp_path, observer=Silent(), log="tensorboard", in_process=True)
+    assert names_of("tensorboard") == ["tensorboard"] and not any(tmp_path.iterdir())

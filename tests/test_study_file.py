@@ -110,6 +110,7 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
         ("trials_per_gpu=4", "trials_per_gpu divides one GPU: set gpus_per_trial = 1, got 0"),
         ("trials_per_gpu=0", '[study] trials_per_gpu must be "auto" or an integer from 1, got 0'),
         ("trials_per_gpu=all", 'trials_per_gpu must be "auto" or an integer from 1, got "all"'),
+        ("checkpoints=/tmp/x", "checkpoints must be a URI such as s3://bucket/prefix or file:///"),
         ("watchdog=-1", "[study] watchdog must be at least 0, got -1"),
         ("watchdog=soon", '[study] watchdog must be a number, got "soon"'),
         ("sampler=tpee", "sampler tpee is not a sampler (nearest: tpe)"),

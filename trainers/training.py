@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from searchspace.arch import Arch
 from searchspace.domains import Scalar
 from searchspace.walk import decode
+from trainers.checkpoints import Checkpoints
 from trainers.data import Data
 from trainers.memory import give_back, keep_freed
 from trainers.recipe import Recipe
@@ -45,6 +46,7 @@ class Job:
     baseline: bool = False
     costs: tuple[float, ...] = ()  # its other objectives, for its place at a rung
     max_seconds: float | None = None
+    checkpoints: str = ""  # a path or a URI of their own; else they are in `folder`
     below: int | None = None  # judged beside trials of lower numbers only; None for all
 
 
@@ -75,7 +77,8 @@ class Training:
         recipe = decode(Recipe, job.recipe)
         self.job = job
         self.fit: Fit | None = fit(model, data, recipe, seed=job.seed, device=job.device)
-        self.curve = load(Path(job.folder), self.fit)
+        self.checkpoints = Checkpoints.at(job.checkpoints or job.folder)
+        self.curve = load(self.checkpoints, self.fit)
         self.again = self.curve[-1] if self.curve else None
         self.seconds = self.again["seconds"] if self.again else 0.0
 
@@ -87,12 +90,11 @@ class Training:
         epoch = next(self.fit)
         self.seconds += epoch.seconds
         result = {**asdict(epoch), "seconds": self.seconds}
-        folder = Path(self.job.folder)
         if not epoch.diverged:
-            result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
-            save(folder, self.fit, [*self.curve, result])
+            result["checkpoint"] = self.checkpoints.name(epoch.epoch)
+            save(self.checkpoints, self.fit, [*self.curve, result])
         self.curve.append(result)
-        write_curve(folder, self.curve)
+        write_curve(Path(self.job.folder), self.curve)
         return result
 
     def close(self) -> None:
@@ -106,26 +108,15 @@ class Training:
         give_back()
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """Newest first."""
-    return sorted(folder.glob("checkpoint-*.pt"), reverse=True)
-
-
-def checkpoint_path(folder: Path, epoch: int) -> Path:
-    return folder / f"checkpoint-{epoch:05d}.pt"
-
-
-def save(folder: Path, fit: "Fit", curve: list[Record]) -> None:
-    """Atomic: a checkpoint is whole or not there. `curve` has the records up to its epoch."""
+def save(checkpoints: Checkpoints, fit: "Fit", curve: list[Record]) -> None:
+    """`curve` has the records up to the epoch of the checkpoint."""
     import torch
 
-    folder.mkdir(parents=True, exist_ok=True)
-    path = checkpoint_path(folder, curve[-1]["epoch"])
-    part = path.with_suffix(f".{os.getpid()}.part")
-    torch.save({"fit": fit.state_dict(), "curve": curve}, part)
-    part.replace(path)
-    for old in checkpoints(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+    content = io.BytesIO()
+    torch.save({"fit": fit.state_dict(), "curve": curve}, content)
+    checkpoints.save(curve[-1]["epoch"], content.getvalue())
+    for old in checkpoints.list()[KEPT:]:
+        checkpoints.delete(old)
 
 
 def write_curve(folder: Path, curve: list[Record]) -> None:
@@ -141,13 +132,13 @@ def write_curve(folder: Path, curve: list[Record]) -> None:
     part.replace(folder / "curve.csv")
 
 
-def load(folder: Path, fit: "Fit") -> list[Record]:
+def load(checkpoints: Checkpoints, fit: "Fit") -> list[Record]:
     """Continue from the newest whole checkpoint; the records up to its epoch, none without one."""
     import torch
 
-    for path in checkpoints(folder):
+    for epoch in checkpoints.list():
         try:
-            state = torch.load(path, weights_only=True)
+            state = torch.load(io.BytesIO(checkpoints.load(epoch)), weights_only=True)
         except TORN:  # or taken away: the one before it
             continue
         fit.load_state_dict(state["fit"])
