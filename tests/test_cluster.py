@@ -14,12 +14,22 @@ import pytest
 import ray
 import torch
 from optuna.trial import TrialState
-from tabulated import Forgetful, Hanging, Silent, Tabulated, charged, study_of, trained_once
+from tabulated import (
+    Hanging,
+    Silent,
+    Starved,
+    Tabulated,
+    Unshared,
+    charged,
+    study_of,
+    trained_once,
+)
 from tensorboardX.proto.event_pb2 import Event
 
 from studies import watchdog
 from studies.logs import names_of
 from studies.run import run
+from studies.show import status_lines
 from studies.store import Store
 
 HERE = Path(__file__).parent
@@ -73,19 +83,26 @@ def test_who_runs_out_of_memory_is_tried_again_with_more_of_its_gpu(
     cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # for Ray's books only
-    study = study_of(pruner="none", trials=5, gpus_per_trial=1, trials_per_gpu=4)
-    done = run(study, folder=tmp_path, observer=Silent(), begin=Forgetful)
-    shares = [(tmp_path / "trials" / str(n) / "shares.txt").read_text().split() for n in range(5)]
-    assert shares[0] == ["0.25"] and shares[1][0] == "0.25" and shares[2][-1] == "1"
-    assert len(shares[1]) == 2 and len(shares[2]) == 3
-    states = {t.number: t.state for t in charged(done)}
-    assert states.pop(2) == TrialState.FAIL and set(states.values()) == {TrialState.COMPLETE}
-    why = done.trials[2].user_attrs["why"]
-    assert why.startswith("out of memory: OutOfMemoryError: CUDA out of memory.")
+    study = study_of(pruner="none", trials=3, gpus_per_trial=1, trials_per_gpu=4)
+    done = run(study, folder=tmp_path, observer=Silent(), begin=Starved)
+    shares = (tmp_path / "trials" / "1" / "shares.txt").read_text().split()
+    assert shares == ["0.25", "0.5", "1"]
+    assert [t.state for t in charged(done)] == [TrialState.COMPLETE] * 3
+    assert done.trials[1].user_attrs["attempts"] == 3 and trained_once(tmp_path)
     noted = done.user_attrs["trials_per_gpu"]
     assert noted["now"] == 1 and noted["said"] == "out of memory: from 2 to 1 trials per GPU"
-    assert len({t.user_attrs["identity"] for t in charged(done)}) == 5
-    assert trained_once(tmp_path)
+    assert "GPU       1 trials at a time (out of memory: from 2 to 1" in "\n".join(
+        status_lines(done)
+    )
+
+
+def test_a_trial_that_never_has_enough_memory_fails_with_that_reason(tmp_path: Path) -> None:
+    study = study_of(pruner="none", trials=6, concurrency=1)
+    done = run(study, folder=tmp_path, observer=Silent(), in_process=True, begin=Unshared)
+    failed = done.trials[1]
+    assert failed.state == TrialState.FAIL and failed.user_attrs["attempts"] == 3
+    assert failed.user_attrs["why"].startswith("out of memory: OutOfMemoryError: CUDA out of mem")
+    assert len({t.user_attrs["identity"] for t in charged(done)}) == len(charged(done)) == 6
 
 
 def test_curves_are_logged_for_tensorboard_by_epoch(cluster: None, tmp_path: Path) -> None:
