@@ -1,18 +1,21 @@
 """What happens beside the trials while Ray Tune runs: signs of life, errors, an early end."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ray import cloudpickle
+import ray
 from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from studies.ending import Ending
+from studies.errors import marked, raised_by
 from studies.observer import Observer
 from studies.searcher import StudySearcher
-from trainers.checkpoint import CannotSave
+from studies.watchdog import Watchdog
+from trainers.checkpoints import CannotSave
 
 LOOK_SECONDS = 1.0
 
@@ -21,15 +24,54 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def __init__(self, searcher: StudySearcher, observer: Observer, ending: Ending) -> None:
         self.searcher, self.observer, self.ending = searcher, observer, ending
         self.looked = 0.0
+        self.watchdog = Watchdog(searcher.setup.watchdog)
+        self.silenced: dict[str, str] = {}  # why it was killed
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Many times a second, between two events, when nothing is half-done."""
         if self.ending.due:
             raise KeyboardInterrupt
         self.searcher.store.beat()
+        self._kill_silent(trials)
         if time.monotonic() - self.looked > LOOK_SECONDS:
             self.looked = time.monotonic()
             self.observer.changed(self.searcher.store)
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Its actor is there, set up for it."""
+        self.silenced.pop(trial.trial_id, None)
+        live = self.searcher.live[trial.trial_id]
+        done = self.searcher.store.trials[live.trial.number].last_step or 0
+        self.watchdog.started(trial.trial_id, done, time.monotonic())
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: Mapping[str, Any],
+        **info: Any,
+    ) -> None:
+        self.watchdog.reported(trial.trial_id, int(result["epoch"]), time.monotonic())
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        self.watchdog.ended(trial.trial_id)
+
+    def _kill_silent(self, trials: list[Trial]) -> None:
+        """To Ray a death of the worker like any other, so it is tried again."""
+        for trial_id, seconds in self.watchdog.look(time.monotonic()):
+            actor = next(t for t in trials if t.trial_id == trial_id).temporary_state.ray_actor
+            if actor is not None:
+                self.silenced[trial_id] = f"did not report for {seconds:.0f} s"
+                ray.kill(actor)
+
+    def _why(self, trial: Trial) -> str:
+        self.watchdog.ended(trial.trial_id)
+        return self.silenced.pop(trial.trial_id, None) or _reason(trial)
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -37,39 +79,34 @@ class StudyCallback(Callback):  # type: ignore[misc]
         """An error or a death that is tried again."""
         live = self.searcher.live[trial.trial_id]
         attempts = 1 + int(trial.num_failures)
-        self.searcher.store.note(live.trial, attempts=attempts, why=_reason(trial))
+        self.searcher.store.note(live.trial, attempts=attempts, why=self._why(trial))
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """An error once too often; or the first one of a trial that was about to begin, which Ray
         does not try again: it only recovers who trains, and of one death it may hear twice."""
-        error = _error(trial)
+        error = raised_by(trial)
         if isinstance(error, RayTaskError) and isinstance(error.cause, CannotSave):
             raise error.cause
         folder = Path(self.searcher.live[trial.trial_id].job.folder)
         (folder / "error.txt").write_text(_text(trial))
-        if not (trial.should_recover() and self.searcher.again(trial.trial_id, _reason(trial))):
-            self.searcher.failed(trial.trial_id, _reason(trial))
+        why = self._why(trial)
+        if not (trial.should_recover() and self.searcher.again(trial.trial_id, why)):
+            self.searcher.failed(trial.trial_id, why)
 
 
 def _reason(trial: Trial) -> str:
     """One line: the cause, not the wrapping that Ray puts around it."""
-    error = _error(trial)
+    error = raised_by(trial)
     if error is None:
         return "error without a message"
     if isinstance(error, RayTaskError):
         error = error.cause
     lines = [line for line in str(error).splitlines() if line.strip()] or [""]
     if isinstance(error, RayActorError) and "creation task" in lines[0]:
-        return lines[-1].strip()  # raised in `setup`: the last line of a traceback
-    return f"{type(error).__name__}: {lines[0].strip()}"
-
-
-def _error(trial: Trial) -> Any:
-    """`Trial.get_pickled_error` looks in the storage, where the file comes later."""
-    path = Path(trial.pickled_error_file or "")
-    return cloudpickle.loads(path.read_bytes()) if path.is_file() else None
+        return marked(error, lines[-1].strip())  # raised in `setup`: the last line of a traceback
+    return marked(error, f"{type(error).__name__}: {lines[0].strip()}")
 
 
 def _text(trial: Trial) -> str:

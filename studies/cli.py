@@ -75,6 +75,13 @@ def run(
     serial: Annotated[
         bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
     ] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
+    ] = None,
+    log: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Log to tensorboard, mlflow, wandb.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
@@ -93,6 +100,8 @@ def run(
             folder=folder,
             storage=storage,
             serial=serial,
+            address=address,
+            log=log,
             quiet=quiet,
             command=sys.argv[1:],
             imports=imports or [],

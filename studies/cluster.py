@@ -1,27 +1,28 @@
 """The executor on Ray Tune, on this machine or on a cluster. Its part is disposable."""
 
 import logging
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import ray
 from ray import tune
 
+from studies.address import connect
 from studies.callback import StudyCallback
 from studies.ending import Ending
+from studies.logs import loggers
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
+from studies.sharing import MAX_FAILURES, Sharing, gpus_of, resources
 from studies.study import Study
 from trainers.trainable import TrialActor
 from trainers.training import Begin
 
-MAX_FAILURES = 2  # of a trial, each from its last checkpoint; then it has failed
 MIB = 2**20
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # a third of the driver's time
@@ -44,14 +45,22 @@ def train(
     begin: Begin,
     *,
     size: int,
+    address: str | None = None,
+    measure: Callable[[Sharing], None] | None = None,
+    log: Sequence[str] = (),
 ) -> None:
-    """Until nothing is left to train; `size` is what the images take, in bytes. Raises
-    KeyboardInterrupt when an end was asked for."""
+    """Until nothing is left to train; `size` is what the images take, in bytes; `address` that of
+    a cluster; `measure` finds out how many trials share a GPU; `log`
+    names loggers. Raises KeyboardInterrupt when an end was asked for."""
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     study = searcher.setup
-    with ray_session(study, size) as scratch, ending.listening():
+    with ray_session(study, size, address) as scratch, ending.listening():
+        if measure is not None and searcher.sharing.to_measure:
+            measure(searcher.sharing)
+        beside = [StudyCallback(searcher, observer, ending)]
+        beside += loggers(log, study.name, searcher.folder / "logs")
         while True:
-            _tuner(searcher, scheduler, observer, ending, begin, scratch).fit()
+            _tuner(searcher, scheduler, beside, begin, scratch).fit()
             if searcher.failing or not searcher.waiting:  # who was lost at the very end
                 break
 
@@ -59,15 +68,13 @@ def train(
 def _tuner(
     searcher: StudySearcher,
     scheduler: StudyScheduler,
-    observer: Observer,
-    ending: Ending,
+    callbacks: list[tune.Callback],
     begin: Begin,
     scratch: str,
 ) -> tune.Tuner:
-    study = searcher.setup
-    resources = {"cpu": study.cpus_per_trial, "gpu": study.gpus_per_trial}
+    study, trainable = searcher.setup, tune.with_parameters(TrialActor, begin=begin)
     return tune.Tuner(
-        tune.with_resources(tune.with_parameters(TrialActor, begin=begin), resources),
+        tune.with_resources(trainable, lambda config: resources(study, config["gpus"])),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -82,7 +89,7 @@ def _tuner(
             storage_path=scratch,
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[StudyCallback(searcher, observer, ending)],
+            callbacks=callbacks,
             verbose=0,
         ),
     )
@@ -93,17 +100,18 @@ def _name(trial: Any) -> str:
 
 
 @contextmanager
-def ray_session(study: Study, size: int) -> Iterator[str]:
-    """Ray for one study, and a scratch folder that goes with it. A Ray that runs is used."""
+def ray_session(study: Study, size: int, address: str | None = None) -> Iterator[str]:
+    """Ray for one study, and a scratch folder that goes with it. A Ray that this process has
+    joined is used, then the cluster at `address`."""
     scratch = tempfile.mkdtemp(prefix="ss-")  # short: Ray's socket paths end at 107 bytes
     mine = not ray.is_initialized()
     try:
-        if mine and "RAY_ADDRESS" in os.environ:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        if mine and address is not None:
+            connect(address)
         elif mine:
             ray.init(
                 num_cpus=study.concurrency * study.cpus_per_trial,
-                num_gpus=math.ceil(study.concurrency * study.gpus_per_trial),
+                num_gpus=gpus_of(study),
                 object_store_memory=max(128 * MIB, 2 * size),
                 include_dashboard=False,
                 log_to_driver=False,

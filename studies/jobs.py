@@ -44,6 +44,13 @@ def more_seeds(study: Study, identity: str) -> tuple[int, ...]:
     return tuple(derived_seed(study.seed, identity, number) for number in further)
 
 
+def checkpoint_home(study: Study, folder: Path) -> str:
+    """A folder or URI with a folder for each trial, which has its checkpoints."""
+    if study.checkpoints:
+        return f"{study.checkpoints}/{study.name}"
+    return str((folder / "trials").resolve())
+
+
 def job_of(
     study: Study,
     folder: Path,
@@ -71,5 +78,6 @@ def job_of(
         baseline="baseline" in facts,
         costs=tuple(float(facts[name]) for name in study.costs),
         max_seconds=None if minutes is None else 60 * minutes,
+        checkpoints=f"{checkpoint_home(study, folder)}/{number}",
         below=below,
     )

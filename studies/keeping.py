@@ -6,22 +6,24 @@ in training, waits at a rung or is not told yet is not touched, nor is anything 
 of the study's trials.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
+from pyarrow.fs import LocalFileSystem
 
 from studies.front import Point, non_dominated
+from studies.jobs import checkpoint_home
 from studies.study import Study
 from studies.trials import is_full
-from trainers.checkpoint import checkpoints, is_whole
+from trainers.checkpoints import Checkpoints, folders
 
 
 class Keeping:
     """By the driver, when a trial was told; at its start for all that were told before."""
 
-    def __init__(self, folder: Path) -> None:
-        self.home = folder / "trials"
+    def __init__(self, home: str) -> None:
+        """`home`, a folder or a URI, has a folder for each trial."""
+        self.home = home
         self.front: dict[int, Point] = {}  # by number
 
     @classmethod
@@ -29,7 +31,7 @@ class Keeping:
         """None where all checkpoints stay; else what a dead driver left is cleared away."""
         if study.keep == "all":
             return None
-        keeping = cls(folder)
+        keeping = cls(checkpoint_home(study, folder))
         keeping.took_up(trials)
         return keeping
 
@@ -57,23 +59,23 @@ class Keeping:
 
     def _with_files(self) -> set[int]:
         """Numbers of the trials that have checkpoints, found by one walk and not one a trial."""
-        found = (path.relative_to(self.home).parts[0] for path in self.home.rglob("checkpoint-*"))
+        found = (folder.partition("/")[0] for folder in folders(self.home))
         return {int(name) for name in found if name.isdecimal()}
 
     def _clear(self, number: int) -> None:
-        for folder in self._folders(number):
-            kept = None
-            if number in self.front:
-                kept = next(filter(is_whole, checkpoints(folder)), None)
-                if kept is None:  # better than nothing
-                    continue
-            for path in folder.glob("checkpoint-*"):  # also what a dead worker had begun to write
-                if path != kept:
-                    path.unlink(missing_ok=True)
+        """Of a trial and of its seeds."""
+        own = f"{self.home}/{number}"
+        for folder in folders(own):
+            place = Checkpoints.at(f"{own}/{folder}".rstrip("/"))
+            kept = place.newest_whole() if number in self.front else None
+            if number in self.front and kept is None:  # better than nothing
+                continue
+            if self._is_inside(place):
+                place.clear(kept)
 
-    def _folders(self, number: int) -> Iterator[Path]:
-        """Of a trial and of its seeds; none that a link leads to elsewhere."""
-        own = self.home / str(number)
-        for folder in (own, *own.glob("seed-*")):
-            if folder.resolve().is_relative_to(self.home.resolve()):
-                yield folder
+    def _is_inside(self, place: Checkpoints) -> bool:
+        """Not where a link leads elsewhere."""
+        if not isinstance(place.filesystem, LocalFileSystem):
+            return True
+        home = Path(Checkpoints.at(self.home).folder)
+        return Path(place.folder).resolve().is_relative_to(home.resolve())

@@ -25,9 +25,11 @@ MAY_CHANGE = (
     "max_hours",
     "max_trial_minutes",
     "max_failures",
+    "watchdog",
     "concurrency",
     "cpus_per_trial",
     "gpus_per_trial",
+    "trials_per_gpu",
     "data_dir",
     "keep",
 )
@@ -50,11 +52,13 @@ STUDY_DEFAULTS: dict[str, Any] = {
     "gpus_per_trial": 0,
     "max_failures": 5,
     "keep": "front",
+    "watchdog": 10,
 }
 STUDY_KEYS = (
     "name",
     "dataset",
     "data_dir",
+    "checkpoints",
     "image_size",
     "channels",
     "train_subset",
@@ -62,6 +66,7 @@ STUDY_KEYS = (
     "epoch_budget",
     "max_hours",
     "max_trial_minutes",
+    "trials_per_gpu",
     *STUDY_DEFAULTS,
 )
 COUNTS = (
@@ -101,11 +106,17 @@ def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, 
     for key in ("dataset", "data_dir"):
         if key in values and (not isinstance(values[key], str) or not values[key]):
             raise ValueError(f"{where} {key} must be a text, got {values[key]!r}")
+    if "checkpoints" in values and not re.match(r"[a-z0-9]+://.", str(values["checkpoints"])):
+        rule = "must be a URI such as s3://bucket/prefix or file:///path"
+        raise ValueError(f"{where} checkpoints {rule}, got {shown(values['checkpoints'])}")
     for key in COUNTS:
         if key in values:
             _at_least(where, key, values[key], 1, (int,))
     _at_least(where, "seed", values["seed"], 0, (int,))
+    _at_least(where, "watchdog", values["watchdog"], 0)
     _at_least(where, "gpus_per_trial", values["gpus_per_trial"], 0, (int, float))
+    if "trials_per_gpu" in values:
+        _sharing(where, values["trials_per_gpu"], values["gpus_per_trial"])
     if values.get("channels", 3) not in (1, 3) or isinstance(values.get("channels"), bool):
         raise ValueError(f"{where} channels must be 1 | 3, got {values['channels']}")
     for key in ("max_hours", "max_trial_minutes"):
@@ -134,6 +145,16 @@ def _engine(where: str, values: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{where} halving promote is decided by who comes when, which deterministic forbids: "
             'take halving = "stop"'
+        )
+
+
+def _sharing(where: str, number: object, gpus: float) -> None:
+    if number != "auto" and (type(number) is not int or number < 1):
+        rule = f'trials_per_gpu must be "auto" or an integer from 1, got {shown(number)}'
+        raise ValueError(f"{where} {rule}")
+    if gpus != 1:
+        raise ValueError(
+            f"{where} trials_per_gpu divides one GPU: set gpus_per_trial = 1, got {gpus:g}"
         )
 
 

@@ -13,7 +13,8 @@ from optuna.exceptions import StorageInternalError
 from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
-from studies import cluster, extending, serial
+from studies import cluster, extending, probing, serial
+from studies.address import cluster_address
 from studies.check import load_data
 from studies.ending import Ending
 from studies.find import sqlite_url
@@ -21,13 +22,17 @@ from studies.freeze import freeze
 from studies.halving import rungs_of
 from studies.importing import Source, import_studies
 from studies.limits import Networks, require_feasible
+from studies.logs import names_of
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
+from studies.sharing import gpus_of
 from studies.store import Store, open_store
 from studies.study import Study
 from studies.suggest import space_hash
+from trainers.checkpoints import Checkpoints
 from trainers.data import Data, Images
+from trainers.probe import step_memory
 from trainers.repeats import Repeats
 from trainers.training import Begin, Training
 
@@ -39,6 +44,8 @@ def run(
     folder: Path,
     observer: Observer,
     in_process: bool = False,
+    address: str | None = None,
+    log: str | None = None,
     begin: Begin | None = None,
     imports: Sequence[Source] = (),
     extend: bool = False,
@@ -48,11 +55,20 @@ def run(
 
     Raises ValueError for bad input, limits.Infeasible where nothing may be trained, and
     KeyboardInterrupt after Ctrl-C; whatever ends it, calling it again continues. `in_process`
-    trains here, one trial at a time, without Ray.
+    trains here, one trial at a time, without Ray; else `address` (or RAY_ADDRESS) is that of a Ray
+    cluster, `auto` or HOST:PORT. `log`: some of `tensorboard,mlflow,wandb`.
     `begin` stands in for training: the reports of its steps need `epoch` and `val_error`, and may
     have `last` (training is over) and `kept_error` (the error of the weights that it keeps).
     """
-    require_resources(study)
+    if in_process and address:
+        raise ValueError("--serial trains in this process, --address on a cluster: give one")
+    if in_process and log:
+        raise ValueError("--log needs Ray, --serial does without: give one of them")
+    log_to = names_of(log) if log else []
+    address = None if in_process else cluster_address(address)
+    require_resources(study, address)
+    if study.checkpoints:
+        Checkpoints.at(study.checkpoints)
     data = load_data(study)
     networks = Networks(study, data.num_classes, data.shape)
     require_feasible(networks)
@@ -71,7 +87,7 @@ def run(
             observer.started(store)
             try:
                 if not searcher.finished:
-                    _train(searcher, observer, data, in_process, begin)
+                    _train(searcher, observer, data, in_process, address, log_to, begin)
                 if searcher.failing:
                     raise ValueError(
                         f"study {study.name} stopped, {searcher.failing}: mend it and run the same "
@@ -86,31 +102,40 @@ def run(
 
 
 def _train(
-    searcher: StudySearcher, observer: Observer, data: Data, in_process: bool, begin: Begin | None
+    searcher: StudySearcher,
+    observer: Observer,
+    data: Data,
+    in_process: bool,
+    address: str | None,
+    log: list[str],
+    begin: Begin | None,
 ) -> None:
+    measure = None
     if begin is None:
+        measure = partial(probing.measure, networks=searcher.networks, data=data, probe=step_memory)
         nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
         begin = partial(Training, data=replace(data, test=nothing))
     if searcher.setup.seeds_per_trial > 1:
         begin = partial(Repeats, begin=begin)
     ending = Ending(searcher.setup.max_hours)
-    parts = (searcher, StudyScheduler(searcher.rungs), observer, ending, begin)
+    parts = (searcher, StudyScheduler(searcher.rungs, searcher.sharing), observer, ending, begin)
     try:
         if in_process:
             serial.train(*parts)
         else:
             images = (part for part in (data.train, data.validation))
-            cluster.train(*parts, size=sum(i.images.nbytes + i.labels.nbytes for i in images))
+            size = sum(i.images.nbytes + i.labels.nbytes for i in images)
+            cluster.train(*parts, size=size, address=address, measure=measure, log=log)
     except KeyboardInterrupt:
         if not ending.over:
             raise
         searcher.exhausted = f"its {searcher.setup.max_hours:g} hours are over"
 
 
-def require_resources(study: Study) -> None:
+def require_resources(study: Study, address: str | None) -> None:
     """Raise ValueError where the trials at one time need more than this machine has. A cluster
-    (RAY_ADDRESS) may grow; there Ray waits."""
-    if "RAY_ADDRESS" in os.environ:
+    may grow; there Ray waits."""
+    if address is not None:
         return
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     _require(study, "cpus_per_trial", study.cpus_per_trial, cpus, "CPU cores")
@@ -118,7 +143,8 @@ def require_resources(study: Study) -> None:
         import torch
 
         gpus = torch.cuda.device_count()
-        _require(study, "gpus_per_trial", study.gpus_per_trial, gpus, "GPUs")
+        if gpus_of(study) > gpus:
+            _require(study, "gpus_per_trial", study.gpus_per_trial, gpus, "GPUs")
 
 
 def _require(study: Study, key: str, each: float, there: int, what: str) -> None:

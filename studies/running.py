@@ -50,11 +50,14 @@ def run_study(
     folder: Path = RUNS,
     storage: str | None = None,
     serial: bool = False,
+    address: str | None = None,
+    log: str | None = None,
     imports: Sequence[str] = (),
     extend: bool = False,
 ) -> optuna.Study:
     """Run a study or continue it, silently, its files under `folder/<name>`; `serial`: in this
-    process, one trial after the other, without Ray. `imports` and `extend` are `--import` and
+    process, one trial after the other, without Ray; `address`: that of a Ray cluster; `log`:
+    `tensorboard,mlflow,wandb` or some of them. `imports` and `extend` are `--import` and
     `--extend`; `study.user_attrs` says what became of them (`imports`, `extended`).
 
     Raises ValueError for bad input, Infeasible where no network is within the limits, and
@@ -67,6 +70,8 @@ def run_study(
         folder=home,
         observer=Report(home),
         in_process=serial,
+        address=address,
+        log=log,
         imports=[source_of(name, folder=folder, storage=storage) for name in imports],
         extend=extend,
     )
@@ -78,6 +83,8 @@ def run_and_show(
     folder: Path,
     storage: str | None,
     serial: bool,
+    address: str | None,
+    log: str | None,
     quiet: bool,
     command: Sequence[str],
     imports: Sequence[str] = (),
@@ -94,6 +101,8 @@ def run_and_show(
             folder=home,
             observer=observer,
             in_process=serial,
+            address=address,
+            log=log,
             imports=[source_of(name, folder=folder, storage=storage) for name in imports],
             extend=extend,
         )
@@ -106,6 +115,8 @@ def run_and_show(
         return INTERRUPTED
     if study.user_attrs.get("exhausted"):
         print(f"note: ended early: {study.user_attrs['exhausted']}", file=sys.stderr)
+    if said := study.user_attrs.get("trials_per_gpu", {}).get("said"):
+        print(f"note: {said}", file=sys.stderr)
     members = print_front(study, terminal)
     terminal.print(f"page: {(home / 'front.html').resolve()}", soft_wrap=True, markup=False)
     return 0 if members else NOTHING_FEASIBLE

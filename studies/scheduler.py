@@ -8,6 +8,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from studies.halving import Rungs
+from studies.sharing import Sharing
 from trainers.training import Job
 
 
@@ -30,9 +31,14 @@ def too_long(job: Job, result: Mapping[str, Any]) -> bool:
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     """Without rungs everyone gets all epochs. Baselines are references and always go on."""
 
-    def __init__(self, rungs: Rungs | None) -> None:
+    def __init__(self, rungs: Rungs | None, sharing: Sharing | None = None) -> None:
         super().__init__()
-        self.rungs = rungs
+        self.rungs, self.sharing = rungs, sharing
+
+    def on_trial_error(self, controller: Any, trial: Trial) -> None:
+        """Also of one that Ray then tries again."""
+        if self.sharing is not None:
+            self.sharing.failed(trial)
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         going = self.goes_on(trial.config["job"], result)

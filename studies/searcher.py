@@ -26,6 +26,7 @@ from studies.parking import Parking
 from studies.past import Past
 from studies.proposing import Proposal, Proposer
 from studies.recording import record
+from studies.sharing import Sharing
 from studies.store import RETRY, Store, Verdict, attempts_at
 from studies.study import Study
 from studies.trials import is_imported
@@ -58,8 +59,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.n_train, self.folder, self.rungs = n_train, folder, rungs
         self.live: dict[str, Live] = {}
         self.parking = Parking(store, rungs)
-        self.ended = False
-        self.exhausted, self.failing, self.failures = "", "", 0
+        self.exhausted, self.failing, self.failures, self.ended = "", "", 0, False
+        self.sharing = Sharing(study, store)
         self.waiting: deque[FrozenTrial] = deque()
         charged = [t.number for t in store.trials if "charged" in t.user_attrs]
         self.charged, self.past = len(charged), Past()
@@ -121,7 +122,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if live is None:
             return self._end()
         self.live[trial_id] = live
-        return {"job": live.job}
+        return {"job": live.job, "gpus": self.sharing.share}
 
     def _end(self) -> str:
         """Nothing more is asked for: who waits has ended, and all is told as it ends."""

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from studies.ending import Ending
+from studies.errors import marked
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
 from studies.searcher import StudySearcher
-from trainers.checkpoint import CannotSave
+from trainers.checkpoints import CannotSave
 from trainers.training import Begin, Job, Record
 
 TRIAL = "serial"
@@ -27,7 +28,8 @@ class Raised(Exception):
     @property
     def reason(self) -> str:
         lines = str(self.__cause__).splitlines() or [""]
-        return f"{type(self.__cause__).__name__}: {lines[0]}".rstrip(": ")
+        text = f"{type(self.__cause__).__name__}: {lines[0]}".rstrip(": ")
+        return marked(self.__cause__, text)
 
     @property
     def text(self) -> str:

@@ -173,6 +173,9 @@ def status_lines(study: "optuna.Study") -> list[str]:
         lines[1] = lines[1].replace(" running", " interrupted (`run` goes on with them)")
     if study.user_attrs.get("exhausted"):
         lines.append(f"ended     {study.user_attrs['exhausted']}")
+    if shared := study.user_attrs.get("trials_per_gpu"):
+        said = f" ({shared['said']})" if "said" in shared else ""
+        lines.append(f"GPU       {shared['now']} trials at a time{said}")
     return lines
 
 

@@ -55,6 +55,7 @@ class Study:
     name: str
     dataset: str
     data_dir: str | None = None
+    checkpoints: str | None = None  # a URI instead of the folders of the trials
     image_size: int | None = None
     channels: int | None = None
     train_subset: int | None = None
@@ -77,8 +78,10 @@ class Study:
     concurrency: int
     cpus_per_trial: int
     gpus_per_trial: float
+    trials_per_gpu: int | str | None = None  # so many share a GPU; "auto": by their memory
     max_failures: int  # so many trials in a row that fail end the run
     keep: str  # checkpoints of told trials: those of the front's, or all
+    watchdog: float  # × the median epoch without a report end a trial; 0: never
     limits: Mapping[str, float] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Any] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,17 @@ class Tabulated:
         return {"epoch": self.epoch, "val_error": val_error(self.job.number, self.epoch)}
 
 
+class Hanging(Tabulated):
+    """The second trial hangs once, without a word."""
+
+    def train_epoch(self) -> None:
+        time.sleep(0.02)
+        hung = self.folder / "hung"
+        if self.job.number == 1 and self.epoch == 4 and not hung.exists():
+            hung.touch()
+            time.sleep(3600)
+
+
 class Faulty(Tabulated):
     """The first trials each meet another fate."""
 
@@ -69,6 +81,34 @@ class Faulty(Tabulated):
         if self.job.number == 4:
             return {"epoch": self.epoch}
         return super().report()
+
+
+class Starved(Tabulated):
+    """The second trial runs out of memory where it has not a whole GPU; with `shared` off always,
+    as on a machine without one."""
+
+    shared = True
+
+    def train_epoch(self) -> None:
+        import torch
+
+        if self.epoch == 3 and self.job.number == 1 and self.share() < 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    def share(self) -> float:
+        """Of a GPU, noted for the test."""
+        import ray
+
+        if not self.shared:
+            return 0.0
+        share = float(ray.get_runtime_context().get_assigned_resources()["GPU"])
+        with (self.folder / "shares.txt").open("a") as lines:
+            lines.write(f"{share:g}\n")
+        return share
+
+
+class Unshared(Starved):
+    shared = False
 
 
 class Impatient(Tabulated):

@@ -21,7 +21,7 @@ from studies.front import front_trials
 from studies.keys import SAMPLERS
 from studies.run import run
 from studies.store import load
-from trainers.checkpoint import CannotSave, saving
+from trainers.checkpoints import CannotSave, Checkpoints
 from trainers.training import Job, Training
 
 pytestmark = [  # as in test_run.py
@@ -218,7 +218,7 @@ class CannotSaveOnce(Tabulated):
     def train_epoch(self) -> None:
         mended = self.folder.parent.parent / "mended"
         if (self.job.number, self.epoch) == (1, 2) and not mended.exists():
-            with saving(self.folder):
+            with Checkpoints.at(str(self.folder)).saving():
                 (self.folder / "no folder" / "checkpoint").write_text("x")
 
 
@@ -235,9 +235,9 @@ def test_case_07_a_full_disk_under_a_worker_stops_the_run_and_fails_no_trial(
 
 
 def test_an_error_of_the_training_is_not_taken_for_one_of_the_disk(tmp_path: Path) -> None:
-    with pytest.raises(torch.OutOfMemoryError), saving(tmp_path):
+    with pytest.raises(torch.OutOfMemoryError), Checkpoints.at(str(tmp_path)).saving():
         raise torch.OutOfMemoryError(CUDA)
-    with pytest.raises(CannotSave), saving(tmp_path):
+    with pytest.raises(CannotSave), Checkpoints.at(str(tmp_path)).saving():
         (tmp_path / "no folder" / "file").write_text("x")
 
 

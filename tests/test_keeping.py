@@ -12,14 +12,19 @@ from studies.front import front_trials
 from studies.keeping import Keeping
 from studies.run import run
 from studies.store import load
-from trainers.checkpoint import checkpoint_path, is_whole, seal
+from trainers.checkpoints import is_whole, seal
+
+
+def checkpoint_path(folder: Path, epoch: int) -> Path:
+    return folder / f"checkpoint-{epoch:05d}.pt"
 
 
 def write(folder: Path, epochs: tuple[int, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for epoch in epochs:
-        torch.save({"epoch": epoch}, checkpoint_path(folder, epoch))
-        seal(checkpoint_path(folder, epoch))
+        path = checkpoint_path(folder, epoch)
+        torch.save({"epoch": epoch}, path)
+        path.write_bytes(seal(path.read_bytes()))
 
 
 class Checkpointed(Tabulated):
@@ -71,7 +76,7 @@ def ended(number: int, *values: float, state: TrialState = TrialState.COMPLETE) 
 
 
 def test_a_newcomer_that_beats_a_member_takes_its_place(tmp_path: Path) -> None:
-    keeping = Keeping(tmp_path)
+    keeping = Keeping(str(tmp_path / "trials"))
     for number in range(5):
         write(tmp_path / "trials" / str(number), (8, 9))
     keeping.told(ended(0, 0.3, 100.0))
@@ -98,8 +103,11 @@ def test_a_member_keeps_its_newest_whole_checkpoint_of_each_seed(tmp_path: Path)
     write(own / "seed-2", (9,))
     only = checkpoint_path(own / "seed-2", 9)
     only.write_bytes(b"broken")
-    Keeping(tmp_path).told(ended(0, 0.3, 100.0))
-    kept = {str(path.relative_to(own)): is_whole(path) for path in own.rglob("checkpoint-*")}
+    Keeping(str(tmp_path / "trials")).told(ended(0, 0.3, 100.0))
+    kept = {
+        str(path.relative_to(own)): is_whole(path.read_bytes())
+        for path in own.rglob("checkpoint-*")
+    }
     assert kept == {
         "seed-0/checkpoint-00009.pt": True,
         "seed-1/checkpoint-00008.pt": True,
@@ -114,7 +122,7 @@ def test_nothing_outside_the_folder_of_the_study_is_deleted(tmp_path: Path) -> N
     (home / "trials" / "0").symlink_to(elsewhere)
     (home / "trials" / "1" / "seed-0").symlink_to(elsewhere)
     write(home / "trials" / "notes", (9,))
-    keeping = Keeping(home)
+    keeping = Keeping(str(home / "trials"))
     for number in (0, 1):
         keeping.told(ended(number, state=TrialState.PRUNED))
     keeping.took_up([ended(n, state=TrialState.PRUNED) for n in (0, 1)])

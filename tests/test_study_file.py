@@ -107,6 +107,12 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
         ("name=..", "name must hold more than dots"),
         ("validation=1.5", "validation must be above 0 and below 1, got 1.5"),
         ("channels=2", "channels must be 1 | 3, got 2"),
+        ("trials_per_gpu=4", "trials_per_gpu divides one GPU: set gpus_per_trial = 1, got 0"),
+        ("trials_per_gpu=0", '[study] trials_per_gpu must be "auto" or an integer from 1, got 0'),
+        ("trials_per_gpu=all", 'trials_per_gpu must be "auto" or an integer from 1, got "all"'),
+        ("checkpoints=/tmp/x", "checkpoints must be a URI such as s3://bucket/prefix or file:///"),
+        ("watchdog=-1", "[study] watchdog must be at least 0, got -1"),
+        ("watchdog=soon", '[study] watchdog must be a number, got "soon"'),
         ("sampler=tpee", "sampler tpee is not a sampler (nearest: tpe)"),
         ("sampler=cma-es", "sampler cma-es cannot search several objectives: take tpe"),
         ("seeds_per_trial=0", "[study] seeds_per_trial must be at least 1, got 0"),
@@ -172,7 +178,9 @@ def test_architecture_files_are_baselines(digits: Path) -> None:
 
 def test_what_is_searched_may_not_change_but_its_extent_may(digits: Path) -> None:
     begun = Study.from_file(digits).to_dict()
-    more = Study.from_file(digits, ["trials=100", "concurrency=2", "data_dir=elsewhere"])
+    more = Study.from_file(
+        digits, ["trials=100", "concurrency=2", "data_dir=elsewhere", "watchdog=0"]
+    )
     assert more.changed(begun) == []
     other = Study.from_file(digits, ["epochs=7", "recipe.lr=0.1"])
     lines = other.changed(begun)

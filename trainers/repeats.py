@@ -77,7 +77,8 @@ def _single(job: Job, number: int, seed: int) -> Job:
     """The job of one training."""
     folder = Path(job.folder) / f"seed-{number}"
     folder.mkdir(parents=True, exist_ok=True)
-    return replace(job, seed=seed, more_seeds=(), folder=str(folder))
+    checkpoints = f"{job.checkpoints}/seed-{number}" if job.checkpoints else ""
+    return replace(job, seed=seed, more_seeds=(), folder=str(folder), checkpoints=checkpoints)
 
 
 def _over(report: Record) -> bool:

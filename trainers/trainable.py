@@ -4,11 +4,24 @@ The class interface, because an actor is then used for trial after trial (0.08 s
 5).
 """
 
+import socket
+from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from trainers.training import Begin
+from trainers.training import Begin, Job, Steps
+
+
+def begun(begin: Begin, job: Job) -> Steps:
+    """The driver made the trial's folder; its checkpoints must be seen by whoever goes on. Raises
+    ValueError where this node does not see it."""
+    if not Path(job.folder).is_dir():
+        raise ValueError(
+            f"folder {job.folder} is not there on node {socket.gethostname()}: "
+            "give --folder a path that all nodes share"
+        )
+    return begin(job)
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
@@ -16,11 +29,11 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], begin: Begin) -> None:
         self.begin = begin
-        self.training = begin(config["job"])
+        self.training = begun(begin, config["job"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        self.training = self.begin(new_config["job"])
+        self.training = begun(self.begin, new_config["job"])
         return True
 
     def step(self) -> dict[str, Any]:

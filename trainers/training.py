@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from searchspace.arch import Arch
 from searchspace.domains import Scalar
 from searchspace.walk import decode
-from trainers.checkpoint import checkpoint_path, load, save, saving
+from trainers.checkpoints import Checkpoints, load, save
 from trainers.data import Data
 from trainers.memory import give_back, keep_freed
 from trainers.recipe import Recipe
@@ -43,6 +43,7 @@ class Job:
     baseline: bool = False
     costs: tuple[float, ...] = ()  # its other objectives, for its place at a rung
     max_seconds: float | None = None
+    checkpoints: str = ""  # a path or a URI of their own; else they are in `folder`
     below: int | None = None  # judged beside trials of lower numbers only; None for all
     more_seeds: tuple[int, ...] = ()  # the network is trained with each of these too
 
@@ -74,7 +75,8 @@ class Training:
         recipe = decode(Recipe, job.recipe)
         self.job = job
         self.fit: Fit | None = fit(model, data, recipe, seed=job.seed, device=job.device)
-        self.curve = load(job, self.fit)
+        self.checkpoints = Checkpoints.at(job.checkpoints or job.folder)
+        self.curve = load(self.checkpoints, job, self.fit)
         self.again = self.curve[-1] if self.curve else None
         self.seconds = self.again["seconds"] if self.again else 0.0
 
@@ -86,13 +88,12 @@ class Training:
         epoch = next(self.fit)
         self.seconds += epoch.seconds
         result = {**asdict(epoch), "seconds": self.seconds}
-        folder = Path(self.job.folder)
-        with saving(folder):
+        with self.checkpoints.saving():
             if not epoch.diverged:
-                result["checkpoint"] = str(checkpoint_path(folder, epoch.epoch))
-                save(self.job, self.fit, [*self.curve, result])
+                result["checkpoint"] = self.checkpoints.name(epoch.epoch)
+                save(self.checkpoints, self.job, self.fit, [*self.curve, result])
             self.curve.append(result)
-            write_curve(folder, self.curve)
+            write_curve(Path(self.job.folder), self.curve)
         return result
 
     def close(self) -> None:
