@@ -64,7 +64,8 @@ def check_same(study: Study, opened: optuna.Study, space_hash: str, *, extend: b
     other = f"give the study another name and start that with --import {study.name}"
     if found and not extend:
         lines = "; ".join(difference.line for difference in found)
-        remedy = f"put it back, go on with it by --extend, or {other}"
+        grown = "" if any(one.forbidden for one in found) else "go on with it by --extend, "
+        remedy = f"put it back, {grown}or {other}"
         raise ValueError(f"{study.where} is not the study that was begun: {lines}: {remedy}")
     if wrong := [f"{one.line} ({one.forbidden})" for one in found if one.forbidden]:
         raise ValueError(f"{study.where} cannot be extended so: {'; '.join(wrong)}: {other}")

@@ -84,7 +84,11 @@ def import_studies(
         store.study.set_user_attr("imports", records)
     for at, record in enumerate(records):
         if not record["done"]:
-            earlier = open_source(record["study"], record["url"])
+            try:
+                earlier = open_source(record["study"], record["url"])
+            except ValueError as error:
+                why = f"the import of study {record['study']} was begun and is not finished"
+                raise ValueError(f"{why}: {error}: put it back and run this again") from error
             counts = Import(study, store, networks, earlier).run()
             records[at] = {**record, **counts, "run": store.run, "done": True}
             store.study.set_user_attr("imports", records)

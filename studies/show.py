@@ -125,6 +125,8 @@ def counts_line(summary: "Summary") -> str:
     order = ("complete", "stopped early", "not trained", "failed", "running", "waiting")
     parts = [f"{summary.counts[s]} {s}" for s in order if summary.counts[s] or s == "complete"]
     of = f" of {summary.budget}" if summary.budget is not None else ""
+    if summary.imported:
+        parts.append(f"{summary.imported} of them imported")
     return f"{summary.charged}{of} trials: {', '.join(parts)}"
 
 

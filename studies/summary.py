@@ -26,6 +26,7 @@ class Summary:
     charged: int  # ended trials that count against the budget
     front: tuple[FrozenTrial, ...]
     train_seconds: float  # summed over trials, not the time that passed
+    imported: int = 0
 
     @property
     def budget(self) -> int | None:
@@ -49,6 +50,7 @@ def summarize(study: optuna.Study) -> Summary:
         charged=sum(t.state.is_finished() and _is_charged(t) for t in trials),
         front=tuple(front_trials(study)),
         train_seconds=sum(t.user_attrs.get("seconds") or 0.0 for t in trials if not is_imported(t)),
+        imported=sum(map(is_imported, trials)),
     )
 
 

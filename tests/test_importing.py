@@ -15,6 +15,7 @@ from studies.find import source_of
 from studies.front import front_records, front_trials
 from studies.notices import notices
 from studies.run import run
+from studies.show import counts_line
 from studies.study import Study
 from studies.summary import summarize
 from studies.trials import is_imported, trials
@@ -64,6 +65,7 @@ def test_what_agrees_is_told_as_it_ended_and_neither_trained_nor_paid(tmp_path: 
     assert min(t.number for t in charged(done)) > max(t.number for t in told(done))
     summary = summarize(done)
     assert summary.charged == 2 and summary.counts["complete"] == 7
+    assert counts_line(summary) == "2 of 2 trials: 7 complete, 5 of them imported"
     on_front = [r for r in front_records(done) if "imported" in r]
     assert on_front and list(trials(done)["imported"].dropna()) == sorted(by_name)
     assert notices(done) == ["imported base: 5 told as trained, 0 trained first, 0 skipped"]
@@ -140,7 +142,7 @@ def test_an_import_that_is_killed_anywhere_goes_on_without_being_asked_for(tmp_p
 
     study, remembered = plan("next", 3, deterministic=True), 0
     whole = begun(tmp_path / "whole", "base", "longer")
-    for statement in range(18, 110, 18):
+    for statement in range(18, 110, 24):
         folder = tmp_path / str(statement)
         with killed_at(statement), pytest.raises(Killed):
             begun(folder, "base", "longer")
@@ -153,6 +155,10 @@ def test_an_import_that_is_killed_anywhere_goes_on_without_being_asked_for(tmp_p
         names = [t.user_attrs["imported"] for t in told(done)]
         assert names == [t.user_attrs["imported"] for t in told(whole)]
     assert remembered > 1
+    url = f"sqlite:///{tmp_path / 'gone.db'}"
+    whole.set_user_attr("imports", [{"study": "gone", "url": url, "done": False}])
+    with pytest.raises(ValueError, match=r"import of study gone was begun .*: put it back and run"):
+        begun(tmp_path / "whole")
 
 
 def test_a_study_to_import_is_named_as_anywhere_else_or_by_its_storage(tmp_path: Path) -> None:
