@@ -12,7 +12,7 @@ import pytest
 import torch
 from cases import LR, ONE, quick, refused, skipsearch, train, write_study
 from optuna.trial import TrialState, create_trial
-from tabulated import charged, study_of
+from tabulated import charged
 from test_front import slow_front
 
 from searchspace import build
@@ -26,7 +26,7 @@ DIGITS = {"dataset": "digits", "trials": 2, "epochs": 1, "name": "s"}
 
 def test_case_11_limits_that_nobody_meets_end_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(Infeasible, match=r"none of 200 sampled networks keeps params ≤ 100"):
-        train(study_of(limits={"params": 100}), tmp_path / "run")
+        train(quick(limits={"params": 100}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     tables = {"study": DIGITS, "space": ONE, "limits": {"params": 100}}
     words = "run", write_study(tmp_path / "s.toml", tables), "--serial", "--folder", tmp_path
