@@ -45,6 +45,7 @@ PAIRING = {  # one operand's shape, where the other one's stretches to it
     Tensor.__mul__,
     Tensor.__add__,
 }
+SUMMING = {Tensor.mean, torch.mean, torch.linalg.vector_norm}  # a sum's shape and arguments
 
 
 class Shapes(TorchFunctionMode):
@@ -61,6 +62,8 @@ class Shapes(TorchFunctionMode):
             return args[0]
         if function in PAIRING and (wider := _wider(*args)) is not None:
             return wider
+        if function in SUMMING:
+            return torch.sum(*args, **(kwargs or {}))
         if function is functional.linear and args[0].shape[-1] == args[1].shape[1]:
             return args[0].new_empty((*args[0].shape[:-1], args[1].shape[0]))
         if function is functional.scaled_dot_product_attention:

@@ -14,6 +14,8 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.bulk import Params, write_params, write_user_attrs
+
 OPEN = (TrialState.RUNNING, TrialState.WAITING)
 CLOSED = tuple(state for state in TrialState if state not in OPEN)
 
@@ -107,11 +109,16 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         param_value_internal: float,
         distribution: BaseDistribution,
     ) -> None:
-        self.durable.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        self.set_trial_params(trial_id, {param_name: (param_value_internal, distribution)})
+
+    def set_trial_params(self, trial_id: int, params: Params) -> None:
+        """All or none."""
+        write_params(self.durable, trial_id, params)
         trial = self._trials[trial_id]
-        value = distribution.to_external_repr(param_value_internal)
-        trial.params = {**trial.params, param_name: value}
-        trial.distributions = {**trial.distributions, param_name: distribution}
+        values = {name: kind.to_external_repr(value) for name, (value, kind) in params.items()}
+        trial.params = {**trial.params, **values}
+        kinds = {name: kind for name, (_, kind) in params.items()}
+        trial.distributions = {**trial.distributions, **kinds}
 
     def set_trial_intermediate_value(
         self, trial_id: int, step: int, intermediate_value: float
@@ -121,9 +128,13 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         trial.intermediate_values = {**trial.intermediate_values, step: intermediate_value}
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        self.durable.set_trial_user_attr(trial_id, key, value)
+        self.set_trial_user_attrs(trial_id, {key: value})
+
+    def set_trial_user_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
+        """All or none."""
+        write_user_attrs(self.durable, trial_id, facts)
         trial = self._trials[trial_id]
-        trial.user_attrs = {**trial.user_attrs, key: value}
+        trial.user_attrs = {**trial.user_attrs, **facts}
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         self.durable.set_trial_system_attr(trial_id, key, value)

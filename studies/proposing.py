@@ -18,6 +18,8 @@ from optuna.distributions import BaseDistribution
 from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
 from searchspace.mutation import Chosen, Drawn, distance, neighbour, recorded
 from searchspace.walk import Config, Pick
+from studies.bulk import write_params
+from studies.mirror import Mirror
 
 ATTEMPTS = 200  # neighbours of a repeat that are tried: 40 of one change, 40 of two, …
 ATTEMPTS_A_CHANGE = 40
@@ -141,8 +143,10 @@ class Draft:
                 for name, kind in kinds.items()
             }
         storage, trial_id = self._storage, self._trial._trial_id
-        for name, (value, kind) in self._kept.items():
-            storage.set_trial_param(trial_id, name, value, kind)
+        if isinstance(storage, Mirror):
+            storage.set_trial_params(trial_id, self._kept)
+        else:
+            write_params(storage, trial_id, self._kept)
         self._trial.storage = storage
         self._trial._cached_frozen_trial = storage.get_trial(trial_id)
 

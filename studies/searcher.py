@@ -200,8 +200,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if self._answered(trial, cost, proposal):
             return None
         job = self._job(trial.number, arch, recipe, facts)
-        self.store.note(trial, seed=job.seed, max_epochs=job.max_epochs, attempts=1, attached_at=0)
-        self.store.note(trial, charged=True)
+        about = {"seed": job.seed, "max_epochs": job.max_epochs, "attempts": 1, "attached_at": 0}
+        self.store.note(trial, **about, charged=True)
         self.charged += 1
         self.order.asked(trial.number)
         self.proposer.seen[proposal.key] = trial.number

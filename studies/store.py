@@ -35,6 +35,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.bulk import write_user_attrs
 from studies.extending import check_same, table
 from studies.journal import JOURNAL, mend
 from studies.mirror import Mirror
@@ -91,8 +92,10 @@ class Store:
 
     def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
         """User attributes of a trial that has not been told."""
-        for name, value in facts.items():
-            self.storage.set_trial_user_attr(trial._trial_id, name, value)
+        if isinstance(self.storage, Mirror):
+            self.storage.set_trial_user_attrs(trial._trial_id, facts)
+        else:
+            write_user_attrs(self.storage, trial._trial_id, facts)
 
     def point(self, trial: FrozenTrial | optuna.Trial, epoch: int, val_error: float) -> None:
         self.storage.set_trial_intermediate_value(trial._trial_id, epoch, val_error)

@@ -98,8 +98,8 @@ class Dying(Mirror):
 
 for _name in (
     "create_new_trial",
-    "set_trial_param",
-    "set_trial_user_attr",
+    "set_trial_params",
+    "set_trial_user_attrs",
     "set_trial_system_attr",
     "set_trial_state_values",
     "set_trial_intermediate_value",
@@ -119,7 +119,7 @@ def test_a_driver_that_dies_at_any_write_loses_and_repeats_nothing(
     )
     crashes, done = 0, False
     while not done:
-        monkeypatch.setattr(Dying, "left", 5 + 23 * crashes % 101)
+        monkeypatch.setattr(Dying, "left", 3 + 7 * crashes % 31)
         try:
             searcher = begin(study, tmp_path)
             drive(searcher)
