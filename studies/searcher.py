@@ -258,8 +258,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self._conclude(live.trial, verdict_of(live, result or {}, self.networks, costs))
 
     def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
-        """Whether a trial that was lost as it began is handed out once more; `failed` otherwise.
-        `counted`: the attempt that follows is among its attempts."""
+        """Whether a trial that was lost as it began, its next attempt `counted`, has one more."""
         trial = self.store.trials[self.live[trial_id].job.number]
         self.store.note(trial, attempts=trial.user_attrs["attempts"] - counted, why=why)
         if attempts_at(trial) >= RETRY:
