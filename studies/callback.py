@@ -26,6 +26,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         self.looked = 0.0
         self.watchdog = Watchdog(searcher.setup.watchdog)
         self.silenced: dict[str, str] = {}  # why it was killed
+        self.recovered = ("", -1)  # the trial, and in which turn of Ray's loop
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Many times a second, between two events, when nothing is half-done."""
@@ -43,7 +44,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         """Its actor is there, set up for it."""
         self.silenced.pop(trial.trial_id, None)
         live = self.searcher.live[trial.trial_id]
-        done = self.searcher.store.trials[live.trial.number].last_step or 0
+        done = self.searcher.store.trial(live.trial.number).last_step or 0
         self.watchdog.started(trial.trial_id, done, time.monotonic())
 
     def on_trial_result(
@@ -78,21 +79,24 @@ class StudyCallback(Callback):  # type: ignore[misc]
     ) -> None:
         """An error or a death that is tried again."""
         live = self.searcher.live[trial.trial_id]
-        attempts = 1 + int(trial.num_failures)
+        attempts = 1 + self.searcher.store.trial(live.job.number).user_attrs["attempts"]
         self.searcher.store.note(live.trial, attempts=attempts, why=self._why(trial))
+        self.recovered = trial.trial_id, iteration
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """An error once too often; or the first one of a trial that was about to begin, which Ray
-        does not try again: it only recovers who trains, and of one death it may hear twice."""
+        """An error once too often; or the first one of a trial that was about to begin. Ray only
+        recovers who trains, and of a worker that dies as it takes over a trial it hears twice: from
+        the actor, which is recovered, and from its task, which then is not."""
         error = raised_by(trial)
         if isinstance(error, RayTaskError) and isinstance(error.cause, CannotSave):
             raise error.cause
         folder = Path(self.searcher.live[trial.trial_id].job.folder)
         (folder / "error.txt").write_text(_text(trial))
-        why = self._why(trial)
-        if not (trial.should_recover() and self.searcher.again(trial.trial_id, why)):
+        why, twice = self._why(trial), self.recovered == (trial.trial_id, iteration)
+        may = twice or trial.should_recover()
+        if not (may and self.searcher.again(trial.trial_id, why, counted=twice)):
             self.searcher.failed(trial.trial_id, why)
 
 

@@ -253,12 +253,13 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         else:
             self._ended(live, verdict_of(live, result or {}, self.networks, self.setup.costs))
 
-    def again(self, trial_id: str, why: str) -> bool:
-        """Whether a trial that was lost as it began is handed out once more; `failed` otherwise."""
+    def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
+        """Whether a trial that was lost as it began, its next attempt `counted`, has one more."""
         trial = self.store.trials[self.live[trial_id].job.number]
+        self.store.note(trial, attempts=trial.user_attrs["attempts"] - counted, why=why)
         if attempts_at(trial) >= RETRY:
             return False
-        self.store.note(self.live.pop(trial_id).trial, why=why)
+        del self.live[trial_id]
         self.waiting.append(trial)
         return True
 

@@ -138,9 +138,11 @@ def front(study: optuna.Study) -> set[tuple[Any, ...]]:
 
 
 def rungs(plan: Study, study: optuna.Study) -> dict[int, dict[str, tuple[float, ...]]]:
-    """As the next driver would build them, by network instead of number."""
+    """As the next driver would build them, by network instead of number; none where nobody is
+    stopped."""
     rebuilt = rungs_of(plan)
-    assert rebuilt is not None
+    if rebuilt is None:
+        return {}
     rebuilt.load(study.trials, plan.costs)
     network = {t.number: t.user_attrs["identity"] for t in charged(study)}
     return {e: {network[n]: at for n, at in rung.items()} for e, rung in rebuilt.at.items()}

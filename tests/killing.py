@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import optuna
 import psutil
@@ -157,20 +158,17 @@ def two_nodes() -> Iterator["Cluster"]:
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="rc-")
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = PYTHONPATH  # of the workers
+    (Path(folder) / "ray").mkdir()  # where the cluster writes its address, for itself only
+    workers = {"PYTHONPATH": PYTHONPATH, "RAY_TMPDIR": folder}
     head = {"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH}
-    cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
-    try:
-        cluster.add_node(num_cpus=1)
-        yield cluster
-    finally:
-        cluster.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+    with patch.dict(os.environ, workers):
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            cluster.add_node(num_cpus=1)
+            yield cluster
+        finally:
+            cluster.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill_node(cluster: "Cluster") -> None:
