@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -60,13 +60,8 @@ def run(
     `begin` stands in for training: the reports of its steps need `epoch` and `val_error`, and may
     have `last` (training is over) and `kept_error` (the error of the weights that it keeps).
     """
-    if in_process and address:
-        raise ValueError("--serial trains in this process, --address on a cluster: give one")
-    if in_process and log:
-        raise ValueError("--log needs Ray, --serial does without: give one of them")
-    log_to = names_of(log) if log else []
-    address = None if in_process else cluster_address(address)
-    require_resources(study, address)
+    executor = executor_of(in_process, address, log)
+    require_resources(study, executor)
     if study.checkpoints:
         Checkpoints.at(study.checkpoints)
     data = load_data(study)
@@ -84,31 +79,60 @@ def run(
             if rungs is not None:
                 rungs.load(store.trials, study.costs)
             searcher = StudySearcher(study, store, networks, len(data.train), folder, rungs)
-            observer.started(store)
-            try:
-                if not searcher.finished:
-                    _train(searcher, observer, data, in_process, address, log_to, begin)
-                if searcher.failing:
-                    raise ValueError(
-                        f"study {study.name} stopped, {searcher.failing}: mend it and run the same "
-                        "command again; what was done is kept"
-                    )
-            finally:
-                store.study.set_user_attr("exhausted", searcher.exhausted)
-                observer.finished(store)
+            _observed(searcher, observer, data, executor, begin)
         finally:
             store.release()
     return store.study
 
 
+@dataclass(frozen=True)
+class InProcess:
+    """One trial after the other, without Ray."""
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """On this machine, or on the cluster at an address; curves also go to loggers."""
+
+    address: str | None
+    loggers: Sequence[str]
+
+
+Executor = InProcess | OnRay
+
+
+def executor_of(in_process: bool, address: str | None, log: str | None) -> Executor:
+    """Raises ValueError for what does not go together, or is not there."""
+    if not in_process:
+        loggers = names_of(log) if log else []
+        return OnRay(cluster_address(address), loggers)
+    if address:
+        raise ValueError("--serial trains in this process, --address on a cluster: give one")
+    if log:
+        raise ValueError("--log needs Ray, --serial does without: give one of them")
+    return InProcess()
+
+
+def _observed(
+    searcher: StudySearcher, observer: Observer, data: Data, executor: Executor, begin: Begin | None
+) -> None:
+    store = searcher.store
+    observer.started(store)
+    try:
+        if not searcher.finished:
+            _train(searcher, observer, data, executor, begin)
+        if searcher.failing:
+            raise ValueError(
+                f"study {searcher.setup.name} stopped, {searcher.failing}: mend it and run the "
+                "same command again; what was done is kept"
+            )
+    finally:
+        store.study.set_user_attr("exhausted", searcher.exhausted)
+        observer.finished(store)
+
+
 def _train(
-    searcher: StudySearcher,
-    observer: Observer,
-    data: Data,
-    in_process: bool,
-    address: str | None,
-    log: list[str],
-    begin: Begin | None,
+    searcher: StudySearcher, observer: Observer, data: Data, executor: Executor, begin: Begin | None
 ) -> None:
     measure = None
     if begin is None:
@@ -120,22 +144,23 @@ def _train(
     ending = Ending(searcher.setup.max_hours)
     parts = (searcher, StudyScheduler(searcher.rungs, searcher.sharing), observer, ending, begin)
     try:
-        if in_process:
-            serial.train(*parts)
-        else:
-            images = (part for part in (data.train, data.validation))
-            size = sum(i.images.nbytes + i.labels.nbytes for i in images)
-            cluster.train(*parts, size=size, address=address, measure=measure, log=log)
+        match executor:
+            case InProcess():
+                serial.train(*parts)
+            case OnRay(address, log):
+                images = (part for part in (data.train, data.validation))
+                size = sum(i.images.nbytes + i.labels.nbytes for i in images)
+                cluster.train(*parts, size=size, address=address, measure=measure, log=log)
     except KeyboardInterrupt:
         if not ending.over:
             raise
         searcher.exhausted = f"its {searcher.setup.max_hours:g} hours are over"
 
 
-def require_resources(study: Study, address: str | None) -> None:
+def require_resources(study: Study, executor: Executor) -> None:
     """Raise ValueError where the trials at one time need more than this machine has. A cluster
     may grow; there Ray waits."""
-    if address is not None:
+    if isinstance(executor, OnRay) and executor.address is not None:
         return
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     _require(study, "cpus_per_trial", study.cpus_per_trial, cpus, "CPU cores")
