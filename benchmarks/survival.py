@@ -12,6 +12,7 @@ compared with one that nobody killed. Exit status 1 if anything was lost, repeat
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -28,7 +29,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from killed import LOSSES, MOMENTS, Counts, Killed, Moment, killed_at, train, violations
-from killing import Driver, kill_node, planned, stored, two_nodes
+from killing import LONGEST, Driver, kill_node, planned, stored, two_nodes
 
 PER_STUDY = 3  # kills; a trial that loses its driver thrice in one epoch has failed by design
 Advance = Callable[[], None]
@@ -165,14 +166,41 @@ def at_write(folder: Path, moment: Moment, number: int, whole: optuna.Study) -> 
     return violations(plan, train(plan, folder), folder, whole)
 
 
+ENDS = {
+    "Ctrl-C": [signal.SIGINT],
+    "Ctrl-C twice": [signal.SIGINT, signal.SIGINT],
+    "SIGTERM": [signal.SIGTERM],
+}
+
+
+def ends(folder: Path, seed: int) -> dict[str, float]:
+    """Seconds from a signal in the middle of an epoch to the end of the driver and its Ray."""
+    seconds = {}
+    for what, signals in ENDS.items():
+        driver = Driver(folder / what, "stop")
+        try:
+            driver.at(random.Random(seed))
+            begun = time.monotonic()
+            for number in signals:
+                driver.process.send_signal(number)
+            driver.process.wait(LONGEST)
+            seconds[what] = round(time.monotonic() - begun, 1)
+        finally:
+            driver.clear()
+    return seconds
+
+
 def table(rows: list[Row]) -> Table:
     shown = Table(title="Studies that were killed and continued", header_style="bold")
-    for column in ("killed", "studies", "kills", *LOSSES, "seconds"):
-        shown.add_column(column, justify="left" if column == "killed" else "right")
+    shown.add_column("killed")
     for row in rows:
-        counts = [str(row.found[kind]) for kind in LOSSES]
-        seconds = f"{row.seconds:,.0f}"
-        shown.add_row(row.what, str(row.studies), str(row.kills), *counts, seconds)
+        shown.add_column(row.what, justify="right")
+    shown.add_row("studies", *(str(row.studies) for row in rows))
+    shown.add_row("kills", *(str(row.kills) for row in rows), end_section=True)
+    for kind in LOSSES:
+        shown.add_row(kind, *(str(row.found[kind]) for row in rows))
+    shown.add_section()
+    shown.add_row("seconds", *(f"{row.seconds:,.0f}" for row in rows))
     return shown
 
 
@@ -197,10 +225,14 @@ def main() -> int:
             rows += in_process(Path(home), given.statements, bar)
         if given.kills:
             rows += on_ray(Path(home), given.kills, given.seed, bar)
+        took = ends(Path(home), given.seed) if given.kills else {}
     if given.json:
-        print(json.dumps([row.to_dict() | {"seconds": round(row.seconds)} for row in rows]))
+        killed = [row.to_dict() | {"seconds": round(row.seconds)} for row in rows]
+        print(json.dumps({"killed": killed, "seconds to end": took}))
     else:
         Console().print(table(rows))
+        for what, seconds in took.items():
+            print(f"{what} ended a driver in {seconds} s")
     return int(any(row.found for row in rows))
 
 

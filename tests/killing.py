@@ -38,7 +38,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "promote": {"deterministic": False, "halving": "promote"},
 }
 POLL = 0.02  # seconds
-LONGEST = 120.0  # seconds that anything here is waited for
+LONGEST = 600.0  # seconds that anything here is waited for: that it hangs is certain then
 AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}  # outlive a killed driver by 60 s, idle
 # A dead node is noticed within 3 seconds; a live one on a busy machine is not taken for dead.
 HEALTH = {
