@@ -113,11 +113,17 @@ def make(folder: Path, path: Path) -> int:
     mixed = [name for name in names if len({type(v) for v in columns[name]} - {type(None)}) > 1]
     for name in mixed:  # such as 3 and "adaptive"
         columns[name] = [None if v is None else json.dumps(v) for v in columns[name]]
-    told = {"study": study.user_attrs["study"], "command": shlex.join(sys.argv), "json": mixed}
+    told = {"study": portable(study.user_attrs["study"]), "command": shlex.join(sys.argv), "json": mixed}
     table = pa.table(columns, metadata={name: json.dumps(value) for name, value in told.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, compression="zstd")
     return len(trials)
+
+
+def portable(study: dict[str, Any]) -> dict[str, Any]:
+    """Without where the images were."""
+    keys = {key: value for key, value in study["study"].items() if key != "data_dir"}
+    return {**study, "study": keys}
 
 
 def read(path: Path) -> Curves:

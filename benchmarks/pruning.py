@@ -56,7 +56,7 @@ MODES: dict[str, dict[str, bool] | None] = {
 SAMPLERS = ("random", "tpe")
 PARTS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)  # of the epochs, at which the hypervolume is shown
 BAR, AIM = 1 / 2, 1 / 3
-WIDTH = 132  # of the printed table
+WIDTH = 148  # of the printed table
 SETTINGS = ("seeds", "trials", "workers", "clock", "references", "eta", "grace")
 
 

@@ -40,7 +40,7 @@ STUDY_DEFAULTS: dict[str, Any] = {
     "epochs": 10,
     "seeds_per_trial": 1,
     "sampler": "tpe",
-    "pruner": "asha",
+    "pruner": "pareto-asha",
     "halving": "stop",
     "eta": 3,
     "grace": 1,
