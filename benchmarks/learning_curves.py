@@ -113,7 +113,8 @@ def make(folder: Path, path: Path) -> int:
     mixed = [name for name in names if len({type(v) for v in columns[name]} - {type(None)}) > 1]
     for name in mixed:  # such as 3 and "adaptive"
         columns[name] = [None if v is None else json.dumps(v) for v in columns[name]]
-    told = {"study": portable(study.user_attrs["study"]), "command": shlex.join(sys.argv), "json": mixed}
+    settings, command = portable(study.user_attrs["study"]), shlex.join(sys.argv)
+    told = {"study": settings, "command": command, "json": mixed}
     table = pa.table(columns, metadata={name: json.dumps(value) for name, value in told.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, compression="zstd")
