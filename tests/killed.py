@@ -34,7 +34,8 @@ class Killed(BaseException):
 @dataclass
 class Death:
     """Comes `before` the n-th statement that would change a database, `after` it and before its
-    transaction is committed, or when the n-th transaction that changed it is `committed`.
+    transaction is committed, or when the n-th transaction of Optuna's that changed it is
+    `committed` (after those of `studies.bulk` comes `before` the next statement).
 
     `passed` counts how many there were of each: with `number` 0 nobody dies.
     """

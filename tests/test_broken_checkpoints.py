@@ -136,9 +136,9 @@ def test_a_study_whose_checkpoints_were_broken_while_it_was_dead_ends_as_if_they
     def train(folder: Path) -> list[tuple[object, ...]]:
         return outcome(run(study, folder=folder, observer=Silent(), in_process=True))
 
-    with killed_at(0) as count:
+    with killed_at() as death:
         whole = train(tmp_path / "whole")
-    with killed_at(int(0.7 * count[0])), pytest.raises(Killed):
+    with killed_at("before", int(0.7 * death.passed["before"])), pytest.raises(Killed):
         train(tmp_path / "broken")
     broken = list((tmp_path / "broken").glob("trials/*/checkpoint-*.pt"))
     assert len({path.parent for path in broken}) > 1

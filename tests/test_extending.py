@@ -169,7 +169,7 @@ def test_an_extension_that_is_killed_anywhere_is_recorded_once(tmp_path: Path) -
         folder = tmp_path / str(statement)
         folder.mkdir()
         opened(plan(), folder)
-        with killed_at(statement):
+        with killed_at("before", statement):
             try:
                 extended(folder)
                 killed = False

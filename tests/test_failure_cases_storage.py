@@ -98,7 +98,7 @@ def test_case_07_a_file_in_the_place_of_a_folder_gets_one_line(tmp_path: Path) -
         train(quick(), tmp_path / "file" / "run")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "trials").touch()
-    with stops(r"storage failed: .*Not a directory: .*trials/0.*run the same command again"):
+    with stops(r"storage failed: .*trials'.*Not a directory.*run the same command again"):
         train(quick(), tmp_path / "run")
     (tmp_path / "run" / "trials").unlink()
     assert_whole(train(quick(), tmp_path / "run"), quick())
@@ -208,7 +208,7 @@ def test_case_08_a_database_that_stays_locked_gets_one_line_and_loses_nothing(
 
 def test_case_10_a_grown_choice_is_refused_with_the_difference(tmp_path: Path) -> None:
     train(quick(trials=1, space={**ONE, "stem_channels": [8, 16]}), tmp_path)
-    with stops(r"\[space\] stem_channels was \[8, 16\], now \[8, 16, 32\]"):
+    with stops(r"stem_channels was 8 \| 16, now 8 \| 16 \| 32"):
         train(quick(space={**ONE, "stem_channels": [8, 16, 32]}), tmp_path)
 
 
@@ -219,7 +219,7 @@ def test_case_10_a_database_of_another_optuna_gets_one_line(tmp_path: Path) -> N
     connection.execute("update version_info set schema_version = 1")
     connection.commit()
     connection.close()
-    with stops("storage .* cannot be opened: .*version"):
+    with stops("storage .* was written by another version of Optuna: .*optuna storage upgrade"):
         train(quick(), tmp_path)
     error = refused("status", "tabulated", "--storage", f"sqlite:///{tmp_path / 'study.db'}")
     assert "version" in error

@@ -90,7 +90,12 @@ def test_case_05_out_of_memory_is_a_failure_with_its_reason_and_the_study_goes_o
     done = train(study, tmp_path, begin=OutOfMemory)
     assert [t.state for t in done.trials] == [TrialState.FAIL] * 5 + [TrialState.COMPLETE] * 2
     whys = [t.user_attrs["why"] for t in done.trials]
-    assert whys == ["MemoryError"] * 2 + [f"OutOfMemoryError: {CUDA}"] * 3 + [""] * 2
+    assert (
+        whys
+        == ["out of memory: MemoryError"] * 2
+        + [f"out of memory: OutOfMemoryError: {CUDA}"] * 3
+        + [""] * 2
+    )
     curves = [list(t.intermediate_values) for t in done.trials[:5]]
     assert curves == [[], [1], [], [1], []]
     assert {t.number for t in done.best_trials} <= {5, 6}
@@ -129,7 +134,10 @@ class Mute(Tabulated):
 
 @pytest.mark.parametrize(
     ("begin", "why"),
-    [(AlwaysOutOfMemory, "OutOfMemoryError: CUDA"), (Mute, "ended without reporting val_error")],
+    [
+        (AlwaysOutOfMemory, "out of memory: OutOfMemoryError: CUDA"),
+        (Mute, "ended without reporting val_error"),
+    ],
 )
 def test_case_05_out_of_memory_everywhere_ends_the_study_with_a_clear_error(
     tmp_path: Path, begin: type[Tabulated], why: str

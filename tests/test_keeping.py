@@ -54,7 +54,7 @@ def test_at_the_end_the_front_has_its_last_checkpoints_and_nobody_else(tmp_path:
         run(study, folder=tmp_path, observer=Silent(), in_process=True, begin=Checkpointed)
 
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    with killed_at(400), pytest.raises(Killed):
+    with killed_at("before", 140), pytest.raises(Killed):
         train()
     there = load("tabulated", storage=url)
     front = {t.number for t in front_trials(there)}

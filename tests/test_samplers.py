@@ -36,7 +36,7 @@ def test_every_sampler_works_with_conditions_limits_pruning_and_goes_on(
     tmp_path: Path, sampler: str
 ) -> None:
     study = study_with(sampler)
-    with killed_at(250), pytest.raises(Killed):
+    with killed_at("before", 120), pytest.raises(Killed):
         train(study, tmp_path, begin=ByNetwork)
     done = train(study, tmp_path, begin=ByNetwork)
     assert_true(done, study)

@@ -24,6 +24,7 @@ from tabulated import Silent, study_of
 from studies.run import run
 from studies.study import Study
 from trainers import training
+from trainers.checkpoints import Checkpoints
 
 Whole = tuple[Study, optuna.Study, Death]
 
@@ -32,7 +33,8 @@ def whole(folder: Path, **of: Any) -> Whole:
     study = small_study(**of)
     with killed_at() as passed:
         done = train(study, folder)
-    assert min(passed.passed.values()) > 300 and not violations(study, done, folder)
+    statements, transactions = passed.passed["after"], passed.passed["committed"]
+    assert statements > 300 and transactions > 100 and not violations(study, done, folder)
     return study, done, passed
 
 
@@ -79,13 +81,13 @@ def test_a_training_that_is_killed_at_a_checkpoint_goes_on_bit_by_bit(
     again: int,
 ) -> None:
     study = study_of(trials=2, epochs=2, pruner="none", train_subset=100, space=SPACES["narrow"])
-    saved: list[Path] = []
+    saved: list[str] = []
 
-    def save(folder: Path, *rest: Any, real: Any = training.save) -> None:
-        real(folder, *rest)
-        saved.append(folder)
+    def save(place: Checkpoints, *rest: Any, real: Any = training.save) -> None:
+        real(place, *rest)
+        saved.append(place.name(place.epochs()[0]))
         if len(saved) == 2:
-            leave(training.checkpoints(folder)[0])
+            leave(Path(saved[1]))
             raise Killed
 
     whole = run(study, folder=tmp_path / "whole", observer=Silent(), in_process=True)
