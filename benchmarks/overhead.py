@@ -2,9 +2,9 @@
 
     python benchmarks/overhead.py [--trials 1000] [--sampler tpe] [--serial] [--json]
 
-Seconds in all (start-up of Ray included), milliseconds per trial, the driver's memory, ask + tell
-after the last trial (a proposal, described, and its verdict), size of the storage. `--serial`
-leaves Ray out: what is left is ours and easy to profile
+Seconds in all (start-up of Ray included), milliseconds per trial, by the clock and of the driver's
+CPU, its memory, ask + tell after the last trial (a proposal, described, and its verdict), size of
+the storage. `--serial` leaves Ray out: what is left is ours and easy to profile
 (`python -m cProfile -s cumtime benchmarks/overhead.py --serial`).
 
 Bars on 2 cores: 1,000 trials of TPE in SQLite in 120 s (aim: 60), memory flat after trial 200;
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 import psutil
@@ -63,22 +63,31 @@ class Instant:
         return {"epoch": self.epoch, "val_error": self.best + 0.5 / self.epoch, "seconds": 0.0}
 
 
+class Look(NamedTuple):
+    """`cpu` seconds are the driver's: they tell what it costs also beside other work."""
+
+    trials: int
+    seconds: float
+    cpu: float
+    mib: float
+
+
 @dataclass
 class Watching:
     """The observer: looks at clock and memory every 100 trials."""
 
     progress: Callable[[int], object]
     trials: int = 0
-    looks: list[tuple[int, float, float]] = field(default_factory=list)  # trials, seconds, MiB
+    looks: list[Look] = field(default_factory=list)
 
     def started(self, store: Store) -> None:
-        self.begun = time.perf_counter()
+        self.begun, self.idle = time.perf_counter(), time.process_time()
         self._look()
 
     def changed(self, store: Store) -> None:
         self.trials = int(store.storage.get_n_trials(store.study._study_id))
         self.progress(self.trials)
-        if self.trials >= self.looks[-1][0] + EVERY:
+        if self.trials >= self.looks[-1].trials + EVERY:
             self._look()
 
     def finished(self, store: Store) -> None:
@@ -86,8 +95,9 @@ class Watching:
         self._look()
 
     def _look(self) -> None:
-        memory = psutil.Process().memory_info().rss / MIB
-        self.looks.append((self.trials, time.perf_counter() - self.begun, memory))
+        seconds, cpu = time.perf_counter() - self.begun, time.process_time() - self.idle
+        mib = psutil.Process().memory_info().rss / MIB
+        self.looks.append(Look(self.trials, seconds, cpu, mib))
 
 
 def ask_and_tell_ms(study: Study, store: Store) -> float:
@@ -117,7 +127,7 @@ def measure(
     watching = Watching(progress)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "overhead"
-        before = time.perf_counter()
+        before, cpu = time.perf_counter(), time.process_time()
         done = run(study, folder=folder, observer=watching, in_process=serial, begin=Instant)
         seconds = time.perf_counter() - before
         states = [t.state.name for t in done.get_trials(deepcopy=False)]
@@ -129,9 +139,10 @@ def measure(
         **keys,
         "executor": "in process" if serial else "ray",
         "seconds": seconds,
-        "start_up_seconds": seconds - watching.looks[-1][1],
-        "ms_per_trial": 1e3 * watching.looks[-1][1] / trials,
-        "looks": watching.looks,
+        "driver_cpu_seconds": time.process_time() - cpu,
+        "ms_per_trial": 1e3 * watching.looks[-1].seconds / trials,
+        "cpu_ms_per_trial": 1e3 * watching.looks[-1].cpu / trials,
+        "looks": [look._asdict() for look in watching.looks],
         "memory_growth_mib": growth_of_memory(watching.looks),
         "growth_of_cost": growth_of_cost(watching.looks, trials),
         "ask_and_tell_ms": asking,
@@ -140,27 +151,24 @@ def measure(
     }
 
 
-def growth_of_memory(looks: list[tuple[int, float, float]]) -> float | None:
+def growth_of_memory(looks: list[Look]) -> float | None:
     """From trial 200 on, in MiB."""
-    later = [memory for trials, _, memory in looks if trials >= FLAT_FROM]
+    later = [look.mib for look in looks if look.trials >= FLAT_FROM]
     return later[-1] - later[0] if len(later) > 1 else None
 
 
-def growth_of_cost(looks: list[tuple[int, float, float]], trials: int) -> float | None:
-    """The last tenth of the trials over the second tenth, in seconds a trial."""
+def growth_of_cost(looks: list[Look], trials: int) -> float | None:
+    """The driver's cost of a trial in the last tenth over that in the second tenth."""
     if trials < 10 * EVERY:
         return None
     tenth = trials // 10
-    last = per_trial(looks, trials - tenth, trials)
-    return last / per_trial(looks, tenth, 2 * tenth)
+    return cpu_per_trial(looks, trials - tenth, trials) / cpu_per_trial(looks, tenth, 2 * tenth)
 
 
-def per_trial(looks: list[tuple[int, float, float]], first: int, last: int) -> float:
-    """Seconds, by the looks next to both ends."""
-    (t0, s0, _), (t1, s1, _) = (
-        min(looks, key=lambda look: abs(look[0] - end)) for end in (first, last)
-    )
-    return (s1 - s0) / (t1 - t0)
+def cpu_per_trial(looks: list[Look], first: int, last: int) -> float:
+    """Between the looks next to both ends."""
+    one, other = (min(looks, key=lambda look: abs(look.trials - end)) for end in (first, last))
+    return (other.cpu - one.cpu) / (other.trials - one.trials)
 
 
 def verdicts(figures: dict[str, Any]) -> list[str]:
@@ -192,12 +200,12 @@ def met(kept: bool) -> str:
 
 def table(figures: dict[str, Any]) -> Table:
     title = "{trials} trials, {sampler}, {concurrency} at a time, {executor}".format(**figures)
-    made = Table("trials", "seconds", "ms a trial", "memory, MiB", title=title)
-    looks = figures["looks"]
-    for (t0, s0, _), (t1, s1, memory) in pairwise(looks):
-        if t1 > t0:
-            each = f"{1e3 * (s1 - s0) / (t1 - t0):.1f}"
-            made.add_row(str(t1), f"{s1:.1f}", each, f"{memory:.0f}")
+    made = Table("trials", "seconds", "ms a trial", "driver's CPU", "memory, MiB", title=title)
+    for one, other in pairwise(Look(**look) for look in figures["looks"]):
+        if more := other.trials - one.trials:
+            each = (1e3 * (other.seconds - one.seconds) / more, 1e3 * (other.cpu - one.cpu) / more)
+            shown = (f"{other.seconds:.1f}", *(f"{ms:.1f}" for ms in each), f"{other.mib:.0f}")
+            made.add_row(str(other.trials), *shown)
     return made
 
 
@@ -222,7 +230,9 @@ def main() -> None:
         print(json.dumps(figures))
         return
     Console().print(table(figures))
-    for key in ("seconds", "start_up_seconds", "ms_per_trial", "ask_and_tell_ms", "storage_mib"):
+    for key in ("seconds", "driver_cpu_seconds", "ms_per_trial", "cpu_ms_per_trial"):
+        print(f"{key:18} {figures[key]:10.2f}")
+    for key in ("ask_and_tell_ms", "storage_mib"):
         print(f"{key:18} {figures[key]:10.2f}")
     print(f"{'states':18} {figures['states']}")
     print("\n".join(verdicts(figures)))
