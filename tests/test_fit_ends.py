@@ -71,13 +71,16 @@ def test_the_last_of_all_epochs_and_a_divergence_are_the_end_too(digits: Data) -
 
 def test_the_weights_of_the_best_epoch_remain_buffers_included(digits: Data) -> None:
     """GradAttn's copy is shallow, so that its last weights remain (systems/gradattn.md 4.4)."""
-    plain = fit(network(digits), digits, replace(UNSTEADY, keep="last"), seed=0)
-    after = [(epoch, weights(plain)) for epoch in plain]
-    errors = [epoch.val_error for epoch, _ in after]
+    errors, seed = [0.0], -1
+    while errors[-1] == min(errors):  # which seed ends worse than it was depends on the machine
+        seed += 1
+        assert seed < 20, "all end with their best epoch"
+        plain = fit(network(digits), digits, replace(UNSTEADY, keep="last"), seed=seed)
+        after = [(epoch, weights(plain)) for epoch in plain]
+        errors = [epoch.val_error for epoch, _ in after]
     best = errors.index(min(errors))
-    assert errors[-1] > errors[best]
 
-    kept = fit(network(digits), digits, UNSTEADY, seed=0)
+    kept = fit(network(digits), digits, UNSTEADY, seed=seed)
     epochs = list(kept)
     assert [alike(epoch) for epoch in epochs] == [alike(epoch) for epoch, _ in after]
     assert equal(weights(kept), after[best][1]) and not equal(weights(kept), after[-1][1])

@@ -16,7 +16,6 @@ from studies.store import open_store
 from studies.suggest import space_hash
 
 pytestmark = [  # as in test_run.py
-    pytest.mark.xdist_group("ray"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),

@@ -25,7 +25,6 @@ from trainers.trainable import begun
 from trainers.training import Job
 
 HERE = Path(__file__).parent
-pytestmark = pytest.mark.xdist_group("ray")
 STUDY = """
 [study]
 name = "two"
