@@ -34,6 +34,7 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self.durable, self.ranges = durable, ranges or {}
         self._studies: dict[int, list[int]] = {}
         self._trials: dict[int, FrozenTrial] = {}
+        self._kinds: dict[str, BaseDistribution] = {}
         self._open: dict[int, int] = {}  # trials that have not ended, and whose they are
 
     # Trials
@@ -88,8 +89,14 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         changed = self.durable.set_trial_state_values(trial_id, state, values)
-        # with the times that it noted
-        self._trials[trial_id] = self._shown(self.durable.get_trial(trial_id))
+        trial = copy.copy(self._trials[trial_id])
+        noted = self.durable.get_trial(trial_id)  # with the times
+        trial.state, trial.values = noted.state, noted.values
+        trial.datetime_start, trial.datetime_complete = (
+            noted.datetime_start,
+            noted.datetime_complete,
+        )
+        self._trials[trial_id] = trial
         if state.is_finished():
             self._open.pop(trial_id, None)
         return changed
@@ -117,8 +124,13 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         trial = self._trials[trial_id]
         values = {name: kind.to_external_repr(value) for name, (value, kind) in params.items()}
         trial.params = {**trial.params, **values}
-        kinds = {name: kind for name, (_, kind) in params.items()}
+        kinds = {name: self._kind(name, kind) for name, (_, kind) in params.items()}
         trial.distributions = {**trial.distributions, **kinds}
+
+    def _kind(self, name: str, kind: BaseDistribution) -> BaseDistribution:
+        """Equal ones are one object: 40 of a trial's own would be most of what it takes."""
+        known = self._kinds.setdefault(name, kind)
+        return known if known == kind else kind
 
     def set_trial_intermediate_value(
         self, trial_id: int, step: int, intermediate_value: float
