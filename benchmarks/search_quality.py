@@ -31,7 +31,8 @@ from searchspace import encode, parse_space
 from searchspace.domains import choice
 from studies import suggest
 from studies.front import hypervolume
-from studies.proposing import Proposer
+from studies.past import Past
+from studies.proposing import Proposer, asking
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 AT = (25, 50, 100, 200)
@@ -90,10 +91,10 @@ class Results:
 def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[str]:
     """The networks that a study with this sampler trains, in order."""
     study, seen = optuna.create_study(directions=["minimize"] * 2), dict[Any, int]()
-    proposer = Proposer(parse_space(Cell, {}).draw, key, seen=seen)
+    proposer, past = Proposer(parse_space(Cell, {}).draw, key, seen=seen), Past()
     for number in range(evaluations):
         drawn = suggest.derived_seed(seed, number)
-        study.sampler = suggest.sampler(name, drawn, study_seed=seed)
+        study.sampler = suggest.sampler(name, drawn, study_seed=seed, past=past)
         trial = study.ask()
         proposal = proposer.propose(trial, drawn)
         assert proposal.repeats is None
@@ -110,7 +111,7 @@ def plain(
     study.sampler, seen = sampler(seed=seed), dict[str, None]()
     while len(seen) < evaluations:
         trial = study.ask()
-        found = key(space.draw(suggest.asking(trial)))
+        found = key(space.draw(asking(trial)))
         seen[found] = None
         study.tell(trial, results.points[found])
     return list(seen)

@@ -73,31 +73,30 @@ def drivers(folder: Path, kind: str, moment: random.Random, kills: int, advance:
 
 def workers(folder: Path, moment: random.Random, kills: int, advance: Advance) -> int:
     """A study that loses a worker now and then."""
-    driver, done = Driver(folder, "stop"), 0
+    driver = Driver(folder, "stop")
+    return losing(driver, lambda: driver.kill_worker(moment), moment, kills, advance)
+
+
+def nodes(folder: Path, moment: random.Random, kills: int, advance: Advance) -> int:
+    """A study on two nodes that loses the second one now and then; another takes its place."""
+    with two_nodes() as cluster:
+        driver = Driver(folder, "stop", cluster.address)
+        return losing(driver, lambda: kill_node(cluster), moment, kills, advance)
+
+
+def losing(
+    driver: Driver, kill: Callable[[], object], moment: random.Random, kills: int, advance: Advance
+) -> int:
+    """One driver to its end, with kills on the way; one that says False found nothing to kill."""
+    done = 0
     try:
         while done < kills and driver.at(moment):
-            if driver.kill_worker(moment):
+            if kill() is not False:
                 done += 1
                 advance()
         driver.finish()
     finally:
         driver.clear()
-    return done
-
-
-def nodes(folder: Path, moment: random.Random, kills: int, advance: Advance) -> int:
-    """A study on two nodes that loses the second one now and then; another takes its place."""
-    done = 0
-    with two_nodes() as cluster:
-        driver = Driver(folder, "stop", cluster.address)
-        try:
-            while done < kills and driver.at(moment):
-                kill_node(cluster)
-                done += 1
-                advance()
-            driver.finish()
-        finally:
-            driver.clear()
     return done
 
 

@@ -134,8 +134,8 @@ def _of_two(seconds: list[float]) -> np.ndarray:
 
 
 def unbeaten_or_first(points: Points, fronts: np.ndarray, room: float) -> np.ndarray:
-    """Which points are in the first front or have a place (`positions`) below `room`. Only where
-    a front is cut by that are its own places needed."""
+    """Which points are in the first front or have a place below `room`: after all of better fronts,
+    and within its own front in the order of `spread`, which only the front that is cut needs."""
     chosen: np.ndarray = fronts == 0
     ranks = ranked(points)
     before = int(chosen.sum())
@@ -147,18 +147,6 @@ def unbeaten_or_first(points: Points, fronts: np.ndarray, room: float) -> np.nda
         chosen[own if left >= len(own) else own[spread(ranks[own])[:left]]] = True
         before += len(own)
     return chosen
-
-
-def positions(points: Points, fronts: np.ndarray) -> np.ndarray:
-    """For each point how many come before it: all of better fronts, and of its own front those
-    that are taken earlier when always the farthest from all taken is taken next, the best error
-    first."""
-    places, ranks, before = np.empty(len(points), dtype=int), ranked(points), 0
-    for number in range(fronts.max(initial=-1) + 1):
-        own = np.flatnonzero(fronts == number)
-        places[own[spread(ranks[own])]] = before + np.arange(len(own))
-        before += len(own)
-    return places
 
 
 def ranked(points: Points) -> Points:

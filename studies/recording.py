@@ -25,5 +25,5 @@ def record(store: Store, live: Live, result: Mapping[str, Any]) -> None:
         return
     if epoch not in there:
         store.point(live.trial, epoch, float(result["val_error"]))
-    store.note(live.trial, epochs=epoch, fidelity=fidelity(live.job, result))
-    store.note(live.trial, **{name: result[name] for name in NOTED if name in result})
+    noted = {name: result[name] for name in NOTED if name in result}
+    store.note(live.trial, epochs=epoch, fidelity=fidelity(live.job, result), **noted)

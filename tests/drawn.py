@@ -17,6 +17,31 @@ SMALL = {
     "output.each.channels": [8, 16, 24, 32],
     "shortcut.attention.placement.stages.width.common.channels": [8, 16, 24],
 }
+# 1,344 networks, with choices inside choices
+CONDITIONAL = {
+    "stem": "conv3",
+    "stem_channels": [8, 16],
+    "stages": [2, 3],
+    "blocks": [1, 2],
+    "body": "basic",
+    "body.basic.dropout": 0.0,
+    "width": "each",
+    "width.each.channels": 8,
+    "output": "expansion",
+    "output.expansion.ratio": [1, 2],
+    "norm": "batch",
+    "last_norm": ["batch", "group"],
+    "last_norm.group.groups": [1, 2, 4],
+    "activation": "post",
+    "downsampling": "stride",
+    "shortcut": ["none", "sum"],
+    "shortcut.sum.match": ["identity", "zero_pad"],
+    "shortcut.sum.add": ["plain", "layer_scale"],
+    "shortcut.sum.add.layer_scale.start": [0.1, 1.0],
+    "shortcut.sum.drop": 0.0,
+    "gate": "none",
+    "head": "pool",
+}
 
 
 def small_space(**more: object) -> Space[Arch]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import pytest
-from drawn import small_space
+from drawn import CONDITIONAL, small_space
 from hypothesis import given, strategies
 
 from searchspace import Arch, decode, encode, parse_space
@@ -159,33 +159,7 @@ def test_a_range_of_one_value_is_pinned() -> None:
 
 
 def test_every_configuration_of_a_conditional_space_is_listed_once() -> None:
-    space = parse_space(
-        Arch,
-        {
-            "stem": "conv3",
-            "stem_channels": [8, 16],
-            "stages": [2, 3],
-            "blocks": [1, 2],
-            "body": "basic",
-            "body.basic.dropout": 0.0,
-            "width": "each",
-            "width.each.channels": 8,
-            "output": "expansion",
-            "output.expansion.ratio": [1, 2],
-            "norm": "batch",
-            "last_norm": ["batch", "group"],
-            "last_norm.group.groups": [1, 2, 4],
-            "activation": "post",
-            "downsampling": "stride",
-            "shortcut": ["none", "sum"],
-            "shortcut.sum.match": ["identity", "zero_pad"],
-            "shortcut.sum.add": ["plain", "layer_scale"],
-            "shortcut.sum.add.layer_scale.start": [0.1, 1.0],
-            "shortcut.sum.drop": 0.0,
-            "gate": "none",
-            "head": "pool",
-        },
-    )
+    space = parse_space(Arch, CONDITIONAL)
     listed = list(space.every())
     assert len(listed) == len(set(listed)) == space.size() == 1344
 

@@ -5,6 +5,7 @@ import random
 from itertools import product
 
 import pytest
+from drawn import CONDITIONAL
 
 from searchspace import Arch, encode, parse_space
 from searchspace.domains import values_of
@@ -44,31 +45,7 @@ def test_pinned_parameters_are_not_asked() -> None:
 
 
 def test_the_size_of_a_space_is_the_number_of_its_architectures() -> None:
-    given = {
-        "stem": "conv3",
-        "stem_channels": [8, 16],
-        "stages": [2, 3],
-        "blocks": [1, 2],
-        "body": "basic",
-        "body.basic.dropout": 0.0,
-        "width": "each",
-        "width.each.channels": 8,
-        "output": "expansion",
-        "output.expansion.ratio": [1, 2],
-        "norm": "batch",
-        "last_norm": ["batch", "group"],
-        "last_norm.group.groups": [1, 2, 4],
-        "activation": "post",
-        "downsampling": "stride",
-        "shortcut": ["none", "sum"],
-        "shortcut.sum.match": ["identity", "zero_pad"],
-        "shortcut.sum.add": ["plain", "layer_scale"],
-        "shortcut.sum.add.layer_scale.start": [0.1, 1.0],
-        "shortcut.sum.drop": 0.0,
-        "gate": "none",
-        "head": "pool",
-    }
-    space = parse_space(Arch, given)
+    space = parse_space(Arch, CONDITIONAL)
     assert space.size() == (4 + 8) * 2 * 2 * (1 + 3) * (1 + 2 * (1 + 2))
     seen = {space.sample(rng) for rng in [random.Random(1)] for _ in range(60_000)}
     assert len(seen) == space.size()
