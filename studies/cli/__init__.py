@@ -1,0 +1,10 @@
+"""The command `skipsearch`: a file for each group of commands, in the order of `--help`.
+
+Each command imports what it needs when it runs, so that `--help` answers at once."""
+
+from studies.cli import searching  # noqa: F401, I001  (the imports register the commands)
+from studies.cli import results  # noqa: F401
+from studies.cli import catalogue  # noqa: F401
+from studies.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,88 @@
+"""Commands that list what there is: space, presets, recipes, describe."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.app import app
+from studies.cli.options import RUNS, AsJson, Changes, Folder
+
+
+@app.command()
+def space(
+    study_file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[STUDY.toml]", help="A study file; without, the whole space."),
+    ] = None,
+    changes: Changes = None,
+    tree: Annotated[bool, typer.Option("--tree", help="As an indented tree.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Every parameter: domain, default, condition, meaning."""
+    from studies.show import print_json
+    from studies.spaces import print_trees, space_lines, tables
+
+    found = tables(study_file, changes or [])
+    if as_json:
+        print_json(found)
+    elif tree:
+        print_trees(found)
+    else:
+        typer.echo("\n".join(space_lines(found)))
+
+
+@app.command()
+def presets(as_json: AsJson = False) -> None:
+    """The published networks that are built in."""
+    from studies.describe import preset_records
+    from studies.show import console, figures_line, preset_tables, print_json
+
+    records = preset_records()
+    if as_json:
+        print_json(records)
+        return
+    console().print(*preset_tables(records, console().width))
+    console().print(f"\n{figures_line(records)}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def recipes(as_json: AsJson = False) -> None:
+    """The training recipes that are built in, for `[recipe] preset`."""
+    from studies.describe import recipe_lines, recipe_records
+    from studies.show import print_json
+
+    if as_json:
+        print_json(recipe_records())
+    else:
+        typer.echo("\n".join(recipe_lines(recipe_records())))
+
+
+@app.command()
+def describe(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A preset, an arch file, or STUDY#NUMBER.")
+    ],
+    changes: Changes = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 for grey, 3 for colour.")] = None,
+    latency: Annotated[bool, typer.Option("--latency", help="Measure a forward pass.")] = False,
+    source: Annotated[bool, typer.Option("--source", help="Print the model's code.")] = False,
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+) -> None:
+    """One network: params, macs, latency, configuration, code."""
+    from studies.describe import describe_lines, describe_record, resolve, source_of
+    from studies.show import print_json
+
+    shape = {"classes": classes, "image_size": image_size, "channels": channels}
+    network = resolve(target, changes or [], folder=folder, **shape)
+    if source and not as_json:
+        typer.echo(source_of(network))
+        return
+    record = describe_record(network, latency=latency, source=source)
+    if as_json:
+        print_json(record)
+    else:
+        typer.echo("\n".join(describe_lines(record)))

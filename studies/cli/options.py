@@ -1,0 +1,36 @@
+"""Arguments and options that several commands share."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="A study file.")]
+Target = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study's name, its folder, or its study file.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated."),
+]
+Folder = Annotated[Path, typer.Option(help="Where studies are kept.", metavar="DIR")]
+Storage = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="An Optuna storage instead of DIR/NAME/study.db."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where data sets are, or are downloaded to."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RUNS = Path("runs")
+
+
+def named(**options: object) -> list[str]:
+    """Options that stand for keys of [study], as changes to the study file."""
+    given = {key: value for key, value in options.items() if value is not None}
+    return [
+        f"{key}={json.dumps(str(value) if isinstance(value, Path) else value)}"
+        for key, value in given.items()
+    ]

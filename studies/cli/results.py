@@ -1,0 +1,46 @@
+"""Commands that show what a study came to: front, dashboard."""
+
+from typing import Annotated
+
+import typer
+
+from studies.cli.app import app
+from studies.cli.options import RUNS, AsJson, Folder, Storage, Target
+
+
+@app.command()
+def front(
+    study: Target,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """The Pareto front of the fully trained trials."""
+    if as_json and as_csv:
+        raise ValueError("--json and --csv exclude each other: give one of them")
+    from studies.find import find
+    from studies.front import front as front_of
+    from studies.report import front_document
+    from studies.show import console, print_front, print_json
+
+    found = find(study, folder=folder, storage=storage)
+    if as_json:
+        print_json(front_document(found))
+    elif as_csv:
+        typer.echo(front_of(found).to_csv(index=False), nl=False)
+    else:
+        print_front(found, console())
+
+
+@app.command()
+def dashboard(
+    study: Target,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8080,
+) -> None:
+    """Show a study in optuna-dashboard on this machine."""
+    from studies.dashboard import serve
+
+    serve(study, folder=folder, storage=storage, port=port)

@@ -1,0 +1,105 @@
+"""Commands that search: run, status, check."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from studies.cli.app import app
+from studies.cli.options import (
+    RUNS,
+    AsJson,
+    Changes,
+    DataDir,
+    Folder,
+    Storage,
+    StudyFile,
+    Target,
+    named,
+)
+
+
+@app.command()
+def run(
+    study_file: StudyFile,
+    changes: Changes = None,
+    data_dir: DataDir = None,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+    max_hours: Annotated[
+        float | None, typer.Option(metavar="HOURS", help="End cleanly after so long.")
+    ] = None,
+    max_trial_minutes: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Stop a trial that takes longer.")
+    ] = None,
+    imports: Annotated[
+        list[str] | None,
+        typer.Option("--import", metavar="STUDY", help="Begin with the trials of an earlier one."),
+    ] = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Go on though the space or the limits have grown.")
+    ] = False,
+    serial: Annotated[
+        bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
+    ] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
+    ] = None,
+    log: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Log to tensorboard, mlflow, wandb.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+) -> None:
+    """Start a study, or continue it where it stopped."""
+    from studies.study import Study
+
+    # before Ray is loaded, which takes seconds
+    keys = named(data_dir=data_dir, max_hours=max_hours, max_trial_minutes=max_trial_minutes)
+    plan = Study.from_file(study_file, [*(changes or []), *keys])
+    if not quiet:
+        typer.echo(f"{plan.name}: {plan.trials} trials of {plan.epochs} epochs on {plan.dataset}")
+    from studies.running import run_and_show
+
+    raise typer.Exit(
+        run_and_show(
+            plan,
+            folder=folder,
+            storage=storage,
+            serial=serial,
+            address=address,
+            log=log,
+            quiet=quiet,
+            command=sys.argv[1:],
+            imports=imports or [],
+            extend=extend,
+        )
+    )
+
+
+@app.command()
+def status(
+    study: Target, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
+) -> None:
+    """Where a study stands: trials, the best, who runs it."""
+    from studies.find import find
+    from studies.show import console, print_json, status_lines
+    from studies.summary import status_record
+
+    found = find(study, folder=folder, storage=storage)
+    if as_json:
+        print_json(status_record(found))
+        return
+    for line in status_lines(found):
+        console().print(line, soft_wrap=True, markup=False)
+
+
+@app.command()
+def check(study_file: StudyFile, changes: Changes = None, data_dir: DataDir = None) -> None:
+    """Check a study file; size and costs of its space."""
+    from studies.check import check as check_study
+    from studies.study import Study
+
+    plan = Study.from_file(study_file, [*(changes or []), *named(data_dir=data_dir)])
+    for line in check_study(plan).lines():
+        typer.echo(line)
