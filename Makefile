@@ -19,7 +19,7 @@ test: .venv/.installed-test
 	touch $@
 
 .venv/.installed-test: pyproject.toml .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,postgres]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,postgres,export]'
 	touch $@
 
 clean:
