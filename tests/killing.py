@@ -127,6 +127,16 @@ class Driver:
             os.kill(choice.choice(alive), signal.SIGKILL)
         return bool(alive)
 
+    def trains_in(self, pids: set[int]) -> bool:
+        """Whether one of these processes has a trial with more than an epoch to go."""
+        open_trials = [
+            t for t in charged(stored(self.plan, self.folder)) if not t.state.is_finished()
+        ]
+        return any(
+            t.user_attrs.get("pid") in pids and (t.last_step or 0) + 1 < t.user_attrs["max_epochs"]
+            for t in open_trials
+        )
+
     def others(self) -> list[psutil.Process]:
         """What it started and what lives, whether it lives itself or not."""
         return [p for p in psutil.process_iter() if p.pid != self.process.pid and self._own(p)]
@@ -171,11 +181,17 @@ def two_nodes() -> Iterator["Cluster"]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def second_node(cluster: "Cluster") -> list[psutil.Process]:
+    """Its raylet and all that runs under it."""
+    (node,) = cluster.worker_nodes
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    return [raylet, *raylet.children(recursive=True)]
+
+
 def kill_node(cluster: "Cluster") -> None:
     """The second node and all that runs on it; another one takes its place."""
     (node,) = cluster.worker_nodes
-    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    for process in [raylet, *raylet.children(recursive=True)]:
+    for process in second_node(cluster):
         with suppress(psutil.NoSuchProcess):
             process.kill()
     cluster.remove_node(node, allow_graceful=False)

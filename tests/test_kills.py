@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 from killed import ByNetwork, small_study, train, violations
-from killing import AGENTS, LONGEST, Driver, kill_node, planned, stored, two_nodes, wait
+from killing import (
+    AGENTS,
+    LONGEST,
+    Driver,
+    kill_node,
+    planned,
+    second_node,
+    stored,
+    two_nodes,
+    wait,
+)
 from tabulated import Silent, charged
 
 from studies.run import run
@@ -102,6 +112,7 @@ def test_a_study_loses_nothing_with_a_node(tmp_path: Path, drivers: Callable[...
     with two_nodes() as cluster:
         driver = drivers("stop", cluster.address)
         assert driver.at(moment)
+        wait(lambda: driver.trains_in({p.pid for p in second_node(cluster)}), "a trial there")
         kill_node(cluster)
         driver.finish()
     done = stored(plan, tmp_path)
