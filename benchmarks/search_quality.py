@@ -29,10 +29,12 @@ from rich.table import Table
 
 from searchspace import encode, parse_space
 from searchspace.domains import choice
+from searchspace.walk import Pick
 from studies import suggest
 from studies.front import hypervolume
 from studies.past import Past
 from studies.proposing import Proposer, asking
+from studies.seeking import Counting, Seeker
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 AT = (25, 50, 100, 200)
@@ -84,6 +86,11 @@ class Results:
         }
         return cls(points, WORST[dataset])
 
+    def told(self, network: str) -> Point:
+        """What a study is told: error and size."""
+        error, size = self.points[network]
+        return error, math.exp(size)
+
     def covered(self, evaluated: list[str]) -> float:
         return hypervolume([self.points[k] for k in evaluated], self.reference) / self.whole
 
@@ -91,7 +98,10 @@ class Results:
 def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[str]:
     """The networks that a study with this sampler trains, in order."""
     study, seen = optuna.create_study(directions=["minimize"] * 2), dict[Any, int]()
-    proposer, past = Proposer(parse_space(Cell, {}).draw, key, seen=seen), Past()
+    draw = parse_space(Cell, {}).draw
+    proposer, past = Proposer(draw, key, seen=seen), Past()
+    if name == "gp":
+        proposer.seek = seeker(draw, results, seen, seed)
     for number in range(evaluations):
         drawn = suggest.derived_seed(seed, number)
         study.sampler = suggest.sampler(name, drawn, study_seed=seed, past=past)
@@ -99,8 +109,16 @@ def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[s
         proposal = proposer.propose(trial, drawn)
         assert proposal.repeats is None
         seen[proposal.key] = number
-        study.tell(trial, results.points[str(proposal.key)])
+        study.tell(trial, results.told(str(proposal.key)))
     return list(seen)
+
+
+def seeker(
+    draw: Callable[[Pick], Cell], results: Results, seen: dict[Any, int], seed: int
+) -> Seeker[Cell]:
+    """As in a study, a network's size is counted before it is trained."""
+    counting = Counting[Cell](("size",), 1, {}, lambda cell: {"size": results.told(key(cell))[1]})
+    return Seeker(draw, key, seen=seen, allowed=lambda _cell: True, counting=counting, seed=seed)
 
 
 def plain(
@@ -113,12 +131,13 @@ def plain(
         trial = study.ask()
         found = key(space.draw(asking(trial)))
         seen[found] = None
-        study.tell(trial, results.points[found])
+        study.tell(trial, results.told(found))
     return list(seen)
 
 
 Loop = Callable[[Results, int, int], list[str]]
 LOOPS: dict[str, Loop] = {
+    "skipsearch, gp": partial(proposed, "gp"),
     "skipsearch, tpe": partial(proposed, "tpe"),
     "skipsearch, nsga2": partial(proposed, "nsga2"),
     "skipsearch, random": partial(proposed, "random"),

@@ -37,7 +37,8 @@ class Proposal(Generic[Config]):
 
 class Proposer(Generic[Config]):
     """`draw` walks the space, `key` says which configurations are the same network and recipe,
-    `allowed` which are within the limits, `every` lists a small space to its end."""
+    `allowed` which are within the limits, `every` lists a small space to its end; `seek` looks for
+    a new configuration by itself, before the sampler is asked."""
 
     def __init__(
         self,
@@ -48,7 +49,9 @@ class Proposer(Generic[Config]):
         allowed: Callable[[Config], bool] = lambda _config: True,
         every: Callable[[], Iterator[Drawn[Config]]] | None = None,
         mutate: bool = True,
+        seek: Callable[[optuna.Trial, int], Drawn[Config] | None] = lambda _trial, _seed: None,
     ) -> None:
+        self.seek = seek
         self.draw, self.key, self.seen, self.allowed = draw, key, seen, allowed
         self.every, self.mutate = every, mutate
         self._listed: deque[Drawn[Config]] | None = None
@@ -60,6 +63,9 @@ class Proposer(Generic[Config]):
         are written, so that the sampler may learn from it.
         """
         draft = Draft(trial)
+        if (sought := self.seek(trial, seed)) is not None:
+            draft.write(sought.chosen)
+            return Proposal(sought.config, self.key(sought.config))
         try:
             drawn = recorded(self.draw, asking(trial))
             key = self.key(drawn.config)

@@ -5,7 +5,7 @@ and may go on, then the sampler is asked.
 """
 
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from studies.limits import Cost, Networks
 from studies.order import AsTheyCome, InOrder, Order
 from studies.parking import Parking
 from studies.past import Past
-from studies.proposing import Proposal, Proposer
+from studies.proposer import Pair, proposer
+from studies.proposing import Proposal
 from studies.recording import record
 from studies.sharing import Sharing
 from studies.store import RETRY, Store, Verdict, attempts_at
@@ -37,9 +38,7 @@ from trainers.training import Job
 # Proposals in a row that are not worth training: after the first number the sampler is taken to be
 # stuck and networks are drawn at random, after the second one the space to be exhausted.
 STUCK, EXHAUSTED = 10, 200
-SMALL_SPACE = 1000  # configurations up to which a space is listed to say that it is exhausted
 REPEATED = 1e-6  # violation of a repeat: behind every finished trial, before every stopped one
-Pair = tuple[Arch, Recipe]
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
@@ -64,24 +63,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.waiting: deque[FrozenTrial] = deque()
         charged = [t.number for t in store.trials if "charged" in t.user_attrs]
         self.charged, self.past = len(charged), Past()
-        self.proposer = self._proposer(seen(store.trials))
+        self.proposer = proposer(study, networks, seen(store.trials))
         self.keeping = Keeping.of(study, folder, store.trials)
         lag = study.concurrency - 1
         self.order: Order = InOrder(lag, charged) if study.deterministic else AsTheyCome()
         self._take_up()
         baselines.enqueue(study, store)
-
-    def _proposer(self, seen: dict[Hashable, int]) -> Proposer[Pair]:
-        study, networks = self.setup, self.networks
-        size = study.arch_space.size() * study.recipe_space.size()
-        return Proposer(
-            partial(suggest.draw, study),
-            lambda pair: key_of(networks.identity(pair[0]), encode(pair[1])),
-            seen=seen,
-            allowed=lambda pair: not networks.over(networks.cost(pair[0])),
-            every=partial(suggest.every, study) if size <= SMALL_SPACE else None,
-            mutate=study.repeats == "mutate",
-        )
 
     def _take_up(self) -> None:
         """What a dead driver left: ended but not told, waiting at a rung, in training."""

@@ -22,7 +22,7 @@ CONDITIONAL = {
 
 def study_with(sampler: str) -> Study:
     return study_of(
-        trials=9,
+        trials=16,
         sampler=sampler,
         concurrency=1,
         space=CONDITIONAL,

@@ -1,0 +1,141 @@
+"""What the trials so far let expect of configurations that were not tried."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.front import Point, non_dominated
+from studies.improvement import expected_improvement
+from studies.observing import Observed
+from studies.surrogate import Place, Rows, Shape, Surrogate, fit, learn, rows
+
+EVERY = 5  # trials after which kernels are learnt anew
+MARGIN = math.log10(1.1)  # by so much a predicted cost may be over a limit
+BEYOND = 0.1  # the corner lies so much of the range beyond the worst point
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A configuration's place and the logarithms of its costs."""
+
+    place: Place
+    costs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Surrogates of the error and of each cost, and the front that is to be moved.
+
+    Costs are those of the objectives, then those that are only limited."""
+
+    names: tuple[str, ...]  # of parameters, the columns of `error`
+    cost_names: tuple[str, ...]  # of parameters, the columns of `costs`
+    error: Surrogate
+    costs: tuple[Surrogate, ...]
+    front: tuple[Point, ...]  # error and costs of the objectives
+    corner: Point
+    ends: tuple[float, ...]  # limits of the costs, infinite where there is none
+
+    def gains(self, places: Sequence[Place]) -> np.ndarray:
+        """Expected improvements with predicted costs; 0 where those are over a limit."""
+        table = rows(self.cost_names, places)
+        costs = [cost(table)[0] for cost in self.costs]
+        return self._gains(places, np.array(costs).T)
+
+    def gains_at(self, counted: Sequence[Counted]) -> np.ndarray:
+        """With the costs that they have."""
+        return self._gains([one.place for one in counted], np.array([o.costs for o in counted]))
+
+    def _gains(self, places: Sequence[Place], costs: np.ndarray) -> np.ndarray:
+        costs = costs.reshape(len(places), len(self.ends))
+        mean, sd = self.error(rows(self.names, places))
+        own = costs[:, : len(self.corner) - 1]
+        found = expected_improvement(mean, sd, own, self.front, self.corner)
+        return np.where((costs <= np.array(self.ends) + MARGIN).all(1), found, 0.0)
+
+
+class Shapes:
+    """Kernels that were learnt: not every proposal learns anew, yet what one learns from follows
+    from the trials alone."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[object, Shape]] = {}
+
+    def of(self, what: str, table: Rows, values: np.ndarray, names: tuple[str, ...]) -> Shape:
+        """Of the same points and names it is the same."""
+        key = names, tuple(values)
+        if what not in self._newest or self._newest[what][0] != key:
+            self._newest[what] = key, learn(table, values)
+        return self._newest[what][1]
+
+
+def outlook(
+    found: Sequence[Observed],
+    places: Sequence[Place],
+    counted: Sequence[Counted],
+    shapes: Shapes,
+    *,
+    objectives: int,
+    ends: tuple[float, ...],
+    matters: Callable[[str], bool],
+) -> Outlook:
+    """From trials at their places. `objectives` is how many of the costs are; `matters` says which
+    parameters do to costs. At least one trial has an error and one was trained to its end."""
+    names = tuple(sorted({name for place in places for name in place}))
+    errors, surrogate = _errors(found, rows(names, places), names, shapes)
+    own = [Counted(place, one.costs) for place, one in zip(places, found, strict=True)]
+    known = [*(counted or own[: _whole(len(own))]), *own]
+    cost_names = tuple(sorted({n for one in known for n in one.place if matters(n)}))
+    points = [(e, *one.costs[:objectives]) for e, one in zip(errors, found, strict=True)]
+    aims = [p for p, o in zip(points, found, strict=True) if o.full or o.error is None]
+    on_front = non_dominated(aims)
+    return Outlook(
+        names,
+        cost_names,
+        surrogate,
+        _costs(cost_names, known, len(known) - len(own), shapes),
+        tuple(point for point, on in zip(aims, on_front, strict=True) if on),
+        tuple(_beyond(column) for column in zip(*points, strict=True)),
+        ends,
+    )
+
+
+def _errors(
+    found: Sequence[Observed], table: Rows, names: tuple[str, ...], shapes: Shapes
+) -> tuple[list[float], Surrogate]:
+    """Who is still in training is taken to come to what is expected of it, so that its neighbours
+    are not proposed beside it."""
+    errors = np.array([math.nan if one.error is None else one.error for one in found])
+    pending = np.isnan(errors)
+    known, values = table[~pending], errors[~pending]
+    first = _whole(len(known))
+    shape = shapes.of("error", known[:first], values[:first], names)
+    surrogate = fit(known, values, shape)
+    if pending.any():
+        errors[pending] = surrogate(table[pending])[0]
+        surrogate = fit(table, errors, shape)
+    return errors.tolist(), surrogate
+
+
+def _costs(
+    names: tuple[str, ...], known: Sequence[Counted], first: int, shapes: Shapes
+) -> tuple[Surrogate, ...]:
+    """Of all that is known, with shapes learnt from the first ones."""
+    table = rows(names, [one.place for one in known])
+    made = []
+    for k in range(len(known[0].costs)):
+        values = np.array([one.costs[k] for one in known])
+        shape = shapes.of(f"cost {k}", table[:first], values[:first], names)
+        made.append(fit(table, values, shape))
+    return tuple(made)
+
+
+def _whole(number: int) -> int:
+    """In steps of `EVERY`, from the first one on."""
+    return max(number - number % EVERY, min(number, EVERY))
+
+
+def _beyond(values: Sequence[float]) -> float:
+    return max(values) + BEYOND * (max(values) - min(values))

@@ -1,0 +1,204 @@
+"""The configuration that is expected to move the front most, sought over the whole space.
+
+A Gaussian process says what error a configuration will have, from all trials so far. Costs need no
+training: they are counted, or, for the many candidates that are only looked at, predicted from
+those that were. Candidates are drawn at random and beside the front, the best of them are climbed
+from, and a short list of the best is counted before one is chosen (`improvement.py`).
+"""
+
+import math
+import random
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial
+
+from searchspace.domains import Domain, Scalar, uniform
+from searchspace.mutation import Drawn, neighbour, recorded
+from searchspace.walk import Config, Pick
+from studies.front import non_dominated
+from studies.observing import Observed, log_costs, observed
+from studies.outlook import Counted, Outlook, Shapes, outlook
+from studies.surrogate import Place, place_of, place_of_trial
+
+STARTUP = 10  # trials that are proposed at random, as Optuna's samplers do
+RECENT = 400  # trials that are learnt from, besides the front: a fit costs their number³
+COUNTED = 100  # random configurations whose costs are counted, once a driver
+RANDOM, BESIDE = 150, 8  # candidates: at random, and beside each member of the front
+ROUNDS, CLIMBERS, STEPS = 4, 5, 10  # how many neighbours of how many are added, a round
+SHORT, LOOKS = 8, 40  # candidates that are counted, and at most looked at for that
+
+
+@dataclass(frozen=True)
+class Counting(Generic[Config]):
+    """What can be said of costs without training. `names` are those of the objectives, then those
+    that are limited only; `count` is None where counting is measuring and takes too long;
+    `matters` says which parameters do."""
+
+    names: tuple[str, ...]
+    objectives: int  # the first so many of the names
+    limits: Mapping[str, float]
+    count: Callable[[Config], Mapping[str, float]] | None
+    matters: Callable[[str], bool] = lambda _name: True
+
+
+class Seeker(Generic[Config]):
+    """`draw` walks the space, `key` says which configurations are the same, `seen` which were
+    trained, `allowed` which are within the limits; `seed` is the study's."""
+
+    def __init__(
+        self,
+        draw: Callable[[Pick], Config],
+        key: Callable[[Config], Hashable],
+        *,
+        seen: Mapping[Hashable, Any],
+        allowed: Callable[[Config], bool],
+        counting: Counting[Config],
+        seed: int,
+    ) -> None:
+        self.draw, self.key, self.seen, self.allowed = draw, key, seen, allowed
+        self.counting, self.seed = counting, seed
+        self._places: dict[int, Place] = {}  # of trials
+        self._counted: list[Counted] | None = None
+        self._shapes = Shapes()
+
+    def __call__(self, trial: optuna.Trial, seed: int) -> Drawn[Config] | None:
+        """For a trial of its study."""
+        trials = trial.study.get_trials(deepcopy=False)
+        return self.seek([one for one in trials if one.number != trial.number], seed)
+
+    def seek(self, trials: Sequence[FrozenTrial], seed: int) -> Drawn[Config] | None:
+        """None where there is too little to learn from, and where nothing new was found."""
+        found = observed(trials, self.counting.names)
+        if not any(o.full for o in found) or sum(o.error is not None for o in found) < STARTUP:
+            return None
+        members = _front(found, self.counting.objectives)
+        numbers = {one.trial.number for one in (*members, *found[-RECENT:])}
+        expected = self._outlook([one for one in found if one.trial.number in numbers])
+        rng, pool = random.Random(seed), Pool[Config](expected)
+        pool.add(self._walked(uniformly(rng) for _ in range(RANDOM)))
+        for own in self._walked(as_proposed(one.trial) for one in members):
+            pool.add(self._beside(own, BESIDE, rng))
+        for _ in range(ROUNDS):
+            for own in pool.best(CLIMBERS):
+                pool.add(self._beside(own, STEPS, rng))
+        return self._chosen(pool, expected)
+
+    def _outlook(self, found: Sequence[Observed]) -> Outlook:
+        limits = self.counting.limits
+        return outlook(
+            found,
+            [self._place(one.trial) for one in found],
+            self._counts(),
+            self._shapes,
+            objectives=self.counting.objectives,
+            ends=tuple(math.log10(limits.get(name, math.inf)) for name in self.counting.names),
+            matters=self.counting.matters,
+        )
+
+    def _place(self, trial: FrozenTrial) -> Place:
+        if trial.number not in self._places:
+            self._places[trial.number] = place_of_trial(trial)
+        return self._places[trial.number]
+
+    def _counts(self) -> Sequence[Counted]:
+        """Of the same random configurations in every driver of a study."""
+        if self._counted is None:
+            rng, count = random.Random(self.seed), self.counting.count
+            drawn = self._walked(uniformly(rng) for _ in range(COUNTED if count else 0))
+            self._counted = [one for one in map(self._count, drawn) if one is not None]
+        return self._counted
+
+    def _count(self, drawn: Drawn[Config]) -> Counted | None:
+        """None for what cannot be built."""
+        assert self.counting.count is not None
+        try:
+            costs = self.counting.count(drawn.config)
+        except ValueError:
+            return None
+        named = (costs[name] for name in self.counting.names)
+        return Counted(place_of(drawn.chosen), log_costs(named))
+
+    def _walked(self, picks: Iterable[Pick]) -> Iterator[Drawn[Config]]:
+        """Without those that cannot be."""
+        for pick in picks:
+            with suppress(ValueError):
+                yield recorded(self.draw, pick)
+
+    def _beside(self, drawn: Drawn[Config], number: int, rng: random.Random) -> Iterator[Any]:
+        return self._walked(neighbour(drawn.chosen, rng, 1) for _ in range(number))
+
+    def _chosen(self, pool: "Pool[Config]", expected: Outlook) -> Drawn[Config] | None:
+        """Of the most promising that are new, the best by their true costs."""
+        short: list[tuple[Drawn[Config], Counted]] = []
+        for drawn in pool.best(LOOKS):
+            if not self._is_new(drawn.config):
+                continue
+            if self.counting.count is None:
+                return drawn
+            counted = self._count(drawn)
+            assert counted is not None
+            short.append((drawn, counted))
+            if len(short) == SHORT:
+                break
+        if not short:
+            return None
+        gains = expected.gains_at([counted for _, counted in short])
+        return short[int(gains.argmax())][0]
+
+    def _is_new(self, config: Config) -> bool:
+        try:
+            return self.key(config) not in self.seen and self.allowed(config)
+        except ValueError:  # does not fit the images
+            return False
+
+
+class Pool(Generic[Config]):
+    """Candidates, each once, with what is expected of them."""
+
+    def __init__(self, expected: Outlook) -> None:
+        self._expected = expected
+        self._there: set[tuple[tuple[str, Scalar], ...]] = set()
+        self._drawn: list[Drawn[Config]] = []
+        self._gains = np.empty(0)
+
+    def add(self, many: Iterable[Drawn[Config]]) -> None:
+        new = []
+        for drawn in many:
+            flat = tuple(sorted((name, one.value) for name, one in drawn.chosen.items()))
+            if flat not in self._there:
+                self._there.add(flat)
+                new.append(drawn)
+        if new:
+            gains = self._expected.gains([place_of(drawn.chosen) for drawn in new])
+            self._drawn += new
+            self._gains = np.concatenate([self._gains, gains])
+
+    def best(self, number: int) -> list[Drawn[Config]]:
+        """The most promising first; the earlier of equal ones."""
+        order = np.argsort(-self._gains, kind="stable")[:number]
+        return [self._drawn[i] for i in order]
+
+
+def uniformly(rng: random.Random) -> Pick:
+    return lambda _name, domain, _default: uniform(domain, rng)
+
+
+def as_proposed(trial: FrozenTrial) -> Pick:
+    """A trial's parameters; the default where the space has changed since."""
+
+    def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
+        value: Scalar = trial.params.get(name, default)
+        return value if value in domain else default
+
+    return pick
+
+
+def _front(found: Sequence[Observed], objectives: int) -> list[Observed]:
+    full = [one for one in found if one.full]
+    points = [(one.error or 0.0, *one.costs[:objectives]) for one in full]
+    return [one for one, on in zip(full, non_dominated(points), strict=True) if on]

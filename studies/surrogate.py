@@ -1,0 +1,185 @@
+"""A Gaussian process over whole configurations, though not all have the same parameters.
+
+    k(a, b) = exp(−Σ wᵢ dᵢ(a, b)),  dᵢ of a parameter
+        1             two choices that differ, or only one of the two has the parameter
+        |a − b|       numbers, each as its place in its range, 0 to 1
+        0             neither has it
+
+Conditional parameters so: Hutter & Osborne 2013, arXiv:1310.5738 (theirs has arcs for numbers).
+Weights and noise are learnt twice, with one weight for all parameters and with one for each, of
+which less is expected the more parameters there are (as Hvarfner, Hellsten & Nardi 2024,
+arXiv:2402.02229, expect of lengths); the better one serves. On 160 trained networks of our space
+with 87 parameters the rank correlation of predicted and true error is 0.50 after 50 networks, with
+one weight for all 0.28, with a random forest 0.43.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import FrozenTrial
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from searchspace.mutation import Chosen
+from studies.proposing import distribution
+
+EQUAL = tuple(2.0**-k for k in range(8))  # weights, all the same, of which the likeliest is taken
+NOISES = (1e-4, 1e-3, 1e-2, 1e-1)  # variances, as parts of that of the values
+TYPICAL = 2.0  # sum of all weights that is expected beforehand, where each has its own
+NOISE = 1e-2  # and the noise
+SPREAD = 1.5, 1.0  # standard deviations of the logarithms of weights and noise about these
+LEARNT = 150  # points, evenly taken, that the weights are learnt from: a step costs their number²
+STEPS = 60  # of the optimiser, at most
+ABSENT = -10.0  # farther from every coordinate than 1, where the distance ends
+Place = Mapping[str, float]  # coordinates of a configuration by the names of its parameters
+Rows = np.ndarray  # of a table of configurations (N, P)
+
+
+def place_of(chosen: Mapping[str, Chosen]) -> dict[str, float]:
+    """Where a configuration is that has not been proposed yet."""
+    kinds = {name: distribution(one.domain) for name, one in chosen.items()}
+    return {
+        name: coordinate(kind, kind.to_internal_repr(chosen[name].value))
+        for name, kind in kinds.items()
+    }
+
+
+def place_of_trial(trial: FrozenTrial) -> dict[str, float]:
+    kinds = trial.distributions
+    return {
+        name: coordinate(kinds[name], kinds[name].to_internal_repr(value))
+        for name, value in trial.params.items()
+    }
+
+
+def coordinate(kind: BaseDistribution, internal: float) -> float:
+    """A number as its part of the range (of its logarithm, where that is drawn); a choice among
+    numbers as its rank, 0 to 1; any other choice as its number, which is at least 1 from others."""
+    if isinstance(kind, CategoricalDistribution):
+        numbers = [
+            c for c in kind.choices if isinstance(c, int | float) and not isinstance(c, bool)
+        ]
+        if 1 < len(numbers) == len(kind.choices):
+            return sorted(numbers).index(numbers[int(internal)]) / (len(numbers) - 1)
+        return internal
+    low, high = float(kind.low), float(kind.high)  # type: ignore[attr-defined]
+    if high == low:
+        return 0.0
+    if kind.log:  # type: ignore[attr-defined]
+        return math.log(internal / low) / math.log(high / low)
+    return (internal - low) / (high - low)
+
+
+def rows(names: Sequence[str], places: Iterable[Place]) -> Rows:
+    """A table of configurations, a parameter a column."""
+    return np.array([[place.get(name, ABSENT) for name in names] for place in places]).reshape(
+        -1, len(names)
+    )
+
+
+def apart(a: Rows, b: Rows) -> np.ndarray:
+    """(P, N, M): by parameter, between N and M configurations."""
+    distances: np.ndarray = np.minimum(np.abs(a.T[:, :, None] - b.T[:, None, :]), 1)
+    return distances
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is learnt of the kernel: a weight for each parameter, the variance of the noise."""
+
+    weights: np.ndarray
+    noise: float
+
+    def kernel(self, a: Rows, b: Rows) -> np.ndarray:
+        total = np.zeros((len(a), len(b)))
+        for own, other, weight in zip(a.T, b.T, self.weights, strict=True):
+            total -= weight * np.minimum(np.abs(own[:, None] - other), 1)
+        kernel: np.ndarray = np.exp(total)
+        return kernel
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What `fit` found; called with rows it answers mean and standard deviation of each."""
+
+    shape: Shape
+    rows: Rows
+    factor: np.ndarray  # lower Cholesky factor of the kernel matrix with noise
+    answers: np.ndarray
+    mean: float
+    scale: float
+
+    def __call__(self, others: Rows) -> tuple[np.ndarray, np.ndarray]:
+        kernel = self.shape.kernel(others, self.rows)
+        known = solve_triangular(self.factor, kernel.T, lower=True)
+        variance = np.clip(1 - (known**2).sum(0), 1e-6, None)
+        return self.mean + self.scale * (kernel @ self.answers), self.scale * np.sqrt(variance)
+
+
+def fit(points: Rows, values: np.ndarray, shape: Shape) -> Surrogate:
+    """Of at least one point."""
+    mean, scale = float(values.mean()), float(values.std()) or 1.0
+    matrix = shape.kernel(points, points) + shape.noise * np.eye(len(points))
+    factor = cholesky(matrix, lower=True)
+    answers = cho_solve((factor, True), (values - mean) / scale)
+    return Surrogate(shape, points, factor, answers, mean, scale)
+
+
+def learn(points: Rows, values: np.ndarray) -> Shape:
+    """One weight for all parameters, or a weight for each: whichever foretells each value better
+    from the others."""
+    some = np.unique(np.linspace(0, len(points) - 1, LEARNT).round().astype(int))
+    by, target = apart(points[some], points[some]), values[some]
+    target = (target - target.mean()) / (float(target.std()) or 1.0)
+    return max(_equal(by, target), _own(by, target), key=lambda shape: _foretold(shape, by, target))
+
+
+def _equal(by: np.ndarray, target: np.ndarray) -> Shape:
+    """The likeliest on a grid."""
+    found, total = list[tuple[float, float, float]](), by.sum(0)
+    for weight in EQUAL:
+        kernel = np.exp(-weight * total)
+        for noise in NOISES:
+            factor = cholesky(kernel + noise * np.eye(len(target)), lower=True)
+            answers = cho_solve((factor, True), target)
+            likelihood = -0.5 * target @ answers - np.log(np.diag(factor)).sum()
+            found.append((float(likelihood), weight, noise))
+    _, weight, noise = max(found)
+    return Shape(np.full(len(by), weight), noise)
+
+
+def _own(by: np.ndarray, target: np.ndarray) -> Shape:
+    """The most probable after these values."""
+    count = len(by)
+    expected = np.log(np.append(np.full(count, TYPICAL / count), NOISE))
+    spread = np.append(np.full(count, SPREAD[0]), SPREAD[1])
+
+    def loss(logs: np.ndarray) -> tuple[float, np.ndarray]:
+        """Negative logarithm of the posterior, and its gradient."""
+        weights, noise = np.exp(logs[:count]), float(np.exp(logs[count]))
+        kernel = np.exp(-np.tensordot(weights, by, 1))
+        whole = cho_factor(kernel + noise * np.eye(len(target)), lower=True)
+        answers = cho_solve(whole, target)
+        inner = np.outer(answers, answers) - cho_solve(whole, np.eye(len(target)))
+        slopes = -weights * np.tensordot(by, inner * kernel, 2)
+        gradient = -0.5 * np.append(slopes, noise * np.trace(inner))
+        likelihood = -0.5 * target @ answers - np.log(np.diag(whole[0])).sum()
+        off = (logs - expected) / spread
+        return float(0.5 * off @ off - likelihood), gradient + off / spread
+
+    ends = [*[(math.log(1e-6), math.log(8.0))] * count, (math.log(NOISES[0]), math.log(NOISES[-1]))]
+    options = {"maxiter": STEPS}
+    found = minimize(loss, expected, jac=True, method="L-BFGS-B", bounds=ends, options=options)
+    return Shape(np.exp(found.x[:count]), float(np.exp(found.x[count])))
+
+
+def _foretold(shape: Shape, by: np.ndarray, target: np.ndarray) -> float:
+    """Mean log density of each value as all others foretell it (Rasmussen & Williams, 5.12)."""
+    kernel = np.exp(-np.tensordot(shape.weights, by, 1)) + shape.noise * np.eye(len(target))
+    inverse = cho_solve(cho_factor(kernel, lower=True), np.eye(len(target)))
+    precision = np.diag(inverse)
+    off = (inverse @ target) / precision
+    return float((0.5 * np.log(precision) - 0.5 * off**2 * precision).mean())
