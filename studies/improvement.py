@@ -9,10 +9,11 @@ expected improvement. The definition: Emmerich, Giannakoglou & Naujoks 2006,
 doi:10.1109/TEVC.2005.859463.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from studies.front import Point, Staircase
 
@@ -36,7 +37,8 @@ def expected_improvement(
 def _shortfall(mean: np.ndarray, sd: np.ndarray, end: float) -> np.ndarray:
     """E[(end − error)⁺]."""
     by = (end - mean) / sd
-    found: np.ndarray = (end - mean) * norm.cdf(by) + sd * norm.pdf(by)
+    density = np.exp(-0.5 * by**2) / math.sqrt(2 * math.pi)
+    found: np.ndarray = (end - mean) * ndtr(by) + sd * density
     return found
 
 

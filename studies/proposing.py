@@ -183,3 +183,15 @@ def distribution(domain: Domain) -> BaseDistribution:
             return optuna.distributions.IntDistribution(low, high, step=step)
         case Floats(low, high, log):
             return optuna.distributions.FloatDistribution(low, high, log=log)
+
+
+def domain(kind: BaseDistribution) -> Domain:
+    """The other way round."""
+    match kind:
+        case optuna.distributions.CategoricalDistribution():
+            return Choice(tuple(one for one in kind.choices if one is not None))
+        case optuna.distributions.IntDistribution():
+            return Integers(kind.low, kind.high, kind.step)
+        case optuna.distributions.FloatDistribution():
+            return Floats(kind.low, kind.high, kind.log)
+    raise AssertionError(kind)

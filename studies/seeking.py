@@ -81,11 +81,11 @@ class Seeker(Generic[Config]):
         expected = self._outlook([one for one in found if one.trial.number in numbers])
         rng, pool = random.Random(seed), Pool[Config](expected)
         pool.add(self._walked(uniformly(rng) for _ in range(RANDOM)))
-        for own in self._walked(as_proposed(one.trial) for one in members):
-            pool.add(self._beside(own, BESIDE, rng))
+        front = self._walked(as_proposed(one.trial) for one in members)
+        pool.add(near for own in front for near in self._beside(own, BESIDE, rng))
         for _ in range(ROUNDS):
-            for own in pool.best(CLIMBERS):
-                pool.add(self._beside(own, STEPS, rng))
+            best = pool.best(CLIMBERS)
+            pool.add(near for own in best for near in self._beside(own, STEPS, rng))
         return self._chosen(pool, expected)
 
     def _outlook(self, found: Sequence[Observed]) -> Outlook:
@@ -129,7 +129,9 @@ class Seeker(Generic[Config]):
             with suppress(ValueError):
                 yield recorded(self.draw, pick)
 
-    def _beside(self, drawn: Drawn[Config], number: int, rng: random.Random) -> Iterator[Any]:
+    def _beside(
+        self, drawn: Drawn[Config], number: int, rng: random.Random
+    ) -> Iterator[Drawn[Config]]:
         return self._walked(neighbour(drawn.chosen, rng, 1) for _ in range(number))
 
     def _chosen(self, pool: "Pool[Config]", expected: Outlook) -> Drawn[Config] | None:

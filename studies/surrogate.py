@@ -16,15 +16,16 @@ one weight for all 0.28, with a random forest 0.43.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
 from searchspace.mutation import Chosen
-from studies.proposing import distribution
+from studies.proposing import domain
 
 EQUAL = tuple(2.0**-k for k in range(8))  # weights, all the same, of which the likeliest is taken
 NOISES = (1e-4, 1e-3, 1e-2, 1e-1)  # variances, as parts of that of the values
@@ -40,37 +41,35 @@ Rows = np.ndarray  # of a table of configurations (N, P)
 
 def place_of(chosen: Mapping[str, Chosen]) -> dict[str, float]:
     """Where a configuration is that has not been proposed yet."""
-    kinds = {name: distribution(one.domain) for name, one in chosen.items()}
-    return {
-        name: coordinate(kind, kind.to_internal_repr(chosen[name].value))
-        for name, kind in kinds.items()
-    }
+    return {name: coordinate(one.domain, one.value) for name, one in chosen.items()}
 
 
 def place_of_trial(trial: FrozenTrial) -> dict[str, float]:
     kinds = trial.distributions
-    return {
-        name: coordinate(kinds[name], kinds[name].to_internal_repr(value))
-        for name, value in trial.params.items()
-    }
+    return {name: coordinate(domain(kinds[name]), value) for name, value in trial.params.items()}
 
 
-def coordinate(kind: BaseDistribution, internal: float) -> float:
+def coordinate(where: Domain, value: Scalar) -> float:
     """A number as its part of the range (of its logarithm, where that is drawn); a choice among
     numbers as its rank, 0 to 1; any other choice as its number, which is at least 1 from others."""
-    if isinstance(kind, CategoricalDistribution):
-        numbers = [
-            c for c in kind.choices if isinstance(c, int | float) and not isinstance(c, bool)
-        ]
-        if 1 < len(numbers) == len(kind.choices):
-            return sorted(numbers).index(numbers[int(internal)]) / (len(numbers) - 1)
-        return internal
-    low, high = float(kind.low), float(kind.high)  # type: ignore[attr-defined]
-    if high == low:
-        return 0.0
-    if kind.log:  # type: ignore[attr-defined]
-        return math.log(internal / low) / math.log(high / low)
-    return (internal - low) / (high - low)
+    match where:
+        case Choice():
+            kinds = tuple(map(type, where.values))  # because 1 is True to a cache
+            return _choices(where.values, kinds)[type(value), value]
+        case Integers(low, high):
+            return (float(value) - low) / max(1, high - low)
+        case Floats(low, high):
+            return where.part(float(value)) if low < high else 0.0
+
+
+@cache
+def _choices(
+    values: tuple[Scalar, ...], kinds: tuple[type, ...]
+) -> dict[tuple[type, Scalar], float]:
+    if len(values) > 1 and {*kinds} <= {int, float}:
+        ranked = sorted(values, key=float)
+        return {(type(v), v): ranked.index(v) / (len(values) - 1) for v in values}
+    return {(type(value), value): float(place) for place, value in enumerate(values)}
 
 
 def rows(names: Sequence[str], places: Iterable[Place]) -> Rows:

@@ -22,9 +22,12 @@ def test_numbers_are_parts_of_their_ranges_and_choices_are_apart() -> None:
             "rate": Chosen(RATE, 0.1),
             "only": Chosen(Integers(3, 3), 3),
             "flag": Chosen(Choice((False, True)), True),
+            "count": Chosen(Choice((0, 1, 4)), 1),
+            "bit": Chosen(Choice((0, 1)), 1),
         }
     )
     expected = {"kind": 2, "heads": 0.5, "width": 0.25, "rate": 0.5, "only": 0, "flag": 1}
+    expected |= {"count": 0.5, "bit": 1}
     assert place == pytest.approx(expected)
 
 
