@@ -9,6 +9,7 @@ import numpy as np
 from studies.front import Point, non_dominated
 from studies.improvement import expected_improvement
 from studies.observing import Observed
+from studies.suggest import RECIPE
 from studies.surrogate import Place, Rows, Shape, Surrogate, fit, learn, rows
 
 EVERY = 5  # trials after which kernels are learnt anew
@@ -63,11 +64,13 @@ class Shapes:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[object, Shape]] = {}
 
-    def of(self, what: str, table: Rows, values: np.ndarray, names: tuple[str, ...]) -> Shape:
-        """Of the same points and names it is the same."""
-        key = names, tuple(values)
+    def of(self, what: str, table: Rows, values: np.ndarray, groups: tuple[str, ...]) -> Shape:
+        """Of the same points it is the same. `groups` says whose weight each parameter has."""
+        key = groups, tuple(values)
         if what not in self._newest or self._newest[what][0] != key:
-            self._newest[what] = key, learn(table, values)
+            numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+            learnt = learn(table, values, [numbers[name] for name in groups])
+            self._newest[what] = key, learnt
         return self._newest[what][1]
 
 
@@ -111,7 +114,8 @@ def _errors(
     pending = np.isnan(errors)
     known, values = table[~pending], errors[~pending]
     first = _whole(len(known))
-    shape = shapes.of("error", known[:first], values[:first], names)
+    groups = tuple(map(group_of, names))
+    shape = shapes.of("error", known[:first], values[:first], groups)
     surrogate = fit(known, values, shape)
     if pending.any():
         errors[pending] = surrogate(table[pending])[0]
@@ -130,6 +134,12 @@ def _costs(
         shape = shapes.of(f"cost {k}", table[:first], values[:first], names)
         made.append(fit(table, values, shape))
     return tuple(made)
+
+
+def group_of(name: str) -> str:
+    """`shortcut.attention.heads` belongs to `shortcut`, `recipe.lr` is its own."""
+    prefix = RECIPE if name.startswith(RECIPE) else ""
+    return prefix + name.removeprefix(prefix).partition(".")[0]
 
 
 def _whole(number: int) -> int:

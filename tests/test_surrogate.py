@@ -72,13 +72,20 @@ def test_the_process_is_the_textbooks_on_a_dense_kernel() -> None:
 def test_what_matters_gets_the_weight() -> None:
     known = points(60, 2)
     values = 3 * known[:, 0] + np.where(known[:, 1] > 0.5, 1.0, 0.0)
-    weights = learn(known, values).weights
+    weights = learn(known, values, range(6)).weights
     assert min(weights[0], weights[1]) > 3 * max(weights[2:])
+
+
+def test_a_group_has_one_weight() -> None:
+    known = points(60, 2)
+    weights = learn(known, 3 * known[:, 0], [0, 1, 0, 1, 2, 2]).weights
+    assert weights[0] == weights[2] > 3 * max(weights[1], weights[4])
+    assert weights[1] == weights[3] and weights[4] == weights[5]
 
 
 def test_a_learnt_process_foretells_better_than_the_mean() -> None:
     known, others = points(60, 3), points(60, 4)
-    mean, sd = fit(known, truth(known), learn(known, truth(known)))(others)
+    mean, sd = fit(known, truth(known), learn(known, truth(known), range(6)))(others)
     off = mean - truth(others)
     assert np.sqrt((off**2).mean()) < 0.5 * truth(others).std()
     assert (np.abs(off) < 2 * sd).mean() > 0.8
@@ -91,12 +98,12 @@ def truth(table: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("number", [1, 2, 7])
 def test_few_and_equal_values_are_no_trouble(number: int) -> None:
     known = np.repeat(points(1, 5), number, axis=0)
-    surrogate = fit(known, np.full(number, 0.25), learn(known, np.full(number, 0.25)))
+    surrogate = fit(known, np.full(number, 0.25), learn(known, np.full(number, 0.25), range(6)))
     mean, sd = surrogate(points(3, 6))
     assert mean == pytest.approx(0.25) and np.isfinite(sd).all()
 
 
 def test_learning_is_the_same_every_time() -> None:
     known = points(30, 7)
-    first, second = (learn(known, truth(known)) for _ in range(2))
+    first, second = (learn(known, truth(known), range(6)) for _ in range(2))
     assert first.weights.tolist() == second.weights.tolist() and first.noise == second.noise
