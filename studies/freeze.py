@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import optuna
 import tomli_w
 
 from studies.store import Store
@@ -42,7 +43,16 @@ def split_document(study: Study, data: Data, digest: str) -> dict[str, Any]:
     }
 
 
+def require_same(study: Study, begun: optuna.Study, data: Data) -> None:
+    """Raises ValueError for other images, or another split, than the study was begun with."""
+    _described(study, begun, data, fingerprint(data))
+
+
 def _check_data(study: Study, store: Store, data: Data, digest: str) -> None:
+    store.study.set_user_attr("data", _described(study, store.study, data, digest))
+
+
+def _described(study: Study, begun: optuna.Study, data: Data, digest: str) -> dict[str, Any]:
     now = {
         "fingerprint": digest,
         "classes": list(data.classes),
@@ -50,14 +60,14 @@ def _check_data(study: Study, store: Store, data: Data, digest: str) -> None:
         "train": len(data.train),
         "validation": len(data.validation),
     }
-    before = store.study.user_attrs.get("data", now)
+    before = begun.user_attrs.get("data", now)
     changed = [key for key, value in now.items() if before.get(key, value) != value]
     if changed:
         raise ValueError(
             f"{study.where} [study] dataset {study.dataset} is not what the study was begun with: "
             f"{', '.join(changed)} differ; give the study another name"
         )
-    store.study.set_user_attr("data", now)
+    return now
 
 
 def _write(path: Path, text: str) -> None:

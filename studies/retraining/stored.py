@@ -52,9 +52,9 @@ def spread(errors: Iterable[float]) -> float:
     return stdev(errors) if len(errors) > 1 else math.nan
 
 
-def retrained_folder(folder: Path, number: int, k: int) -> Path:
-    """Of a trial's network with its seed `k`, under the study's `folder`. Its checkpoints are as
-    those of a trial."""
+def retrained_folder(folder: Path, number: int | str, k: int) -> Path:
+    """Of a trial's network with its seed `k`, under the study's `folder`; a network that is no
+    trial's has its identity in place of a number. Its checkpoints are as those of a trial."""
     return folder / "retrained" / str(number) / f"seed-{k}"
 
 
