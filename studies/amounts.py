@@ -19,7 +19,7 @@ def amount(text: str, where: str) -> float:
 def with_unit(text: str, units: Iterable[str], where: str) -> tuple[float, str]:
     """`500 epochs` → (500.0, "epochs"); every unit is written as in `units`."""
     units = list(units)
-    found = re.fullmatch(rf"{NUMBER}\s*([a-z]+)", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(rf"{NUMBER}\s*([a-z]+(?:-[a-z]+)*)", text.strip(), re.IGNORECASE)
     if found is None or found[3].lower() not in units:
         known = ", ".join(units)
         raise ValueError(f"{where} must be a number and one of {known}, got {text!r}")

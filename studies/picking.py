@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial
 
-from studies.front import full_trials, knee, non_dominated
+from studies.front import full_trials, knee, members
 from studies.keys import COSTS, known
 from studies.retraining.stored import results
 from studies.trials import cost_names
@@ -73,9 +73,7 @@ def front_within(study: optuna.Study, limits: Mapping[str, float]) -> list[Froze
             f"study {study.study_name} has no fully trained network{within(limits)}; "
             f"the least of {len(full)}: {least}"
         )
-    keep = non_dominated([tuple(t.values) for t in found])
-    front = [t for t, kept in zip(found, keep, strict=True) if kept]
-    return sorted(front, key=lambda t: (t.values, t.number))
+    return members(found)
 
 
 def cost_of(study: optuna.Study, trial: FrozenTrial, name: str) -> float:

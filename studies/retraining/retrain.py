@@ -93,6 +93,8 @@ def retrain(
         try:
             final = final_data(data)
             retrainer = Retrainer(setup, store, home, tasks, len(final.train))
+            asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
+            store.study.set_user_attr("asked", asked)
             _train(retrainer, final, observer or Unwatched(), executor, begin)
         finally:
             store.release()

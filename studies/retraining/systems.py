@@ -15,6 +15,7 @@ from studies import suggest
 from studies.arch_file import read_arch
 from studies.jobs import cost_of
 from studies.limits import Cost, Networks
+from studies.trials import baseline_numbers
 from trainers.final import final_recipe
 from trainers.recipe import Recipe
 
@@ -40,11 +41,7 @@ def systems(
     """Those of `wanted`, each once: numbers of trials, presets, arch files. A baseline that the
     study has trained is its trial. Raises ValueError for what is not there or does not fit."""
     trials = study.get_trials(deepcopy=False)
-    baselines = {
-        t.user_attrs["baseline"]: t.number
-        for t in trials
-        if "baseline" in t.user_attrs and "charged" in t.user_attrs
-    }
+    baselines = baseline_numbers(study)
     found: dict[str, System] = {}
     for target in wanted:
         number = baselines.get(target, target) if isinstance(target, str) else target

@@ -1,0 +1,85 @@
+"""`skipsearch retrain`: which networks, the terminal, and an end that says how to go on."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from studies.comparing import compare
+from studies.front import front_trials
+from studies.picking import pick
+from studies.retraining.progress import RetrainProgress
+from studies.retraining.retrain import opened, retrain, settled
+from studies.show import console
+from studies.tabulating import print_comparison
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options that name networks; all of them together."""
+
+    trials: str | None
+    front: bool
+    rule: str | None
+    limits: Mapping[str, float]
+    baselines: bool
+    add: tuple[str, ...]
+
+    def networks(self, study: optuna.Study) -> list[int | str]:
+        """Raises ValueError where there are none."""
+        found: list[int | str] = []
+        if self.trials is not None:
+            found += numbers(self.trials)
+        if self.front:
+            found += [t.number for t in front_trials(study)]
+        if self.rule is not None or self.limits:
+            found.append(pick(study, self.rule or "best", self.limits).number)
+        if self.baselines:
+            found += settled(study).baselines
+        found += self.add
+        if not found:
+            empty = " has no front and no baselines" if self.front or self.baselines else ""
+            raise ValueError(
+                f"study {study.study_name}{empty}: say what to retrain by --trials 3,17, --front, "
+                "--pick RULE, --baselines or --add PRESET"
+            )
+        return found
+
+
+def numbers(text: str) -> list[int]:
+    """`3,17` → [3, 17]"""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(f"--trials must be numbers of trials such as 3,17, got {text!r}")
+    return [int(part) for part in parts]
+
+
+def retrain_and_show(
+    target: str,
+    wanted: Wanted,
+    *,
+    folder: Path,
+    storage: str | None,
+    as_json: bool,
+    command: Sequence[str],
+    **options: Any,
+) -> int:
+    """Retrain, and print the table of what was retrained. Returns the exit status."""
+    study = opened(target, folder=folder, storage=storage)
+    networks = wanted.networks(study)
+    observer = RetrainProgress(console(stderr=as_json))
+    try:
+        retrain(target, networks, folder=folder, storage=storage, observer=observer, **options)
+    except KeyboardInterrupt:
+        again = shlex.join(["skipsearch", *command])
+        print(f"stopped; nothing is lost. Go on with: {again}", file=sys.stderr)
+        return INTERRUPTED
+    rows = compare([f"{target}#{network}" for network in networks], folder=folder, storage=storage)
+    print_comparison(rows, "student", "test", "json" if as_json else "table")
+    return 0
