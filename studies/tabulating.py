@@ -61,7 +61,7 @@ def cells(row: Row) -> tuple[str, ...]:
         str(row.n),
         difference.replace("-", "−"),
         p,
-        "; ".join(published(row)) or NONE,
+        "; ".join(published(row) if row.study else []) or NONE,
     )
 
 
@@ -77,7 +77,7 @@ def spread_cell(mean: float, sd: float) -> str:
 
 
 def published(row: Row) -> list[str]:
-    """`9.04 ± 0.20 (n 5)`; with its data set where the row was not trained on one."""
+    """`9.04 ± 0.20 (n 5)`; with its data set for a row that no study has."""
     return [
         (f"{r.dataset} " if not row.study else "") + _printed(r)
         for r in row.published
@@ -114,8 +114,11 @@ def notes(rows: Sequence[Row], test: Test, on: Errors) -> list[str]:
     if on == "test" and len(trained) < len(rows):
         names = ", ".join(label(row) for row in rows if not row.n)
         found.append(f"not retrained: {names}; see skipsearch retrain --help")
-    if any(row.published for row in rows):
-        found.append("published: test errors as their papers or logs give them, other recipes")
+    for row in rows:
+        if not row.study and published(row):
+            found.append(f"published of {label(row)}, test error %: {', '.join(published(row))}")
+    if any(row.study and row.published for row in rows):
+        found.append("published: test errors as papers or logs give them, by their own recipes")
     return found
 
 

@@ -20,6 +20,8 @@ from statistics import fmean, stdev
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.mirror import Mirror
+
 SUFFIX = "/retrain"  # no study file can name a study so
 
 
@@ -101,6 +103,8 @@ def newest(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 def retrain_trials(study: optuna.Study) -> list[FrozenTrial]:
     """All trainings, none where nothing was retrained."""
     storage = study._storage
+    if isinstance(storage, Mirror):  # knows of no other driver's trials
+        storage = storage.durable
     try:
         found = storage.get_study_id_from_name(study.study_name + SUFFIX)
     except KeyError:
