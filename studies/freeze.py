@@ -1,6 +1,8 @@
 """What a study is, compared with what it was begun with and written down.
 
-`study.toml` has all its settings, `split.json` which images it trains on and validates with.
+`study.toml` has all its settings, `baselines/` the arch files that it names, `split.json` which
+images it trains on and validates with, `environment.json` on what it ran. The folder is enough to
+run the same study elsewhere.
 """
 
 import json
@@ -11,6 +13,8 @@ from typing import Any
 import optuna
 import tomli_w
 
+from searchspace.walk import encode
+from studies import environment
 from studies.store import Store
 from studies.study import Study
 from trainers.data import Data, fingerprint
@@ -24,10 +28,25 @@ def freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
     _check_data(study, store, data, digest)
     store.study.set_user_attr("study", study.to_dict())
     try:
-        _write(folder / "study.toml", tomli_w.dumps(study.to_dict()))
+        _write(folder / "study.toml", tomli_w.dumps(_portable(study, folder)))
         _write(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")
+        environments = environment.record(store.study)
+        _write(folder / "environment.json", json.dumps(environments, indent=1) + "\n")
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
+
+
+def _portable(study: Study, folder: Path) -> dict[str, Any]:
+    """The tables of the study; the arch files of its baselines are copied beside them."""
+    tables, own = study.to_dict(), folder / "baselines"
+    names = [Path(file).stem for file in study.files]
+    for name in names:
+        own.mkdir(exist_ok=True)
+        arch = encode(study.baselines[name])
+        _write(own / f"{name}.json", json.dumps(arch, indent=1) + "\n")
+    if names:
+        tables["baselines"] |= {"files": [f"{own.name}/{name}.json" for name in names]}
+    return tables
 
 
 def split_document(study: Study, data: Data, digest: str) -> dict[str, Any]:

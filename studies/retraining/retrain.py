@@ -14,7 +14,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
-from studies import cluster, serial
+from studies import cluster, environment, serial
 from studies.check import load_data
 from studies.ending import Ending
 from studies.find import RUNS, find, home_of, sqlite_url
@@ -95,6 +95,7 @@ def retrain(
             retrainer = Retrainer(setup, store, home, tasks, len(final.train))
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
             store.study.set_user_attr("asked", asked)
+            environment.record(store.study)
             _train(retrainer, final, observer or Unwatched(), executor, begin)
         finally:
             store.release()
