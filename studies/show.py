@@ -165,6 +165,7 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
 
 def status_lines(study: "optuna.Study") -> list[str]:
     """What `skipsearch status` prints."""
+    from studies.retraining.stored import finished
     from studies.summary import driver, passed_seconds, summarize
 
     summary = summarize(study)
@@ -186,6 +187,9 @@ def status_lines(study: "optuna.Study") -> list[str]:
         lines[1] = lines[1].replace(" running", " interrupted (`run` goes on with them)")
     if study.user_attrs.get("exhausted"):
         lines.append(f"ended     {study.user_attrs['exhausted']}")
+    if retrained := finished(study):
+        count = sum(map(len, retrained.values()))
+        lines.append(f"retrained {len(retrained)} networks, {count} trainings")
     if shared := study.user_attrs.get("trials_per_gpu"):
         said = f" ({shared['said']})" if "said" in shared else ""
         lines.append(f"GPU       {shared['now']} trials at a time{said}")

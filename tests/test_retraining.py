@@ -11,10 +11,12 @@ import pytest
 from killed import ByNetwork, Killed, killed_at, small_study
 from optuna.trial import TrialState
 from tabulated import Final, Silent, Tabulated, study_of, val_error
+from test_cli import Command, skipsearch  # noqa: F401
 
 from searchspace.arch import Arch
 from searchspace.walk import encode
 from studies.find import find
+from studies.retraining.command import Wanted, retrain_and_show
 from studies.retraining.retrain import retrain
 from studies.retraining.stored import Retrained, retrain_trials, retrained_folder
 from studies.run import run
@@ -244,3 +246,83 @@ def test_the_same_study_retrains_to_the_same_errors(tmp_path: Path) -> None:
     folder = retrained_folder(tmp_path / "one", 0, 1)
     assert Checkpoints.at(str(folder)).epochs() == [2]
     assert "train_error" in (folder / "curve.csv").read_text()
+
+
+TOML = """
+[study]
+dataset = "digits"
+train_subset = 100
+trials = 1
+epochs = 2
+[baselines]
+files = ["small.json", "other.json"]
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, channels in (("small", 8), ("other", 16)):
+        arch = encode(Arch(stages=2, blocks=(1, 1), stem_channels=channels))
+        (tmp_path / f"{name}.json").write_text(json.dumps(arch))
+    (tmp_path / "both.toml").write_text(TOML)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_study_file_that_was_never_run_is_enough(
+    here: Path,
+    skipsearch: Command,  # noqa: F811
+) -> None:
+    words = ("retrain", "both.toml", "--baselines", "--seeds", "2", "--epochs", "1", "--serial")
+    status, out, said = skipsearch(*words, "--json")
+    assert status == 0 and "small seed-1: test error" in said
+    systems = json.loads(out)["systems"]
+    assert [(s["system"], s["n"], s["epochs"]) for s in systems] == [
+        ("small", 2, 1),
+        ("other", 2, 1),
+    ]
+    status, out, _ = skipsearch(*words)
+    assert status == 0 and "0 of 4 trainings to do" in out and "p: two-sample" in out
+    assert json.loads(skipsearch("compare", "both", "--json")[1])["systems"] == systems
+    assert "retrained 2 networks, 4 trainings" in skipsearch("status", "both")[1]
+    assert (here / "runs" / "both" / "study.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "say what to retrain by --trials 3,17, --front, --pick RULE, --baselines or --add"),
+        (("--trials", "3,x"), "--trials must be numbers of trials such as 3,17, got '3,x'"),
+        (("--trials", "3"), "has no trial 3: its trials are none yet"),
+        (("--front",), "has no front and no baselines"),
+        (("--pick", "knee"), "has no fully trained network to pick from yet"),
+        (("--baselines", "--max-params", "3k"), "give --pick best with them"),
+        (("--add", "cnntention/rsnet20"), "is no preset, no baseline and no arch file"),
+        (("--add", "as/out", "--serial", "--address", "auto"), "--serial trains in this process"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    words: tuple[str, ...],
+    said: str,
+    here: Path,
+    skipsearch: Command,  # noqa: F811
+) -> None:
+    status, _, error = skipsearch("retrain", "both.toml", *words)
+    assert status == 2 and said in error and error.count("\n") == 1
+
+
+def test_an_interruption_says_how_to_go_on(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = Wanted(trials="1", front=False, rule=None, limits={}, baselines=False, add=())
+    status = retrain_and_show(
+        "tabulated",
+        wanted,
+        folder=home,
+        storage=None,
+        settings={},
+        as_json=False,
+        command=["retrain", "tabulated", "--trials", "1"],
+        serial=True,
+        begin=Interrupted,
+    )
+    assert status == 130
+    assert "Go on with: skipsearch retrain tabulated --trials 1" in capsys.readouterr().err

@@ -34,6 +34,9 @@ class Wanted:
     def networks(self, study: optuna.Study) -> list[int | str]:
         """Raises ValueError where there are none."""
         found: list[int | str] = []
+        others = self.trials is not None or self.front or self.baselines or self.add
+        if self.limits and self.rule is None and others:
+            raise ValueError("--max-… are limits of --pick: give --pick best with them")
         if self.trials is not None:
             found += numbers(self.trials)
         if self.front:
@@ -66,16 +69,18 @@ def retrain_and_show(
     *,
     folder: Path,
     storage: str | None,
+    settings: Mapping[str, Any],
     as_json: bool,
     command: Sequence[str],
     **options: Any,
 ) -> int:
     """Retrain, and print the table of what was retrained. Returns the exit status."""
-    study = opened(target, folder=folder, storage=storage)
+    where: dict[str, Any] = {"folder": folder, "storage": storage, "settings": settings}
+    study = opened(target, **where)
     networks = wanted.networks(study)
     observer = RetrainProgress(console(stderr=as_json))
     try:
-        retrain(target, networks, folder=folder, storage=storage, observer=observer, **options)
+        retrain(target, networks, observer=observer, **where, **options)
     except KeyboardInterrupt:
         again = shlex.join(["skipsearch", *command])
         print(f"stopped; nothing is lost. Go on with: {again}", file=sys.stderr)

@@ -30,6 +30,9 @@ class RetrainProgress:
         self._told = {t.number for t in ended}
         self._before = len(ended)
         self._begun = time.monotonic()
+        asked = store.study.user_attrs["asked"]
+        line = f"{store.study.study_name}: {asked['left']} of {asked['trainings']} trainings to do"
+        self.console.print(line, soft_wrap=True, markup=False)
         if self.console.is_terminal:
             self._live = Live(self._line(store), console=self.console, transient=True)
             self._live.start()

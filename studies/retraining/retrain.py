@@ -4,10 +4,11 @@ studies.retrain("digits", [3, 17, "cnntention/resnet20"], seeds=5)
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -60,7 +61,7 @@ def retrain(
     *,
     seeds: int = SEEDS,
     epochs: int | None = None,
-    settings: dict[str, Any] | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
     folder: Path = RUNS,
     storage: str | None = None,
     serial: bool = False,
@@ -79,8 +80,8 @@ def retrain(
     executor = executor_of(serial, address, None)
     home = home_of(target, folder=folder)
     url = storage or sqlite_url(home.resolve() / "study.db")
-    study = opened(target, folder=folder, storage=storage)
-    setup = replace(settled(study), **(settings or {}))
+    study = opened(target, folder=folder, storage=storage, settings=settings)
+    setup = replace(settled(study), **settings)
     require_resources(setup, executor)
     data = load_data(setup)
     require_same(setup, study, data)
@@ -127,24 +128,30 @@ def _train(
         )
 
 
-def opened(target: str, *, folder: Path, storage: str | None) -> optuna.Study:
+def opened(
+    target: str, *, folder: Path, storage: str | None, settings: Mapping[str, Any]
+) -> optuna.Study:
     """The study, begun without a trial where `target` is a study file that was never run."""
     path = Path(target)
+    is_file = path.suffix == ".toml" and path.is_file()
     try:
-        return find(target, folder=folder, storage=storage)
+        found = find(target, folder=folder, storage=storage)
+        if "data" in found.user_attrs or not is_file:
+            return found
     except ValueError:
-        if path.suffix != ".toml" or not path.is_file():
+        if not is_file:
             raise
-    setup = Study.from_file(path)
-    home = folder / setup.name
-    home.mkdir(parents=True, exist_ok=True)
-    url = storage or sqlite_url(home.resolve() / "study.db")
-    store = open_store(setup, url, space_hash(setup))
-    store.take_lease()
-    try:
-        freeze(setup, store, home, load_data(setup))
-    finally:
-        store.release()
+    setup = replace(Study.from_file(path), **settings)
+    data, home = load_data(setup), folder / setup.name
+    with quiet(), storage_failures(setup):
+        home.mkdir(parents=True, exist_ok=True)
+        url = storage or sqlite_url(home.resolve() / "study.db")
+        store = open_store(setup, url, space_hash(setup))
+        store.take_lease()
+        try:
+            freeze(setup, store, home, data)
+        finally:
+            store.release()
     return find(target, folder=folder, storage=storage)
 
 
