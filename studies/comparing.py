@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.cost import describe
 from searchspace.domains import nearest
@@ -24,11 +24,12 @@ from studies.arch_file import read_arch
 from studies.describe import CLASSES, SHAPE
 from studies.find import RUNS, find
 from studies.front import front_trials
-from studies.retraining.stored import finished, spread
+from studies.retraining.stored import finished, newest, retrain_trials, spread
 from studies.trials import baseline_numbers, val_error
 
 Test = Literal["student", "welch"]
 Errors = Literal["test", "validation"]
+LOST = (TrialState.PRUNED, TrialState.FAIL)
 Done = dict[str, list[FrozenTrial]]  # of retraining, by system
 
 
@@ -45,6 +46,7 @@ class Row:
     arch: dict[str, Any]
     data: str = ""  # which images, by their hash
     published: tuple[Result, ...] = ()
+    lost: tuple[str, ...] = ()  # why others of its trainings came to nothing
     against: str = ""  # the baseline's name; "" for the baseline itself
     difference: float = math.nan  # of the mean error to the baseline's
     p: float = math.nan  # of no difference, two-sided; nan where it cannot be computed
@@ -173,14 +175,16 @@ def _of_system(study: optuna.Study, system: str, done: Done, on: Errors) -> Row:
     """A trial, or a preset or an arch file that was retrained."""
     trials = study.get_trials(deepcopy=False)
     number = baseline_numbers(study).get(system, int(system) if system.isdecimal() else -1)
-    own = done.get(system if number < 0 else str(number), [])
-    if not own and not 0 <= number < len(trials):
+    key = system if number < 0 else str(number)
+    begun = [t for t in newest(retrain_trials(study)) if t.user_attrs["system"] == key]
+    own = done.get(key, [])
+    if not begun and not 0 <= number < len(trials):
         names = [*done, *baseline_numbers(study)]
         raise ValueError(
             f"{study.study_name}#{system} is no trial and was not retrained"
             f"{nearest(system, names)}; retrained: {', '.join(names[:8]) or 'nothing'}"
         )
-    trial = trials[number] if number >= 0 else own[0]
+    trial = trials[number] if number >= 0 else begun[-1]
     facts = trial.user_attrs
     if "identity" not in facts:
         raise ValueError(f"{study.study_name}#{system} has no network: {facts.get('why', '')}")
@@ -197,6 +201,7 @@ def _of_system(study: optuna.Study, system: str, done: Done, on: Errors) -> Row:
         epochs=epochs,
         arch=facts["arch"],
         data=study.user_attrs.get("data", {}).get("fingerprint", ""),
+        lost=tuple(t.user_attrs.get("why", "") for t in begun if t.state in LOST),
         published=tuple(r for r in published if r.dataset == given.get("dataset")),
     )
 

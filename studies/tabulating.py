@@ -111,8 +111,12 @@ def notes(rows: Sequence[Row], test: Test, on: Errors) -> list[str]:
         found.append(f"careful: they were trained for different numbers of epochs: {each}")
     if len({row.data for row in trained}) > 1:
         found.append("careful: their studies have different images")
-    if on == "test" and len(trained) < len(rows):
-        names = ", ".join(label(row) for row in rows if not row.n)
+    for row in rows:
+        if row.lost and on == "test":
+            of = f"{len(row.lost)} of {len(row.lost) + row.n} trainings"
+            found.append(f"careful: {label(row)} lost {of}: {'; '.join(sorted({*row.lost}))}")
+    names = ", ".join(label(row) for row in rows if not row.n and not row.lost)
+    if on == "test" and names:
         found.append(f"not retrained: {names}; see skipsearch retrain --help")
     for row in rows:
         if not row.study and published(row):
@@ -179,6 +183,7 @@ def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "difference": row.difference,
             "p": row.p,
             "errors": list(row.errors),
+            "lost": list(row.lost),
             "published": [vars(result) for result in row.published],
         }
         for row in rows
@@ -193,6 +198,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     out.writeheader()
     for record, row in zip(found, rows, strict=True):
         flat = {k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
+        flat["lost"] = "; ".join(row.lost)
         flat["errors"] = " ".join(map(repr, row.errors))
         flat["published"] = "; ".join(published(row))
         out.writerow(flat)

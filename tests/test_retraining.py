@@ -15,12 +15,14 @@ from test_cli import Command, skipsearch  # noqa: F401
 
 from searchspace.arch import Arch
 from searchspace.walk import encode
+from studies.comparing import compare
 from studies.find import find
 from studies.retraining.command import Wanted, retrain_and_show
 from studies.retraining.retrain import retrain
 from studies.retraining.stored import Retrained, retrain_trials, retrained_folder
 from studies.run import run
 from studies.suggest import derived_seed
+from studies.tabulating import notes
 from trainers.checkpoints import Checkpoints
 
 NETWORK = {"stages": 2, "blocks": 1, "stem_channels": 8, "body": "basic", "shortcut": "sum"}
@@ -151,6 +153,11 @@ def test_a_retraining_killed_at_any_write_comes_to_the_same(moment: Any, home: P
 def test_divergence_is_a_result_and_a_failure_is_tried_again(home: Path) -> None:
     study = the(home)
     assert again(home, 1, seeds=3, begin=Unlucky)[1].n == 1
+    (row,) = compare(["tabulated"], folder=home)
+    assert row.lost[0] == "diverged: loss is nan at step 17" and len(row.lost) == 2
+    assert "careful: trial 1 lost 2 of 3 trainings: RuntimeError" in "".join(
+        notes([row], "student", "test")
+    )
     states = {t.user_attrs["seed_number"]: t for t in retrain_trials(study)}
     assert states[1].user_attrs["why"] == "diverged: loss is nan at step 17"
     assert states[2].state == TrialState.FAIL and "no such luck" in states[2].user_attrs["why"]
@@ -291,10 +298,10 @@ def test_a_study_file_that_was_never_run_is_enough(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "say what to retrain by --trials 3,17, --front, --pick RULE, --baselines or --add"),
+        ((), "say what to retrain: --trials 3,17, --front, --pick RULE, --baselines or --add"),
         (("--trials", "3,x"), "--trials must be numbers of trials such as 3,17, got '3,x'"),
         (("--trials", "3"), "has no trial 3: its trials are none yet"),
-        (("--front",), "has no front and no baselines"),
+        (("--front",), "has nothing on its front and no baselines"),
         (("--pick", "knee"), "has no fully trained network to pick from yet"),
         (("--baselines", "--max-params", "3k"), "give --pick best with them"),
         (("--add", "cnntention/rsnet20"), "is no preset, no baseline and no arch file"),

@@ -63,73 +63,60 @@ def pick(
         console().print(line, soft_wrap=True, markup=False)
 
 
+Add = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PRESET|FILE", help="A preset or an arch file; may be repeated."),
+]
+Rule = Annotated[str | None, typer.Option("--pick", metavar="RULE", help="knee, best or one-se.")]
+Serial = Annotated[
+    bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
+]
+
+
 @app.command()
 def retrain(
     study: Target,
-    trials: Annotated[
-        str | None, typer.Option(metavar="3,17,…", help="These trials of the study.")
-    ] = None,
+    trials: Annotated[str | None, typer.Option(metavar="3,17,…", help="These trials.")] = None,
     front: Annotated[bool, typer.Option("--front", help="All networks of the front.")] = False,
-    rule: Annotated[
-        str | None,
-        typer.Option("--pick", metavar="RULE", help="knee, best or one-se."),
-    ] = None,
+    rule: Rule = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
     max_latency_ms: MaxLatency = None,
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="The baselines of the study file.")
-    ] = False,
-    add: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PRESET|FILE", help="A preset or an arch file; may be repeated."),
-    ] = None,
+    baselines: Annotated[bool, typer.Option("--baselines", help="Those of the file.")] = False,
+    add: Add = None,
     seeds: Annotated[int, typer.Option(min=1, help="So many trainings of each.")] = 5,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of each; without: the study's.")
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at one time; without: the study's.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Without: the study's.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Without: the study's.")] = None,
     data_dir: DataDir = None,
     folder: Folder = RUNS,
     storage: Storage = None,
-    serial: Annotated[
-        bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
-    ] = False,
-    address: Annotated[
-        str | None,
-        typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
-    ] = None,
+    serial: Serial = False,
+    address: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Train networks on all training images; test error over seeds."""
     from studies.retraining.command import Wanted, retrain_and_show
 
-    wanted = Wanted(
-        trials=trials,
-        front=front,
-        rule=rule,
-        limits=limits(max_params, max_macs, max_latency_ms),
-        baselines=baselines,
-        add=tuple(add or ()),
-    )
+    most = limits(max_params, max_macs, max_latency_ms)
     given = {"concurrency": concurrency, "data_dir": data_dir and str(data_dir)}
-    raise typer.Exit(
-        retrain_and_show(
-            study,
-            wanted,
-            seeds=seeds,
-            epochs=epochs,
-            settings={name: value for name, value in given.items() if value is not None},
-            folder=folder,
-            storage=storage,
-            serial=serial,
-            address=address,
-            as_json=as_json,
-            command=sys.argv[1:],
-        )
+    status = retrain_and_show(
+        study,
+        Wanted(trials, front, rule, most, baselines, tuple(add or ())),
+        seeds=seeds,
+        epochs=epochs,
+        settings={name: value for name, value in given.items() if value is not None},
+        folder=folder,
+        storage=storage,
+        serial=serial,
+        address=address,
+        as_json=as_json,
+        command=sys.argv[1:],
     )
+    raise typer.Exit(status)
 
 
 @app.command()

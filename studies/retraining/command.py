@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 
 from studies.comparing import compare
+from studies.find import home_of
 from studies.front import front_trials
 from studies.picking import pick
 from studies.retraining.progress import RetrainProgress
@@ -31,12 +32,19 @@ class Wanted:
     baselines: bool
     add: tuple[str, ...]
 
-    def networks(self, study: optuna.Study) -> list[int | str]:
-        """Raises ValueError where there are none."""
-        found: list[int | str] = []
+    def __post_init__(self) -> None:
         others = self.trials is not None or self.front or self.baselines or self.add
+        if not (others or self.rule or self.limits):
+            raise ValueError(
+                "say what to retrain: --trials 3,17, --front, --pick RULE, --baselines or "
+                "--add PRESET"
+            )
         if self.limits and self.rule is None and others:
             raise ValueError("--max-… are limits of --pick: give --pick best with them")
+
+    def networks(self, study: optuna.Study, home: Path) -> list[int | str]:
+        """Raises ValueError where there are none."""
+        found: list[int | str] = []
         if self.trials is not None:
             found += numbers(self.trials)
         if self.front:
@@ -44,14 +52,10 @@ class Wanted:
         if self.rule is not None or self.limits:
             found.append(pick(study, self.rule or "best", self.limits).number)
         if self.baselines:
-            found += settled(study).baselines
+            found += settled(study, home).baselines
         found += self.add
         if not found:
-            empty = " has no front and no baselines" if self.front or self.baselines else ""
-            raise ValueError(
-                f"study {study.study_name}{empty}: say what to retrain by --trials 3,17, --front, "
-                "--pick RULE, --baselines or --add PRESET"
-            )
+            raise ValueError(f"study {study.study_name} has nothing on its front and no baselines")
         return found
 
 
@@ -77,7 +81,7 @@ def retrain_and_show(
     """Retrain, and print the table of what was retrained. Returns the exit status."""
     where: dict[str, Any] = {"folder": folder, "storage": storage, "settings": settings}
     study = opened(target, **where)
-    networks = wanted.networks(study)
+    networks = wanted.networks(study, home_of(target, folder=folder))
     observer = RetrainProgress(console(stderr=as_json))
     try:
         retrain(target, networks, observer=observer, **where, **options)

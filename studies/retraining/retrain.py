@@ -81,7 +81,7 @@ def retrain(
     home = home_of(target, folder=folder)
     url = storage or sqlite_url(home.resolve() / "study.db")
     study = opened(target, folder=folder, storage=storage, settings=settings)
-    setup = replace(settled(study), **settings)
+    setup = replace(settled(study, home), **settings)
     require_resources(setup, executor)
     data = load_data(setup)
     require_same(setup, study, data)
@@ -155,12 +155,18 @@ def opened(
     return find(target, folder=folder, storage=storage)
 
 
-def settled(study: optuna.Study) -> Study:
-    """The study as it was begun. Raises ValueError where it is not one of ours."""
+def settled(study: optuna.Study, home: Path) -> Study:
+    """The study as it was begun, its arch files those that its folder keeps. Raises ValueError
+    where it is not one of ours."""
     given = study.user_attrs.get("study")
     if given is None:
         raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
-    return Study.from_dict(given, where=f"study {study.study_name}", stem=study.study_name)
+    baselines = dict(given.get("baselines", {}))
+    copies = [home / "baselines" / Path(file).name for file in baselines.get("files", [])]
+    if copies and all(copy.is_file() for copy in copies):
+        baselines["files"] = [str(copy.resolve()) for copy in copies]
+    tables = {**given, "baselines": baselines}
+    return Study.from_dict(tables, where=f"study {study.study_name}", stem=study.study_name)
 
 
 def _store(study: optuna.Study, url: str) -> Store:
