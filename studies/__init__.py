@@ -4,6 +4,9 @@
     study = studies.run(studies.Study.from_file("digits.toml"))
     studies.front(study)         # the Pareto front as a pandas DataFrame
     studies.load("digits")       # a study that ran before
+    studies.pick(study, "best")  # a trial of the front
+    studies.retrain("digits", [3, "cnntention/resnet20"], seeds=5)    # for the test error
+    studies.compare(["digits"])  # what was retrained, with t-tests
 
 Nothing heavy is imported before it is used.
 """
@@ -14,9 +17,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studies.comparing import compare as compare
     from studies.find import find as load
     from studies.front import front as front
+    from studies.picking import pick as pick
     from studies.report import Report as Report
+    from studies.retraining.retrain import retrain as retrain
     from studies.running import run_study as run
     from studies.study import Study as Study
     from studies.trials import trials as trials
@@ -24,12 +30,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "Report": ("studies.report", "Report"),
     "Study": ("studies.study", "Study"),
+    "compare": ("studies.comparing", "compare"),
     "front": ("studies.front", "front"),
     "load": ("studies.find", "find"),
+    "pick": ("studies.picking", "pick"),
+    "retrain": ("studies.retraining.retrain", "retrain"),
     "run": ("studies.running", "run_study"),
     "trials": ("studies.trials", "trials"),
 }
-__all__ = ["Report", "Study", "front", "load", "run", "trials"]
+__all__ = ["Report", "Study", "compare", "front", "load", "pick", "retrain", "run", "trials"]
 
 
 class _Package(ModuleType):

@@ -10,10 +10,10 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from studies.bridge import Bridge
 from studies.ending import Ending
 from studies.errors import marked, raised_by
 from studies.observer import Observer
-from studies.searcher import StudySearcher
 from studies.watchdog import Watchdog
 from trainers.checkpoints import CannotSave
 
@@ -21,7 +21,7 @@ LOOK_SECONDS = 1.0
 
 
 class StudyCallback(Callback):  # type: ignore[misc]
-    def __init__(self, searcher: StudySearcher, observer: Observer, ending: Ending) -> None:
+    def __init__(self, searcher: Bridge, observer: Observer, ending: Ending) -> None:
         self.searcher, self.observer, self.ending = searcher, observer, ending
         self.looked = 0.0
         self.watchdog = Watchdog(searcher.setup.watchdog)

@@ -12,12 +12,12 @@ import ray
 from ray import tune
 
 from studies.address import connect
+from studies.bridge import Bridge
 from studies.callback import StudyCallback
 from studies.ending import Ending
 from studies.logs import loggers
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
-from studies.searcher import StudySearcher
 from studies.sharing import MAX_FAILURES, Sharing, gpus_of, resources
 from studies.study import Study
 from trainers.trainable import TrialActor
@@ -38,7 +38,7 @@ ENVIRONMENT = {
 
 
 def train(
-    searcher: StudySearcher,
+    searcher: Bridge,
     scheduler: StudyScheduler,
     observer: Observer,
     ending: Ending,
@@ -66,7 +66,7 @@ def train(
 
 
 def _tuner(
-    searcher: StudySearcher,
+    searcher: Bridge,
     scheduler: StudyScheduler,
     callbacks: list[tune.Callback],
     begin: Begin,

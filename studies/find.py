@@ -76,11 +76,12 @@ def _open(name: str, url: str) -> optuna.Study:
     try:
         storage = readable(url)
         names = optuna.get_all_study_names(storage)
-        if name not in names and len(names) == 1 and url.startswith("sqlite"):
-            name = names[0]  # the folder was renamed
+        own = [n for n in names if "/" not in n]  # without those of its retraining
+        if name not in names and len(own) == 1 and url.startswith("sqlite"):
+            name = own[0]  # the folder was renamed
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
-        there = ", ".join(sorted(names)[:8]) or "no study"
+        there = ", ".join(sorted(own)[:8]) or "no study"
         raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
     except RuntimeError as error:
         from studies.storage import wrong_tables

@@ -1,6 +1,8 @@
 """What a study is, compared with what it was begun with and written down.
 
-`study.toml` has all its settings, `split.json` which images it trains on and validates with.
+`study.toml` has all its settings, `baselines/` the arch files that it names, `split.json` which
+images it trains on and validates with, `environment.json` on what it ran. The folder is enough to
+run the same study elsewhere.
 """
 
 import json
@@ -8,8 +10,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import optuna
 import tomli_w
 
+from searchspace.walk import encode
+from studies import environment
 from studies.store import Store
 from studies.study import Study
 from trainers.data import Data, fingerprint
@@ -23,10 +28,25 @@ def freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
     _check_data(study, store, data, digest)
     store.study.set_user_attr("study", study.to_dict())
     try:
-        _write(folder / "study.toml", tomli_w.dumps(study.to_dict()))
+        _write(folder / "study.toml", tomli_w.dumps(_portable(study, folder)))
         _write(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")
+        environments = environment.record(store.study)
+        _write(folder / "environment.json", json.dumps(environments, indent=1) + "\n")
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
+
+
+def _portable(study: Study, folder: Path) -> dict[str, Any]:
+    """The tables of the study; the arch files of its baselines are copied beside them."""
+    tables, own = study.to_dict(), folder / "baselines"
+    names = [Path(file).stem for file in study.files]
+    for name in names:
+        own.mkdir(exist_ok=True)
+        arch = encode(study.baselines[name])
+        _write(own / f"{name}.json", json.dumps(arch, indent=1) + "\n")
+    if names:
+        tables["baselines"] |= {"files": [f"{own.name}/{name}.json" for name in names]}
+    return tables
 
 
 def split_document(study: Study, data: Data, digest: str) -> dict[str, Any]:
@@ -42,7 +62,16 @@ def split_document(study: Study, data: Data, digest: str) -> dict[str, Any]:
     }
 
 
+def require_same(study: Study, begun: optuna.Study, data: Data) -> None:
+    """Raises ValueError for other images, or another split, than the study was begun with."""
+    _described(study, begun, data, fingerprint(data))
+
+
 def _check_data(study: Study, store: Store, data: Data, digest: str) -> None:
+    store.study.set_user_attr("data", _described(study, store.study, data, digest))
+
+
+def _described(study: Study, begun: optuna.Study, data: Data, digest: str) -> dict[str, Any]:
     now = {
         "fingerprint": digest,
         "classes": list(data.classes),
@@ -50,14 +79,14 @@ def _check_data(study: Study, store: Store, data: Data, digest: str) -> None:
         "train": len(data.train),
         "validation": len(data.validation),
     }
-    before = store.study.user_attrs.get("data", now)
+    before = begun.user_attrs.get("data", now)
     changed = [key for key, value in now.items() if before.get(key, value) != value]
     if changed:
         raise ValueError(
             f"{study.where} [study] dataset {study.dataset} is not what the study was begun with: "
             f"{', '.join(changed)} differ; give the study another name"
         )
-    store.study.set_user_attr("data", now)
+    return now
 
 
 def _write(path: Path, text: str) -> None:

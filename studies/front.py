@@ -6,7 +6,7 @@ Both sweeps take O(n log n) for two or three objectives: 10,000 trials in a tent
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
+from studies.retraining.stored import results
 from studies.trials import cost_names, facts, is_full, trials
 
 Point = tuple[float, ...]
@@ -82,7 +83,11 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 
 def front(study: optuna.Study) -> pd.DataFrame:
     """The front as rows of the table of trials, lowest error first, with a column `knee`."""
-    found = front_trials(study)
+    return frame_of(study, front_trials(study))
+
+
+def frame_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> pd.DataFrame:
+    """The same of a front that has been found."""
     best = knee(found)
     table = trials(study).set_index("trial", drop=False).loc[[t.number for t in found]]
     table.insert(2, "knee", [best is not None and t.number == best.number for t in found])
@@ -95,7 +100,12 @@ def front_trials(study: optuna.Study) -> list[FrozenTrial]:
 
     A copied verdict (`duplicate_of`) is shown by its original; different networks with equal
     values are all shown."""
-    full = [t for t in full_trials(study) if t.user_attrs.get("duplicate_of") is None]
+    return members(study.get_trials(deepcopy=False))
+
+
+def members(among: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The front of some trials, as if there were no others."""
+    full = [t for t in among if is_full(t) and t.user_attrs.get("duplicate_of") is None]
     keep = non_dominated([tuple(t.values) for t in full])
     on_front = [t for t, kept in zip(full, keep, strict=True) if kept]
     return sorted(on_front, key=lambda t: (t.values, t.number))
@@ -172,13 +182,21 @@ def _all_points(ended: Sequence[FrozenTrial], costs: list[str]) -> list[Point]:
 
 
 def front_records(study: optuna.Study) -> list[dict[str, Any]]:
-    """The front as plain records for JSON: facts, `knee`, and the flat `arch` and `recipe`."""
-    found = front_trials(study)
-    best, costs = knee(found), cost_names(study)
+    """The front as plain records for JSON: facts, `knee`, and the flat `arch` and `recipe`; where
+    retrained `test_error` (a mean), `test_error_sd` and `test_errors` (one a seed)."""
+    return records_of(study, front_trials(study))
+
+
+def records_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    """The same of a front that has been found."""
+    best, costs, retrained = knee(found), cost_names(study), results(study)
     records = []
     for trial in found:
         known = {k: v for k, v in facts(trial, costs).items() if v is not None and k != "state"}
         known["knee"] = best is not None and trial.number == best.number
+        if (own := retrained.get(trial.number)) is not None:
+            known |= {"test_error": own.mean, "test_errors": list(own.test_errors)}
+            known |= {} if math.isnan(own.sd) else {"test_error_sd": own.sd}
         both = {name: trial.user_attrs.get(name, {}) for name in ("arch", "recipe")}
         records.append(known | both)
     return records

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from studies.bridge import Bridge
 from studies.ending import Ending
 from studies.errors import marked
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
-from studies.searcher import StudySearcher
 from trainers.checkpoints import CannotSave
 from trainers.training import Begin, Job, Record
 
@@ -37,7 +37,7 @@ class Raised(Exception):
 
 
 def train(
-    searcher: StudySearcher,
+    searcher: Bridge,
     scheduler: StudyScheduler,
     observer: Observer,
     ending: Ending,
@@ -52,7 +52,7 @@ def train(
 
 def _train_one(
     job: Job,
-    searcher: StudySearcher,
+    searcher: Bridge,
     scheduler: StudyScheduler,
     ending: Ending,
     begin: Begin,

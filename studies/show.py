@@ -83,6 +83,7 @@ def front_table(records: Sequence[Mapping[str, Any]], width: int) -> Table:
             "accuracy", (percent_sd(1 - r["val_error"], r.get("val_error_sd")) for r in records)
         ),
         column("error", (percent_sd(r["val_error"], r.get("val_error_sd")) for r in records), 1),
+        *tested_columns(records),
         column("params", (compact(r.get("params")) for r in records)),
         column("MACs", (compact(r.get("macs")) for r in records), 0 if not timed else 2),
     ]
@@ -95,6 +96,12 @@ def front_table(records: Sequence[Mapping[str, Any]], width: int) -> Table:
         column("time", (duration(r.get("seconds")) for r in records), 4),
     ]
     return table(columns, width, rest=Column("network", networks(records), left=True))
+
+
+def tested_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """The test error of those that were retrained, if any was."""
+    cells = [percent_sd(r.get("test_error"), r.get("test_error_sd")) for r in records]
+    return [Column("test error", cells)] if any("test_error" in r for r in records) else []
 
 
 def networks(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -147,6 +154,10 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
         terminal.print("★ knee: the best bargain", style="dim")
     if seeds := {len(r["val_errors"]) for r in records if "val_errors" in r}:
         terminal.print(f"mean ± sd (n = {max(seeds)}) over the seeds of a trial", style="dim")
+    if seeds := {len(r["test_errors"]) for r in records if "test_errors" in r}:
+        least, most = min(seeds), max(seeds)
+        n = f"{most}" if least == most else f"{least} to {most}"
+        terminal.print(f"test error: mean ± sd (n = {n}) after retraining", style="dim")
     for line in (f"{study.study_name}: {best_line(summary)}", counts_line(summary)):
         terminal.print(line, soft_wrap=True, markup=False)
     return len(records)
@@ -154,6 +165,7 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
 
 def status_lines(study: "optuna.Study") -> list[str]:
     """What `skipsearch status` prints."""
+    from studies.retraining.stored import finished
     from studies.summary import driver, passed_seconds, summarize
 
     summary = summarize(study)
@@ -175,6 +187,9 @@ def status_lines(study: "optuna.Study") -> list[str]:
         lines[1] = lines[1].replace(" running", " interrupted (`run` goes on with them)")
     if study.user_attrs.get("exhausted"):
         lines.append(f"ended     {study.user_attrs['exhausted']}")
+    if retrained := finished(study):
+        count = sum(map(len, retrained.values()))
+        lines.append(f"retrained {len(retrained)} networks, {count} trainings")
     if shared := study.user_attrs.get("trials_per_gpu"):
         said = f" ({shared['said']})" if "said" in shared else ""
         lines.append(f"GPU       {shared['now']} trials at a time{said}")

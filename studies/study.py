@@ -173,9 +173,16 @@ class Study:
                 before = {**STUDY_DEFAULTS, **before}  # of a version that had not all keys
             for key in sorted({*before, *after}):
                 free = section == "study" and key in MAY_CHANGE
-                if before.get(key) != after.get(key) and not free:
+                same = before.get(key) == after.get(key)
+                if key == "files":  # where they are may change: a frozen study has copies
+                    same = _stems(before.get(key)) == _stems(after.get(key))
+                if not (same or free):
                     found.append(Change(section, key, before.get(key), after.get(key)))
         return found
+
+
+def _stems(files: Iterable[str] | None) -> list[str]:
+    return [Path(file).stem for file in files or ()]
 
 
 assert {*STUDY_KEYS} < {f.name for f in fields(Study)}

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ def summarize(study: optuna.Study) -> Summary:
         name=study.study_name,
         given=given(study),
         counts=Counter(map(state_of, trials)),
-        charged=sum(t.state.is_finished() and _is_charged(t) for t in trials),
+        charged=sum(t.state.is_finished() and is_charged(t) for t in trials),
         front=tuple(front_trials(study)),
         train_seconds=sum(t.user_attrs.get("seconds") or 0.0 for t in trials if not is_imported(t)),
         imported=sum(map(is_imported, trials)),
@@ -86,19 +86,27 @@ def driver(study: optuna.Study) -> str:
 
 def passed_seconds(study: optuna.Study) -> float:
     """Seconds in which at least one trial was being worked on (pauses between runs left out)."""
+    return sum(end - start for start, end in busy(study.get_trials(deepcopy=False)))
+
+
+def busy(trials: Iterable[FrozenTrial]) -> list[tuple[float, float]]:
+    """The stretches of time in which at least one of the trials was being worked on, in seconds
+    since the epoch."""
     spans = sorted(
         (t.datetime_start.timestamp(), t.datetime_complete.timestamp())
-        for t in study.get_trials(deepcopy=False)
+        for t in trials
         if t.datetime_start and t.datetime_complete
     )
-    total, until = 0.0, float("-inf")
+    found: list[tuple[float, float]] = []
     for start, end in spans:
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return total
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
 
 
-def _is_charged(trial: FrozenTrial) -> bool:
+def is_charged(trial: FrozenTrial) -> bool:
     """A network refused before training, answered by an equal one, or imported, costs nothing."""
     if is_imported(trial):
         return False

@@ -113,6 +113,15 @@ def is_imported(trial: FrozenTrial) -> bool:
     return "imported" in trial.user_attrs and "baseline" not in trial.user_attrs
 
 
+def baseline_numbers(study: optuna.Study) -> dict[str, int]:
+    """The trials that trained presets or arch files, by the names of these."""
+    return {
+        t.user_attrs["baseline"]: t.number
+        for t in study.get_trials(deepcopy=False)
+        if "baseline" in t.user_attrs and "charged" in t.user_attrs
+    }
+
+
 def objective_names(study: optuna.Study) -> list[str]:
     """The names of the objectives, `val_error` first."""
     return list(study.metric_names or ["val_error", *COSTS][: len(study.directions)])

@@ -33,8 +33,8 @@ def make_study(
     resolved = {"name": "fashion-mnist", "dataset": "fashion-mnist", "objectives": objectives}
     resolved |= {"trials": trials, "epochs": EPOCHS, "sampler": "tpe", "pruner": "asha", "seed": 1}
     study.set_user_attr("study", {"study": resolved, "space": {}})
-    data = {"classes": [str(n) for n in range(10)], "shape": [1, 28, 28], "train": 9000}
-    study.set_user_attr("data", data)
+    data = {"classes": [str(n) for n in range(10)], "shape": [1, 28, 28]}
+    study.set_user_attr("data", data | {"train": 9000, "validation": 1000})
     rng = random.Random(seed)
     for number in range(trials):
         study.add_trial(_trial(number, objectives, rng))

@@ -10,12 +10,13 @@ import pytest
 from killed import ByNetwork
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
-from tabulated import Faulty, Silent, Tabulated, charged, study_of, trained_once, val_error
+from tabulated import Faulty, Final, Silent, Tabulated, charged, study_of, trained_once, val_error
 
 import studies
 from searchspace.arch import Arch
 from searchspace.walk import encode
 from studies.check import check, load_data
+from studies.retraining.retrain import retrain
 from studies.run import run
 from studies.store import Store
 from studies.suggest import derived_seed
@@ -165,6 +166,18 @@ def test_several_seeds_a_trial_are_trained_side_by_side(cluster: None, tmp_path:
         for name in ("seed-0", "seed-1"):
             log = tmp_path / "trials" / str(trial.number) / name / "trained.txt"
             assert log.read_text().split() == [str(epoch) for epoch in range(1, 10)]
+
+
+def test_networks_are_retrained_side_by_side(cluster: None, tmp_path: Path) -> None:
+    plan = study_of(trials=2, epochs=3, pruner="none")
+    done = run(plan, folder=tmp_path / plan.name, observer=Silent(), begin=Tabulated)
+    found = retrain(plan.name, [0, 1], seeds=2, folder=tmp_path, begin=Final)
+    seeds = {t.number: t.user_attrs["seed"] for t in done.trials}
+    assert {n: own.seeds[0] for n, own in found.items()} == seeds
+    for own in found.values():
+        assert own.test_errors == tuple(val_error(seed, 99) for seed in own.seeds)
+    logs = [p.read_text().split() for p in tmp_path.glob("*/retrained/*/*/trained.txt")]
+    assert logs == [["1", "2", "3"]] * 4
 
 
 def test_a_storage_that_fails_in_the_middle_ends_in_one_line_and_loses_nothing(

@@ -41,6 +41,7 @@ class Epoch:
     are over the augmented images, as they were trained on; `images_per_second` is of training
     alone, `seconds` includes the validation. `kept_error` is the validation error of the weights
     that remain if training ends here: of this epoch, or the lowest so far under `keep = best`.
+    Without validation images all three are nan.
     `diverged` says where the loss became nan or infinite; it is "" in every sound record.
     """
 
@@ -75,7 +76,7 @@ class Fit:
         self.data, self.recipe, self.seed, self.device = data, recipe, seed, device
         self.optimizer = optimizer_of(model, recipe)
         self.epoch = 0  # epochs done
-        self.errors: list[float] = []  # of validation, one an epoch
+        self.errors: list[float] = []  # one an epoch, of validation or `_watched` in its place
         self.best: dict[str, Any] = {}  # under `keep = best` the model's state at its lowest error
         self.diverged = ""
         self.penalised = [layer for layer in model.modules() if isinstance(layer, Penalised)]
@@ -101,7 +102,7 @@ class Fit:
             images, loss, error = self._train()
         trained = time.perf_counter()
         val_loss, val_error = self._validate()
-        self._keep(val_error)
+        self._keep(self._watched(val_error, error))
         return Epoch(
             epoch=self.epoch,
             lr=float(self.optimizer.param_groups[0]["lr"]),
@@ -167,8 +168,8 @@ class Fit:
         return augment(images_BHWC, draws, self.recipe, self.data.mean, self.data.std)
 
     def _validate(self) -> tuple[float, float]:
-        """Loss and error of the validation images (nan where training diverged)."""
-        if self.diverged:
+        """Loss and error of the validation images (nan where training diverged, or without)."""
+        if self.diverged or not len(self.data.validation):
             return math.nan, math.nan
         if self.recipe.validation_images == "plain":
             loss, error = evaluate(self.model, self.data, "validation", bf16=self.bf16)
@@ -181,22 +182,29 @@ class Fit:
             return math.nan, math.nan
         return loss, error
 
-    def _keep(self, val_error: float) -> None:
+    def _watched(self, val_error: float, train_error: float) -> float:
+        """What the recipe looks at. A final training has no validation images; its learning rate
+        then waits for the training error."""
+        return val_error if len(self.data.validation) else train_error
+
+    def _keep(self, error: float) -> None:
         """Note the error; copy the weights of the best epoch; give them back when all is over.
 
         A deep copy, because `state_dict` returns the very tensors that training goes on to change:
         GradAttn keeps those, so that its "best weights" are always its last ones.
         """
         if not self.diverged:
-            if self.recipe.keep == "best" and val_error < min(self.errors, default=math.inf):
+            if self.recipe.keep == "best" and error < min(self.errors, default=math.inf):
                 self.best = copy.deepcopy(self.model.state_dict())
-            self.errors.append(val_error)
+            self.errors.append(error)
         if self.done and self.best:
             self.model.load_state_dict(self.best)
             self.best = {}
 
     def _kept_error(self, val_error: float) -> float:
-        return val_error if self.recipe.keep == "last" else min(self.errors, default=math.nan)
+        if self.recipe.keep == "last" or not len(self.data.validation):
+            return val_error
+        return min(self.errors, default=math.nan)
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to continue: a copy, which `torch.load(weights_only=True)` reads.

@@ -15,6 +15,10 @@ def front(
     storage: Storage = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="AMOUNT", help="As it stood at 500epochs, 40trials, 2h, 3worker-h."),
+    ] = None,
 ) -> None:
     """The Pareto front of the fully trained trials."""
     if as_json and as_csv:
@@ -25,7 +29,11 @@ def front(
     from studies.show import console, print_front, print_json
 
     found = find(study, folder=folder, storage=storage)
-    if as_json:
+    if at is not None:
+        from studies.history import show_front_at
+
+        show_front_at(found, at, "json" if as_json else "csv" if as_csv else "table")
+    elif as_json:
         print_json(front_document(found))
     elif as_csv:
         typer.echo(front_of(found).to_csv(index=False), nl=False)

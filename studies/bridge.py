@@ -1,0 +1,38 @@
+"""What an executor needs of who hands out jobs: the searcher of a study, or a retraining."""
+
+from collections.abc import Mapping, Sized
+from pathlib import Path
+from typing import Any, Protocol
+
+from studies.sharing import Sharing
+from studies.store import Store
+from studies.study import Study
+from studies.verdicts import Live
+
+
+class Bridge(Protocol):
+    """Jobs by the executor's own names of them. Called from the driver, never at the same time."""
+
+    setup: Study
+    store: Store
+    folder: Path
+    sharing: Sharing
+    live: dict[str, Live]
+    failing: str  # why nothing more is handed out, "" while all is well
+
+    @property
+    def waiting(self) -> Sized:
+        """Who was lost at the very end, and is still to be trained."""
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next job; None for "not yet"; FINISHED when nothing is left."""
+
+    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None: ...
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None: ...
+
+    def again(self, trial_id: str, why: str, *, counted: bool) -> bool: ...
+
+    def failed(self, trial_id: str, why: str) -> None: ...

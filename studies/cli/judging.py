@@ -1,0 +1,153 @@
+"""Commands that judge networks of a study: pick, retrain, compare."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from studies.cli.app import app
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage, Target
+
+if TYPE_CHECKING:
+    from studies.comparing import Errors, Test
+
+MaxParams = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Parameters at most, such as 300k.")
+]
+MaxMacs = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Multiply-accumulates at most, such as 20M.")
+]
+MaxLatency = Annotated[
+    str | None, typer.Option("--max-latency-ms", metavar="MS", help="Milliseconds at most.")
+]
+
+
+def limits(params: str | None, macs: str | None, latency_ms: str | None) -> dict[str, float]:
+    """The limits among the options `--max-…`. Raises ValueError for what is no amount."""
+    from studies.amounts import amount
+
+    given = {"params": params, "macs": macs, "latency_ms": latency_ms}
+    return {
+        name: amount(text, f"--max-{name.replace('_', '-')}")
+        for name, text in given.items()
+        if text is not None
+    }
+
+
+@app.command()
+def pick(
+    study: Target,
+    rule: Annotated[
+        str | None,
+        typer.Option(help="knee, best, one-se; without: knee, under limits best."),
+    ] = None,
+    max_params: MaxParams = None,
+    max_macs: MaxMacs = None,
+    max_latency_ms: MaxLatency = None,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """One network of the front, by a rule and within limits."""
+    from studies.find import find
+    from studies.picked import picked, picked_lines
+    from studies.show import console, print_json
+
+    most = limits(max_params, max_macs, max_latency_ms)
+    found = find(study, folder=folder, storage=storage)
+    record = picked(found, study, rule or ("best" if most else "knee"), most)
+    if as_json:
+        print_json(record)
+        return
+    for line in picked_lines(record):
+        console().print(line, soft_wrap=True, markup=False)
+
+
+Add = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PRESET|FILE", help="A preset or an arch file; may be repeated."),
+]
+Rule = Annotated[str | None, typer.Option("--pick", metavar="RULE", help="knee, best or one-se.")]
+Serial = Annotated[
+    bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
+]
+
+
+@app.command()
+def retrain(
+    study: Target,
+    trials: Annotated[str | None, typer.Option(metavar="3,17,…", help="These trials.")] = None,
+    front: Annotated[bool, typer.Option("--front", help="All networks of the front.")] = False,
+    rule: Rule = None,
+    max_params: MaxParams = None,
+    max_macs: MaxMacs = None,
+    max_latency_ms: MaxLatency = None,
+    baselines: Annotated[bool, typer.Option("--baselines", help="Those of the file.")] = False,
+    add: Add = None,
+    seeds: Annotated[int, typer.Option(min=1, help="So many trainings of each.")] = 5,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Without: the study's.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Without: the study's.")] = None,
+    data_dir: DataDir = None,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+    serial: Serial = False,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train networks on all training images; test error over seeds."""
+    from studies.retraining.command import Wanted, retrain_and_show
+
+    most = limits(max_params, max_macs, max_latency_ms)
+    given = {"concurrency": concurrency, "data_dir": data_dir and str(data_dir)}
+    status = retrain_and_show(
+        study,
+        Wanted(trials, front, rule, most, baselines, tuple(add or ())),
+        seeds=seeds,
+        epochs=epochs,
+        settings={name: value for name, value in given.items() if value is not None},
+        folder=folder,
+        storage=storage,
+        serial=serial,
+        address=address,
+        as_json=as_json,
+        command=sys.argv[1:],
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def compare(
+    targets: Annotated[
+        list[str],
+        typer.Argument(metavar="TARGET…", help="STUDY, STUDY#17, STUDY#PRESET, PRESET, FILE."),
+    ],
+    baseline: Annotated[
+        str, typer.Option(metavar="SYSTEM", help="Compared with this; without: the first.")
+    ] = "",
+    welch: Annotated[bool, typer.Option("--welch", help="Welch's t-test.")] = False,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Validation errors of the search.")
+    ] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+) -> None:
+    """Retrained systems side by side, with t-tests."""
+    formats = {"markdown": as_markdown, "csv": as_csv, "latex": as_latex, "json": as_json}
+    chosen = [name for name, given in formats.items() if given]
+    if len(chosen) > 1:
+        raise ValueError(f"--{' and --'.join(chosen)} exclude each other: give one of them")
+    from studies.comparing import compare as compared
+    from studies.tabulating import print_comparison
+
+    test: Test = "welch" if welch else "student"
+    on: Errors = "validation" if validation else "test"
+    rows = compared(targets, baseline=baseline, test=test, on=on, folder=folder, storage=storage)
+    print_comparison(rows, test, on, (chosen or ["table"])[0])

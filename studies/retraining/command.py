@@ -1,0 +1,94 @@
+"""`skipsearch retrain`: which networks, the terminal, and an end that says how to go on."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from studies.comparing import compare
+from studies.find import home_of
+from studies.front import front_trials
+from studies.picking import pick
+from studies.retraining.progress import RetrainProgress
+from studies.retraining.retrain import opened, retrain, settled
+from studies.show import console
+from studies.tabulating import print_comparison
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options that name networks; all of them together."""
+
+    trials: str | None
+    front: bool
+    rule: str | None
+    limits: Mapping[str, float]
+    baselines: bool
+    add: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        others = self.trials is not None or self.front or self.baselines or self.add
+        if not (others or self.rule or self.limits):
+            raise ValueError(
+                "say what to retrain: --trials 3,17, --front, --pick RULE, --baselines or "
+                "--add PRESET"
+            )
+        if self.limits and self.rule is None and others:
+            raise ValueError("--max-… are limits of --pick: give --pick best with them")
+
+    def networks(self, study: optuna.Study, home: Path) -> list[int | str]:
+        """Raises ValueError where there are none."""
+        found: list[int | str] = []
+        if self.trials is not None:
+            found += numbers(self.trials)
+        if self.front:
+            found += [t.number for t in front_trials(study)]
+        if self.rule is not None or self.limits:
+            found.append(pick(study, self.rule or "best", self.limits).number)
+        if self.baselines:
+            found += settled(study, home).baselines
+        found += self.add
+        if not found:
+            raise ValueError(f"study {study.study_name} has nothing on its front and no baselines")
+        return found
+
+
+def numbers(text: str) -> list[int]:
+    """`3,17` → [3, 17]"""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(f"--trials must be numbers of trials such as 3,17, got {text!r}")
+    return [int(part) for part in parts]
+
+
+def retrain_and_show(
+    target: str,
+    wanted: Wanted,
+    *,
+    folder: Path,
+    storage: str | None,
+    settings: Mapping[str, Any],
+    as_json: bool,
+    command: Sequence[str],
+    **options: Any,
+) -> int:
+    """Retrain, and print the table of what was retrained. Returns the exit status."""
+    where: dict[str, Any] = {"folder": folder, "storage": storage, "settings": settings}
+    study = opened(target, **where)
+    networks = wanted.networks(study, home_of(target, folder=folder))
+    observer = RetrainProgress(console(stderr=as_json))
+    try:
+        retrain(target, networks, observer=observer, **where, **options)
+    except KeyboardInterrupt:
+        again = shlex.join(["skipsearch", *command])
+        print(f"stopped; nothing is lost. Go on with: {again}", file=sys.stderr)
+        return INTERRUPTED
+    rows = compare([f"{target}#{network}" for network in networks], folder=folder, storage=storage)
+    print_comparison(rows, "student", "test", "json" if as_json else "table")
+    return 0

@@ -1,0 +1,90 @@
+"""A retraining on the terminal: one live line, and a line for each training that has ended."""
+
+import time
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from studies.store import Store
+from studies.wording import duration, percent, rough
+
+
+class RetrainProgress:
+    """An observer; looks at the store four times a second at most."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._live: Live | None = None
+        self._shown = self._begun = time.monotonic()
+        self._told: set[int] = set()
+        self._before = 0  # trainings that had ended
+
+    def __getstate__(self) -> dict[str, object]:
+        """Ray pickles its callbacks with all they hold, to no use; a terminal cannot be."""
+        return {}
+
+    def started(self, store: Store) -> None:
+        ended = [t for t in store.trials if t.state.is_finished()]
+        self._told = {t.number for t in ended}
+        self._before = len(ended)
+        self._begun = time.monotonic()
+        asked = store.study.user_attrs["asked"]
+        line = f"{store.study.study_name}: {asked['left']} of {asked['trainings']} trainings to do"
+        self.console.print(line, soft_wrap=True, markup=False)
+        if self.console.is_terminal:
+            self._live = Live(self._line(store), console=self.console, transient=True)
+            self._live.start()
+
+    def changed(self, store: Store) -> None:
+        if time.monotonic() - self._shown < 0.25:
+            return
+        self._shown = time.monotonic()
+        self._tell(store)
+        if self._live is not None:
+            self._live.update(self._line(store), refresh=True)
+
+    def finished(self, store: Store) -> None:
+        """Also after an interruption: leaves the terminal in order."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        self._tell(store)
+
+    def _tell(self, store: Store) -> None:
+        for trial in store.trials:
+            if trial.state.is_finished() and trial.number not in self._told:
+                self._told.add(trial.number)
+                self.console.print(ended_line(trial), soft_wrap=True, markup=False)
+
+    def _line(self, store: Store) -> Text:
+        """`5 of 10 done · training 17 seed-1 4/9, 3 seed-1 2/9 · 3 min left`."""
+        asked = store.study.user_attrs["asked"]
+        running = [t for t in store.trials if t.state == TrialState.RUNNING]
+        here = len(self._told) - self._before
+        to_do, passed = asked["left"] - here, time.monotonic() - self._begun
+        left = f"{rough(passed / here * to_do)} left" if here else ""
+        now = ", ".join(f"{name(t)} {t.last_step or 0}/{_epochs(t)}" for t in running[:4])
+        done = f"{asked['trainings'] - to_do} of {asked['trainings']} done"
+        line = " · ".join(part for part in (done, f"training {now}" * bool(now), left) if part)
+        return Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def name(trial: FrozenTrial) -> str:
+    """`17 seed-1`"""
+    facts = trial.user_attrs
+    return f"{facts.get('system', '?')} seed-{facts.get('seed_number', '?')}"
+
+
+def ended_line(trial: FrozenTrial) -> str:
+    """`17 seed-1: test error 3.21 % after 9 epochs, 12 s`."""
+    facts = trial.user_attrs
+    if trial.state != TrialState.COMPLETE:
+        return f"{name(trial)}: {facts.get('why') or 'failed'}"
+    took = f"after {facts['epochs']} epochs, {duration(facts.get('seconds'))}"
+    return f"{name(trial)}: test error {percent(trial.values[0])} {took}"
+
+
+def _epochs(trial: FrozenTrial) -> int:
+    return int(trial.user_attrs.get("epochs_asked", 0))

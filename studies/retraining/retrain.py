@@ -1,0 +1,186 @@
+"""Networks of a study trained again, for their test error; the same call goes on where it stopped.
+
+studies.retrain("digits", [3, 17, "cnntention/resnet20"], seeds=5)
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import RandomSampler
+
+from studies import cluster, environment, serial
+from studies.check import load_data
+from studies.ending import Ending
+from studies.find import RUNS, find, home_of, sqlite_url
+from studies.freeze import freeze, require_same
+from studies.journal import JOURNAL, mend
+from studies.limits import Networks
+from studies.observer import Observer
+from studies.report import write
+from studies.retraining.retrainer import Retrainer, Task, ToTheEnd
+from studies.retraining.stored import SUFFIX, Retrained, results
+from studies.retraining.systems import systems
+from studies.run import (
+    Executor,
+    InProcess,
+    OnRay,
+    executor_of,
+    quiet,
+    require_resources,
+    storage_failures,
+)
+from studies.storage import connect
+from studies.store import Store, open_store
+from studies.study import Study
+from studies.suggest import space_hash
+from trainers.data import Data
+from trainers.final import FinalTraining, final_data
+from trainers.training import Begin
+
+SEEDS = 5
+
+
+class Unwatched:
+    """An observer that shows nothing."""
+
+    def started(self, store: Store) -> None: ...
+    def changed(self, store: Store) -> None: ...
+    def finished(self, store: Store) -> None: ...
+
+
+def retrain(
+    target: str,
+    networks: Sequence[int | str],
+    *,
+    seeds: int = SEEDS,
+    epochs: int | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    folder: Path = RUNS,
+    storage: str | None = None,
+    serial: bool = False,
+    address: str | None = None,
+    observer: Observer | None = None,
+    begin: Begin | None = None,
+) -> dict[int, Retrained]:
+    """Train each of `networks` (numbers of trials, presets, arch files) with `seeds` seeds for
+    `epochs` epochs (None: the study's) on the images of training and validation together; then its
+    error on the test images, once. Returns the results of the study's trials.
+
+    `target` is a study as in `find`; a study file that was never run is begun. `settings` are keys
+    of [study] for this call: concurrency, data_dir, … What is finished is not trained again.
+    Raises ValueError for bad input and KeyboardInterrupt after Ctrl-C.
+    """
+    executor = executor_of(serial, address, None)
+    home = home_of(target, folder=folder)
+    url = storage or sqlite_url(home.resolve() / "study.db")
+    study = opened(target, folder=folder, storage=storage, settings=settings)
+    setup = replace(settled(study, home), **settings)
+    require_resources(setup, executor)
+    data = load_data(setup)
+    require_same(setup, study, data)
+    counted = Networks(setup, data.num_classes, data.shape)
+    chosen = systems(study, counted, networks, epochs or setup.epochs)
+    tasks = [Task(system, k) for k in range(seeds) for system in chosen]
+    with quiet(), storage_failures(setup):
+        store = _store(study, url)
+        store.take_lease()
+        try:
+            final = final_data(data)
+            retrainer = Retrainer(setup, store, home, tasks, len(final.train))
+            asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
+            store.study.set_user_attr("asked", asked)
+            environment.record(store.study)
+            _train(retrainer, final, observer or Unwatched(), executor, begin)
+        finally:
+            store.release()
+            write(study, home)
+    return results(study)
+
+
+def _train(
+    retrainer: Retrainer, data: Data, observer: Observer, executor: Executor, begin: Begin | None
+) -> None:
+    begin = begin or partial(FinalTraining, data=data)
+    parts = (retrainer, ToTheEnd(None, retrainer.sharing), observer, Ending(None), begin)
+    observer.started(retrainer.store)
+    try:
+        if retrainer.waiting:
+            match executor:
+                case InProcess():
+                    serial.train(*parts)
+                case OnRay(address, _):
+                    images = data.train, data.test
+                    size = sum(i.images.nbytes + i.labels.nbytes for i in images)
+                    cluster.train(*parts, size=size, address=address)
+    finally:
+        observer.finished(retrainer.store)
+    if retrainer.failing:
+        raise ValueError(
+            f"retraining of {retrainer.setup.name} stopped, {retrainer.failing}: mend it and give "
+            "the same command again; what was done is kept"
+        )
+
+
+def opened(
+    target: str, *, folder: Path, storage: str | None, settings: Mapping[str, Any]
+) -> optuna.Study:
+    """The study, begun without a trial where `target` is a study file that was never run."""
+    path = Path(target)
+    is_file = path.suffix == ".toml" and path.is_file()
+    try:
+        found = find(target, folder=folder, storage=storage)
+        if "data" in found.user_attrs or not is_file:
+            return found
+    except ValueError:
+        if not is_file:
+            raise
+    setup = replace(Study.from_file(path), **settings)
+    data, home = load_data(setup), folder / setup.name
+    with quiet(), storage_failures(setup):
+        home.mkdir(parents=True, exist_ok=True)
+        url = storage or sqlite_url(home.resolve() / "study.db")
+        store = open_store(setup, url, space_hash(setup))
+        store.take_lease()
+        try:
+            freeze(setup, store, home, data)
+        finally:
+            store.release()
+    return find(target, folder=folder, storage=storage)
+
+
+def settled(study: optuna.Study, home: Path) -> Study:
+    """The study as it was begun, its arch files those that its folder keeps. Raises ValueError
+    where it is not one of ours."""
+    given = study.user_attrs.get("study")
+    if given is None:
+        raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
+    baselines = dict(given.get("baselines", {}))
+    copies = [home / "baselines" / Path(file).name for file in baselines.get("files", [])]
+    if copies and all(copy.is_file() for copy in copies):
+        baselines["files"] = [str(copy.resolve()) for copy in copies]
+    tables = {**given, "baselines": baselines}
+    return Study.from_dict(tables, where=f"study {study.study_name}", stem=study.study_name)
+
+
+def _store(study: optuna.Study, url: str) -> Store:
+    """Of the trainings, beside the study."""
+    if url.startswith(JOURNAL):
+        mend(url)
+    storage = connect(url)
+    beside = optuna.create_study(
+        study_name=study.study_name + SUFFIX,
+        storage=storage,
+        sampler=RandomSampler(),
+        load_if_exists=True,
+    )
+    with warnings.catch_warnings():  # "experimental" since 3.2; optuna-dashboard shows the name
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        beside.set_metric_names(["test_error"])
+    return Store(beside, storage, url)

@@ -1,0 +1,212 @@
+"""Which training is next, and what became of it, for the executors that studies have.
+
+| found of a network and seed                | becomes                                            |
+|--------------------------------------------|----------------------------------------------------|
+| told, for as many epochs                   | stays; a diverged one would diverge again          |
+| RUNNING, of the same training              | goes on from its checkpoint                        |
+| RUNNING, of other epochs                   | FAIL "superseded"; trained anew                    |
+| told for other epochs, FAIL, or not at all | trained anew                                       |
+"""
+
+import json
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+from ray.tune.search import Searcher
+
+from searchspace.walk import encode
+from studies.retraining.stored import newest, retrained_folder
+from studies.retraining.systems import System
+from studies.scheduler import StudyScheduler, number_in
+from studies.sharing import Sharing
+from studies.store import RETRY, Store, Verdict, attempts_at
+from studies.study import Study
+from studies.suggest import derived_seed
+from studies.verdicts import Live
+from trainers.checkpoints import Checkpoints
+from trainers.recipe import total_epochs
+from trainers.training import Job
+
+NOTED = ("seconds", "checkpoint", "test_loss")
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class ToTheEnd(StudyScheduler):
+    """Everyone trains until the training itself says that it is over."""
+
+    def goes_on(self, job: Job, result: Mapping[str, Any]) -> bool:
+        return not result["last"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network with its seed number `k`. Number 0 is the seed of the search, so that a trial's
+    training can be repeated."""
+
+    system: System
+    k: int
+
+    def seed(self, study: Study) -> int:
+        further = (self.k,) if self.k else ()
+        return derived_seed(study.seed, self.system.cost.identity, *further)
+
+    def facts(self, study: Study) -> dict[str, Any]:
+        cost, recipe = self.system.cost, self.system.recipe
+        return {
+            "system": self.system.name,
+            "seed_number": self.k,
+            "seed": self.seed(study),
+            "epochs_asked": recipe.epochs,
+            "arch": encode(self.system.arch),
+            "recipe": encode(recipe),
+            "identity": cost.identity,
+            "params": cost.params,
+            "macs": cost.macs,
+        }
+
+
+class Retrainer(Searcher):  # type: ignore[misc]
+    """All knowledge is in the store; this holds the trainings in flight."""
+
+    def __init__(
+        self, study: Study, store: Store, folder: Path, tasks: Sequence[Task], n_train: int
+    ) -> None:
+        super().__init__()
+        self.setup, self.store, self.folder, self.n_train = study, store, folder, n_train
+        self.live: dict[str, Live] = {}
+        self.begun: dict[int, Task] = {}  # by the number of its training
+        self.failing, self.failures = "", 0
+        self.sharing = Sharing(study, store)
+        for trial in store.interrupted():
+            if "verdict" in trial.user_attrs:
+                store.tell(trial, Verdict.from_dict(trial.user_attrs["verdict"]))
+        self.waiting = deque(task for task in tasks if not self._is_done(task))
+
+    def _found(self, task: Task) -> FrozenTrial | None:
+        """What is known of it, if that is of the same training."""
+        facts = task.facts(self.setup)
+        for trial in newest(self.store.trials):
+            if all(trial.user_attrs.get(name) == facts[name] for name in ("system", "seed_number")):
+                if all(trial.user_attrs[name] == value for name, value in facts.items()):
+                    return trial
+                if not trial.state.is_finished():
+                    verdict = Verdict(TrialState.FAIL, "superseded by another training", [])
+                    self.store.conclude(trial, verdict)
+        return None
+
+    def _is_done(self, task: Task) -> bool:
+        found = self._found(task)
+        return found is not None and found.state in ENDED
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next job; FINISHED when nothing is left."""
+        while self.waiting and not self.failing:
+            live = self._begun(self.waiting.popleft())
+            if live is not None:
+                self.live[trial_id] = live
+                return {"job": live.job, "gpus": self.sharing.share}
+        return str(Searcher.FINISHED)
+
+    def _begun(self, task: Task) -> Live | None:
+        """None for one that was attached too often without one more epoch."""
+        trial: Any = self._found(task)
+        if trial is None or trial.state.is_finished():
+            trial = self.store.study.ask()
+            facts = task.facts(self.setup) | {"attempts": 1, "attached_at": 0}
+            self.store.note(trial, **facts, charged=True)
+        else:
+            attempts = attempts_at(trial)
+            if attempts >= RETRY:
+                why = trial.user_attrs.get("why") or "its driver died"
+                self._ended(trial, Verdict(TrialState.FAIL, f"{why} ({attempts} attempts)", []))
+                return None
+            at = trial.last_step or 0
+            self.store.note(trial, attempts=attempts + 1, attached_at=at)
+        self.begun[trial.number] = task
+        return Live(trial, self._job(task, trial.number), task.system.cost)
+
+    def _job(self, task: Task, number: int) -> Job:
+        system = task.system
+        folder = retrained_folder(self.folder, system.own, task.k).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        arch = encode(system.arch)
+        (folder.parent / "arch.json").write_text(json.dumps(arch, indent=1) + "\n")
+        return Job(
+            number=number,
+            arch=arch,
+            recipe=encode(system.recipe),
+            seed=task.seed(self.setup),
+            max_epochs=total_epochs(system.recipe, self.n_train),
+            folder=str(folder),
+            threads=self.setup.cpus_per_trial,
+            device="cuda" if self.setup.gpus_per_trial else "cpu",
+        )
+
+    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        """A point that is there stays as it is."""
+        live, store = self.live[trial_id], self.store
+        worker = result.get("hostname"), result.get("pid")
+        if worker != live.worker:
+            live.worker = worker
+            store.note(live.trial, node=worker[0], pid=worker[1])
+        error = number_in(result, "train_error")
+        if not math.isfinite(error):
+            return
+        epoch = int(result["epoch"])
+        if epoch not in store.curve(live.trial):
+            store.point(live.trial, epoch, error)
+        noted = {name: result[name] for name in NOTED if name in result}
+        store.note(live.trial, epochs=epoch, **noted)
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The last report of a training. An error is told by `failed`, which knows its text."""
+        if error:
+            return
+        result = result or {}
+        self.on_trial_result(trial_id, result)
+        live = self.live.pop(trial_id)
+        self._ended(live.trial, verdict_of(result))
+        if result.get("test_error") is not None:
+            Checkpoints.at(live.job.folder).clear(keep=int(result["epoch"]))
+
+    def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
+        """Whether one that was lost as it began, its next attempt `counted`, has one more."""
+        live = self.live[trial_id]
+        trial = self.store.trial(live.job.number)
+        self.store.note(trial, attempts=trial.user_attrs["attempts"] - counted, why=why)
+        if attempts_at(self.store.trial(live.job.number)) >= RETRY:
+            return False
+        del self.live[trial_id]
+        self.waiting.append(self.begun[live.job.number])
+        return True
+
+    def failed(self, trial_id: str, why: str) -> None:
+        self._ended(self.live.pop(trial_id).trial, Verdict(TrialState.FAIL, why, []))
+
+    def _ended(self, trial: Any, verdict: Verdict) -> None:
+        self.store.conclude(trial, verdict)
+        self.failures = self.failures + 1 if verdict.state == TrialState.FAIL else 0
+        if self.failures >= self.setup.max_failures:
+            self.failing = f"{self.failures} trainings in a row failed, the last: {verdict.why}"
+
+    def save(self, checkpoint_path: str) -> None: ...  # the store is the state
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a retraining goes on from its storage")
+
+
+def verdict_of(result: Mapping[str, Any]) -> Verdict:
+    """Of a last report. Divergence is a result without a value."""
+    if result.get("diverged"):
+        return Verdict(TrialState.PRUNED, f"diverged: {result['diverged']}", [])
+    test_error = number_in(result, "test_error")
+    if not math.isfinite(test_error):
+        return Verdict(TrialState.FAIL, "ended without a test error", [])
+    return Verdict(TrialState.COMPLETE, "", [], [test_error])

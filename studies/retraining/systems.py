@@ -1,0 +1,95 @@
+"""Which networks are retrained: trials of a study, presets, arch files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from searchspace.arch import Arch
+from searchspace.domains import nearest
+from searchspace.presets import PRESETS
+from searchspace.walk import decode
+from studies import suggest
+from studies.arch_file import read_arch
+from studies.jobs import cost_of
+from studies.limits import Cost, Networks
+from studies.trials import baseline_numbers
+from trainers.final import final_recipe
+from trainers.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class System:
+    """A network and the recipe of its final training."""
+
+    name: str  # the number of a trial, or the name of a preset or an arch file
+    arch: Arch
+    recipe: Recipe
+    cost: Cost
+
+    @property
+    def own(self) -> str:
+        """Its folder in `retrained/`; a name is never a path."""
+        return self.name if self.name.isdecimal() else self.cost.identity
+
+
+def systems(
+    study: optuna.Study, networks: Networks, wanted: Sequence[int | str], epochs: int
+) -> list[System]:
+    """Those of `wanted`, each once: numbers of trials, presets, arch files. A baseline that the
+    study has trained is its trial. Raises ValueError for what is not there or does not fit."""
+    trials = study.get_trials(deepcopy=False)
+    baselines = baseline_numbers(study)
+    found: dict[str, System] = {}
+    for target in wanted:
+        number = baselines.get(target, target) if isinstance(target, str) else target
+        if isinstance(number, int):
+            system = _of_trial(study, trials, number, epochs)
+        else:
+            system = _of_name(networks, number, epochs)
+        same = found.setdefault(system.own, system)
+        if same.name != system.name:
+            raise ValueError(f"{system.name} is the same network as {same.name}: give one of them")
+    return list(found.values())
+
+
+def _of_trial(
+    study: optuna.Study, trials: Sequence[FrozenTrial], number: int, epochs: int
+) -> System:
+    if not 0 <= number < len(trials):
+        there = f"0 to {len(trials) - 1}" if trials else "none yet"
+        raise ValueError(f"study {study.study_name} has no trial {number}: its trials are {there}")
+    facts = trials[number].user_attrs
+    if "identity" not in facts:
+        why = facts.get("why") or "it was given up before it had one"
+        raise ValueError(f"trial {number} of {study.study_name} has no network to retrain: {why}")
+    recipe = decode(Recipe, facts["recipe"])
+    arch = decode(Arch, facts["arch"])
+    return System(str(number), arch, final_recipe(recipe, epochs), cost_of(facts))
+
+
+def _of_name(networks: Networks, target: str, epochs: int) -> System:
+    """With the recipe that the study's baselines have."""
+    setup = networks.study
+    name, arch = _named(setup.baselines, target)
+    try:
+        cost = networks.cost(arch)
+    except ValueError as error:
+        raise ValueError(f"{name} does not fit the images of {setup.name}: {error}") from error
+    return System(name, arch, final_recipe(suggest.preset_recipe(setup), epochs), cost)
+
+
+def _named(baselines: Mapping[str, Arch], target: str) -> tuple[str, Arch]:
+    if target in PRESETS:
+        return target, PRESETS[target].arch
+    if target in baselines:
+        return target, baselines[target]
+    path = Path(target)
+    if path.is_file():
+        if path.stem.isdecimal():
+            raise ValueError(f"arch file {target} must not be called like a trial: rename it")
+        return path.stem, read_arch(path)
+    hint = nearest(target, [*PRESETS, *baselines]) or "; `skipsearch presets` lists them"
+    raise ValueError(f"{target} is no preset, no baseline and no arch file{hint}")

@@ -1,0 +1,65 @@
+"""The final training of a chosen network: on all images but those for testing, and what it is worth
+on those.
+
+Nothing is chosen any more, so nothing is held out, and the test images are looked at once, when all
+epochs are over. What a recipe decides by validation errors is decided so:
+
+| in the search               | here                                                           |
+|-----------------------------|----------------------------------------------------------------|
+| `keep = best`               | the weights of the last epoch                                  |
+| `patience`                  | all epochs                                                     |
+| `schedule = plateau`        | the training error is waited for in place of the validation's  |
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from trainers.data import Data, Images
+from trainers.recipe import Recipe
+from trainers.training import Job, Record, Training
+
+OF_VALIDATION = ("val_error", "val_loss", "kept_error")
+
+
+def final_recipe(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe of the search for a training of so many epochs in which nothing is chosen."""
+    return replace(recipe, epochs=epochs, keep="last", patience=0)
+
+
+def final_data(data: Data) -> Data:
+    """Trained on are the images of training and validation. They are normalised as in the search,
+    so that what uses its networks can use these."""
+    own, held_out = data.train, data.validation
+    index = np.concatenate([own.index, held_out.index])
+    together = Images(
+        np.concatenate([own.images, held_out.images]),
+        np.concatenate([own.labels, held_out.labels]),
+        index if len(own.index) and len(held_out.index) else own.index[:0],
+    )
+    return replace(data, train=together, validation=Images(own.images[:0], own.labels[:0]))
+
+
+class FinalTraining:
+    """An epoch a step, as `Training`; the report of the last one has `test_error`, `test_loss`."""
+
+    def __init__(self, job: Job, data: Data) -> None:
+        self.training, self.data = Training(job, data), data
+
+    def step(self) -> Record:
+        result = self.training.step()
+        result = {name: value for name, value in result.items() if name not in OF_VALIDATION}
+        if result["last"] and not result["diverged"]:
+            result |= self._tested()
+        return result
+
+    def _tested(self) -> Record:
+        from trainers.evaluate import evaluate
+
+        fit = self.training.fit
+        assert fit is not None
+        loss, error = evaluate(fit.model, self.data, "test", bf16=fit.bf16)
+        return {"test_error": error, "test_loss": loss}
+
+    def close(self) -> None:
+        self.training.close()
