@@ -1,6 +1,9 @@
 """From an architecture to its plan: stem, stages joined by the shortcut, head."""
 
-from typing import assert_never
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
+from typing import Any, assert_never
 
 from torch import nn
 
@@ -13,7 +16,7 @@ from searchspace.layers.tokens import EncoderLayer, LearnedPosition, TokenAttent
 from searchspace.plan import Call, call
 from searchspace.shortcuts import Attention, Concat, NoShortcut, PseudoQuery, Sum, Weighted
 from searchspace.stage import stages
-from searchspace.units import Merged, chained
+from searchspace.units import chained
 
 Shape = tuple[int, int, int]
 
@@ -30,26 +33,41 @@ def assemble(arch: Arch, *, classes: int, shape: Shape) -> Call:
             f"got {classes} classes and {channels} channels"
         )
     check_fits(arch, height, width)
-    stem = bricks.stem(arch, channels)
+    kind, parts, widths = _between(arch)
+    parts |= {"stem": bricks.stem(arch, channels), "head": head(arch, widths, classes)}
+    order = ("stem", "stages", "read", "head")
+    return call(kind, **{name: parts[name] for name in order if name in parts}, init=arch.init)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What `forward_features` gives: of the stem, and of each stage."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def features(arch: Arch) -> Features:
+    """The last stage's are as the head reads them."""
+    widths, strides = _between(arch)[2], [2**count for _, count in _strides(arch)]
+    return Features(tuple(widths), tuple(accumulate(strides, mul)))
+
+
+def _between(arch: Arch) -> tuple[type, dict[str, Any], list[int]]:
+    """The kind of network, what is between its stem and its head, and the features' channels."""
     match arch.shortcut:
         case NoShortcut() | Sum():
-            row, widths = chain(arch, arch.shortcut), [arch.stem_channels, *arch.output_widths]
-            end = head(arch, widths, classes)
-            return call(Network, stem=stem, stages=row, head=end, init=arch.init)
+            widths = [arch.stem_channels, *arch.output_widths]
+            return Network, {"stages": chain(arch, arch.shortcut)}, widths
         case Concat():
-            return _merge_network(arch, stem, merging.concat(arch, arch.shortcut), classes)
+            merged = merging.concat(arch, arch.shortcut)
         case Weighted() | PseudoQuery():
-            return _merge_network(arch, stem, merging.summed(arch, arch.shortcut), classes)
+            merged = merging.summed(arch, arch.shortcut)
         case Attention():
-            return _merge_network(arch, stem, attending.attention(arch, arch.shortcut), classes)
+            merged = attending.attention(arch, arch.shortcut)
         case _:
             assert_never(arch.shortcut)
-
-
-def _merge_network(arch: Arch, stem: Call, merged: Merged, classes: int) -> Call:
-    parts = {"stages": merged.stages, "read": merged.read}
-    end = head(arch, merged.channels, classes)
-    return call(MergeNetwork, stem=stem, **parts, head=end, init=arch.init)
+    return MergeNetwork, {"stages": merged.stages, "read": merged.read}, merged.channels
 
 
 def chain(arch: Arch, residual: Sum | NoShortcut) -> list[Call]:

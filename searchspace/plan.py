@@ -51,6 +51,34 @@ def module(plan: Call) -> nn.Module:
 
 def source(plan: Call) -> str:
     """`def build() -> nn.Module:` as Python that needs only torch and the classes it names."""
+    return _code(plan).replace("'", '"')  # as formatters have it; no string here holds a quote
+
+
+def identity(plan: Call) -> str:
+    """12 hexadecimal digits: the same for two plans exactly if they print the same code."""
+    return hashlib.sha256(_code(plan).encode()).hexdigest()[:12]
+
+
+def classes(plan: Call) -> list[type]:
+    """The classes that the plan calls, each after those of its parts."""
+    return list(dict.fromkeys(one.cls for one in _calls(plan, set())))
+
+
+def strings(plan: Call) -> set[str]:
+    """The names that it passes, such as that of an initialisation."""
+    found, ahead = set[str](), [plan]
+    while ahead:
+        match one := ahead.pop():
+            case Call():
+                ahead += [*one.args, *one.kwargs.values()]
+            case list():
+                ahead += one
+            case str():
+                found.add(one)
+    return found
+
+
+def _code(plan: Call) -> str:
     names: dict[int, str] = {}
     lines = ["def build() -> nn.Module:"]
     for number, shared in enumerate(_shared(plan), start=1):
@@ -59,16 +87,6 @@ def source(plan: Call) -> str:
         names[id(shared)] = name
     lines.append(f"    return {_print(plan, names, 4, 7)}")
     return "\n".join(lines) + "\n"
-
-
-def identity(plan: Call) -> str:
-    """12 hexadecimal digits: the same for two plans exactly if they print the same code."""
-    return hashlib.sha256(source(plan).encode()).hexdigest()[:12]
-
-
-def classes(plan: Call) -> set[type]:
-    """The classes that the plan calls."""
-    return {one.cls for one in _calls(plan, set())}
 
 
 def _make(argument: Argument, made: dict[int, Any]) -> Any:

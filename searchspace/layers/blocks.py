@@ -139,7 +139,7 @@ class PreBottleneck(nn.Module):
 
 
 class Residual(nn.Module):
-    """activation(add(skip(x), gate(body(x)))); `add` is one of `joins`.
+    """activation(add(skip(x), gate(body(x)))).
 
     Every block is join(z, gate(body(z))) with z = open(x): a stage whose gates carry a state from
     block to block runs these four itself.

@@ -2,9 +2,9 @@
 
 "Fan-out" is N(0, 2/fan_out) (https://arxiv.org/abs/1502.01852), a grouped convolution's fan being
 its kernel × all its outputs, as torch and the authors count. What a line does not name, a norm, the
-scalar of a join or a `MaskConv2d` too, stays as its layer made it: linear layers U(±1/√inputs) in
-torch. "The classifier" is the linear layer `head.classifier`; those of gates are not it. Weights on
-the meta device hold nothing to draw; to try took a quarter of the time of a count.
+scalar of a join, a subclass such as `MaskConv2d` too, stays as its layer made it: linear layers
+U(±1/√inputs) in torch. "The classifier" is the linear layer `head.classifier`; those of gates are
+not it. Weights on the meta device hold nothing to draw; to try took a quarter of a count's time.
 """
 
 from collections.abc import Callable, Iterator
@@ -78,9 +78,7 @@ INITIALISATIONS: dict[str, Callable[[nn.Module], None]] = {
 
 def _layers(network: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
     for layer in network.modules():
-        if isinstance(layer, MaskConv2d):
-            continue
-        if isinstance(layer, nn.Conv2d | nn.Linear) and not layer.weight.is_meta:
+        if (type(layer) is nn.Conv2d or type(layer) is nn.Linear) and not layer.weight.is_meta:
             yield layer
 
 

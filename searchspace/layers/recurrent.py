@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from searchspace.layers.blocks import Block
+from searchspace.layers.channel_gates import masked
 
 State = tuple[Tensor, ...] | None
 
@@ -143,11 +144,6 @@ class LightLSTM(nn.Module):
         return masked(a_BCHW, h_BC), (h_BC, c_BC)
 
 
-def masked(a_BCHW: Tensor, h_BC: Tensor) -> Tensor:
-    """a · h, of the type of a: a cell may be more precise than the features it gates."""
-    return a_BCHW * h_BC[:, :, None, None].to(a_BCHW.dtype)
-
-
 class Whole(nn.Module):
     """gate(body(x)) with a whole block as the body: a recurrent gate after the block."""
 
@@ -168,7 +164,7 @@ RecurrentBlock = Block | Whole
 class Recurrent(nn.Sequential):
     """A stage of blocks whose recurrent gates hand their state from block to block.
 
-    Each block is a `RecurrentBlock`; a gate may be one instance for all, or one for each.
+    A block opens, and joins what is gated; a gate may be one instance for all, or one for each.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,125 @@
+"""A network as one file that needs torch only: exactly its classes, then `build()`.
+
+The plan is printed by `plan.source`; what it calls is copied from the layers' own files, so that
+the exported network is the trained one. Copied as it stands, but for what only we need: methods
+`macs` (counting), assertions and comments for the type checker, imports of other layers, and, of a
+table by name such as `INITIALISATIONS`, the entries that the plan does not name.
+"""
+
+import textwrap
+from collections.abc import Iterable
+from itertools import groupby
+from typing import assert_never
+
+from searchspace.arch import Arch
+from searchspace.assemble import Shape, assemble, features
+from searchspace.definitions import Definition, Import, Library, source_of
+from searchspace.heads import Pool, Tokens
+from searchspace.layers.backbone import Backbone
+from searchspace.plan import WIDTH, Call, source, strings
+from searchspace.plan import classes as called
+
+STANDARD = {"collections.abc", "typing", "math"}
+BACKBONE = '''\
+def backbone(network: nn.Module, stages: Sequence[int] = {stages}) -> Backbone:
+    """The maps of `stages`, 0 being the stem, for detectors; all strides: {strides}."""
+    channels = {channels}
+    return Backbone(network, stages, [channels[stage] for stage in stages])
+'''
+TIMM = '''\
+def register_with_timm() -> None:
+    """After this, `timm.create_model("local-dir:FOLDER", pretrained=True)` gives this network."""
+    from timm.models import build_model_with_cfg, register_model
+
+    def network(num_classes: int = {classes}, in_chans: int = {channels}) -> nn.Module:
+        if in_chans != {channels}:
+            raise ValueError(f"in_chans must be {channels}, got {{in_chans}}")
+        built = build()
+        if num_classes != {classes}:  # another task: a new classifier, or none for 0
+            new = nn.Linear({width}, num_classes) if num_classes else nn.Identity()
+            built.head.classifier = new
+        built.num_classes, built.num_features = num_classes, {width}
+        return built
+
+    def entry(pretrained: bool = False, **settings: Any) -> nn.Module:
+        return build_model_with_cfg(network, NAME, pretrained, **settings)
+
+    entry.__name__ = NAME
+    register_model(entry)
+'''
+
+
+def standalone(arch: Arch, *, classes: int, shape: Shape, name: str, about: str) -> str:
+    """The text of `model.py`, formatted; `name` is what timm knows it by, `about` its docstring.
+
+    Raises ValueError as `assemble` does."""
+    plan = assemble(arch, classes=classes, shape=shape)
+    library = Library(frozenset(strings(plan)))
+    needed = library.closure([*called(plan), Backbone])
+    extra = {Import("typing", "Any"), Import("torch", "nn"), Import("collections.abc", "Sequence")}
+    parts = [
+        f'"""{about.strip()}\n"""\n\n{_imports(library.imports(needed) | extra)}\n\n'
+        f'NAME = "{name}"',
+        *_texts(needed),
+        *_functions(arch, plan, classes, shape),
+    ]
+    return "\n\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _functions(arch: Arch, plan: Call, classes: int, shape: Shape) -> list[str]:
+    """`build`, `backbone` and the registration."""
+    found = features(arch)
+    head, body = source(plan).split("\n", 1)
+    images = f"(B, {', '.join(map(str, shape))})"
+    about = f'    """New weights from torch\'s generator; images {images} to (B, {classes})."""'
+    numbers = {"channels": list(found.channels), "strides": ", ".join(map(str, found.strides))}
+    stages = tuple(range(1, len(found.channels)))
+    sizes = {"classes": classes, "channels": shape[0], "width": classifier_width(arch)}
+    return [
+        f"{head}\n{about}\n{body}",
+        BACKBONE.format(stages=stages, **numbers),
+        TIMM.format(**sizes),
+    ]
+
+
+def classifier_width(arch: Arch) -> int:
+    """How many numbers the classifier reads of an image."""
+    match arch.head:
+        case Pool():
+            return features(arch).channels[-1]
+        case Tokens(channels=channels):
+            return channels
+        case _:
+            assert_never(arch.head)
+
+
+def _texts(needed: Iterable[Definition]) -> list[str]:
+    """The definitions; a module's legend of shapes above its first one."""
+    found = []
+    for module_name, own in groupby(needed, lambda one: one.module):
+        texts = [one.text for one in own]
+        if legend := source_of(module_name).legend:
+            lines = textwrap.wrap(legend, WIDTH - 2)
+            between = "#\n" if texts[0].startswith("#") else ""
+            texts[0] = "\n".join(f"# {line}" for line in lines) + f"\n{between}{texts[0]}"
+        found += texts
+    return found
+
+
+def _imports(found: Iterable[Import]) -> str:
+    """Sorted as formatters sort them: Python's own, then torch's; modules before their parts."""
+    blocks = []
+    for own in (True, False):
+        mine = sorted(one for one in found if (one.module in STANDARD) == own)
+        lines = [f"import {one.module}" for one in mine if not one.name]
+        parts = groupby((one for one in mine if one.name), lambda one: one.module)
+        for module_name, names in parts:
+            kept = sorted((one.name for one in names), key=_rank)
+            lines.append(f"from {module_name} import {', '.join(kept)}")
+        blocks += ["\n".join(lines)] if lines else []
+    return "\n\n".join(blocks)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Constants, classes, functions."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
