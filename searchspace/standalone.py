@@ -6,6 +6,7 @@ the exported network is the trained one. Copied as it stands, but for what only 
 table by name such as `INITIALISATIONS`, the entries that the plan does not name.
 """
 
+import re
 import textwrap
 from collections.abc import Iterable
 from itertools import groupby
@@ -20,6 +21,7 @@ from searchspace.plan import WIDTH, Call, source, strings
 from searchspace.plan import classes as called
 
 STANDARD = {"collections.abc", "typing", "math"}
+PAPER = re.compile(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}")
 BACKBONE = '''\
 def backbone(network: nn.Module, stages: Sequence[int] = {stages}) -> Backbone:
     """The maps of `stages`, 0 being the stem, for detectors; all strides: {strides}."""
@@ -58,12 +60,25 @@ def standalone(arch: Arch, *, classes: int, shape: Shape, name: str, about: str)
     needed = library.closure([*called(plan), Backbone])
     extra = {Import("typing", "Any"), Import("torch", "nn"), Import("collections.abc", "Sequence")}
     parts = [
-        f'"""{about.strip()}\n"""\n\n{_imports(library.imports(needed) | extra)}\n\n'
+        f'"""{_about(about, needed)}\n"""\n\n{_imports(library.imports(needed) | extra)}\n\n'
         f'NAME = "{name}"',
         *_texts(needed),
         *_functions(arch, plan, classes, shape),
     ]
     return "\n\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _about(about: str, needed: Iterable[Definition]) -> str:
+    """The docstring: paragraphs wrapped, the papers behind the layers at its end."""
+    papers = dict.fromkeys(link for one in needed for link in PAPER.findall(one.text))
+    text = f"{about.strip()}\n\nPapers: {', '.join(papers)}" if papers else about.strip()
+    text = text.replace("\\", "/").replace('"""', "'''")
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(p if p.startswith("    ") else _wrapped(p) for p in paragraphs)
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, WIDTH, break_on_hyphens=False))
 
 
 def _functions(arch: Arch, plan: Call, classes: int, shape: Shape) -> list[str]:

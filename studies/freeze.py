@@ -27,6 +27,8 @@ def freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
     digest = fingerprint(data)
     _check_data(study, store, data, digest)
     store.study.set_user_attr("study", study.to_dict())
+    pixels = {"mean": data.mean, "std": data.std, "test": len(data.test)}
+    store.study.set_user_attr("pixels", pixels)  # not compared: a mean may differ in its last bit
     try:
         _write(folder / "study.toml", tomli_w.dumps(_portable(study, folder)))
         _write(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")

@@ -5,6 +5,7 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 from studies.cli import searching  # noqa: F401, I001  (the imports register the commands)
 from studies.cli import results  # noqa: F401
 from studies.cli import judging  # noqa: F401
+from studies.cli import using  # noqa: F401
 from studies.cli import catalogue  # noqa: F401
 from studies.cli.app import app, main
 

@@ -1,0 +1,88 @@
+"""Commands that use a network: export, evaluate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from studies.cli.app import app
+from studies.cli.options import RUNS, AsJson, Folder, Storage
+
+if TYPE_CHECKING:
+    from studies.models import Choice
+
+Network = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="A study, STUDY#NUMBER, an exported folder, a preset, an arch file."
+    ),
+]
+Trial = Annotated[int | None, typer.Option(metavar="N", help="Of a study: this trial.")]
+Pick = Annotated[
+    str | None, typer.Option(metavar="RULE", help="Of a study: knee (default), best, one-se.")
+]
+MaxParams = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Of a study: within so many, such as 300k.")
+]
+MaxMacs = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Of a study: within so many, such as 40M.")
+]
+Retrained = Annotated[
+    bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
+]
+
+
+@app.command()
+def export(
+    target: Network,
+    trial: Trial = None,
+    pick: Pick = None,
+    max_params: MaxParams = None,
+    max_macs: MaxMacs = None,
+    retrained: Retrained = False,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Default: exports/STUDY-NUMBER.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    formats: Annotated[
+        str, typer.Option(metavar="NAME,…", help="Besides: onnx, pt2, or none.")
+    ] = "onnx,pt2",
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+) -> None:
+    """A network as files: model.py (torch only), weights, card, ONNX."""
+    choice = chosen(trial, pick, {"params": max_params, "macs": max_macs})
+    from studies.exporting.export import export as write
+    from studies.exporting.show import exported_record, formats_of, print_exported, watched
+    from studies.show import console, print_json
+
+    with watched(quiet=as_json) as say:
+        done = write(
+            target,
+            to,
+            trial=choice,
+            retrained=retrained,
+            force=force,
+            formats=formats_of(formats),
+            folder=folder,
+            storage=storage,
+            say=say,
+        )
+    if as_json:
+        print_json(exported_record(done))
+    else:
+        print_exported(done, console())
+
+
+def chosen(trial: int | None, pick: str | None, limits: "dict[str, str | None]") -> "Choice | None":
+    """Which trial of a study. Raises ValueError for more than one way to say it."""
+    from studies.amounts import amount
+    from studies.models import Picked
+
+    given = {name: amount(text, f"--max-{name}") for name, text in limits.items() if text}
+    if trial is not None and (pick or given):
+        raise ValueError("--trial names one trial: leave --pick, --max-params and --max-macs out")
+    if trial is not None:
+        return trial
+    return Picked(pick or ("best" if given else "knee"), given) if pick or given else None

@@ -1,0 +1,1 @@
+"""`skipsearch export`: a network as files that need nothing of this project."""

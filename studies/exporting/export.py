@@ -1,0 +1,118 @@
+"""`export`: a network as a folder of files that need nothing of this project."""
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from searchspace.cost import describe
+from searchspace.standalone import standalone
+from studies.exporting.config import CONFIG, WEIGHTS, config, timm_name
+from studies.exporting.folder import check, replacing
+from studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refused
+from studies.exporting.words import Facts, about, card
+from studies.find import RUNS
+from studies.models import Choice, Model, load
+
+EXPORTS = Path("exports")
+CODE, CARD = "model.py", "README.md"
+PACKAGES = ("skipsearch", "torch", "safetensors", "onnx", "onnxscript", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: files with their sizes in bytes; what became of the further formats."""
+
+    folder: Path
+    files: dict[str, int]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def refused(self) -> list[Refused]:
+        return [one for one in self.outcomes if isinstance(one, Refused)]
+
+
+def export(
+    target: str,
+    to: str | Path | None = None,
+    *,
+    trial: Choice | None = None,
+    retrained: bool = False,
+    force: bool = False,
+    formats: Sequence[Format] = FORMATS,
+    folder: Path = RUNS,
+    storage: str | None = None,
+    say: Callable[[str], None] = lambda _file: None,
+) -> Exported:
+    """Write the network that `target` names (`models.load`) into the folder `to`, by default
+    `exports/NAME`; `say` hears the name of each file before it is made.
+
+    Raises ValueError in one line; a folder that is there is replaced with `force` alone."""
+    model = load(target, trial=trial, retrained=retrained, folder=folder, storage=storage)
+    place = EXPORTS / model.name if to is None else Path(to)
+    check(place, force)
+    with replacing(place, force) as part:
+        outcomes = write(model, part, formats, say)
+        files = {path.name: path.stat().st_size for path in sorted(part.iterdir())}
+    return Exported(place, files, outcomes)
+
+
+def write(
+    model: Model, folder: Path, formats: Sequence[Format], say: Callable[[str], None]
+) -> tuple[Outcome, ...]:
+    """All files, into a folder that is there and empty."""
+    from safetensors.torch import save_file
+
+    shape, classes = model.inputs.shape, len(model.inputs.classes)
+    cost = describe(model.arch, classes=classes, shape=shape)
+    facts = Facts(model, cost, versions=_versions())
+    network = model.network()
+    say(CODE)
+    code = standalone(
+        model.arch, classes=classes, shape=shape, name=timm_name(model.name), about=about(facts)
+    )
+    verify(code, network, shape)
+    (folder / CODE).write_text(code, encoding="utf-8")
+    say(WEIGHTS)
+    # a shared layer's weights once under each of its names, as a strict load asks for them
+    weights = {name: one.detach().clone().contiguous() for name, one in model.state.items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    exporter, outcomes = Exporter(network, shape, folder), list[Outcome]()
+    for one in formats:
+        say(f"model.{one}")
+        outcomes.append(exporter.write(one))
+    say(CARD)
+    document = config(model, params=cost.params, macs=cost.macs, identity=cost.identity)
+    (folder / CONFIG).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    facts = replace(facts, outcomes=outcomes)
+    (folder / CARD).write_text(card(facts), encoding="utf-8")
+    return tuple(outcomes)
+
+
+def verify(code: str, network: nn.Module, shape: tuple[int, int, int]) -> None:
+    """The code as it will be imported, against the network: weights from one seed, logits."""
+    module: dict[str, object] = {"__name__": "model"}
+    exec(compile(code, CODE, "exec"), module)
+    build = module["build"]
+    assert callable(build)
+    alone: nn.Module = build()
+    alone.load_state_dict(network.state_dict())
+    images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        same = torch.equal(alone.eval()(images), network(images))
+    assert same, "model.py and the network it was printed from come to different logits"
+
+
+def _versions() -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,90 @@
+"""A folder that is written whole or not at all.
+
+It is made beside its place, synced, and renamed there. Whatever is killed when, there is the old
+folder, the new one or, between the two renames of an overwriting, none (the old one is then beside,
+and comes back with the next call).
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from studies.exporting.config import is_ours
+
+
+def check(target: Path, force: bool) -> None:
+    """Raises ValueError where nothing may be written, before any work is done."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise ValueError(f"{target} is there and is no folder: choose another place with --to")
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    if not is_ours(target):
+        raise ValueError(f"{target} holds other things than an export: choose another place (--to)")
+    if not force:
+        raise ValueError(f"{target} is there: --force replaces it, --to chooses another place")
+
+
+@contextmanager
+def replacing(target: Path, force: bool) -> Iterator[Path]:
+    """An empty folder to write in, which takes the place of `target` at the end. Raises ValueError
+    where that may not be."""
+    target = target.absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _mend(target)
+    check(target, force)
+    part = _beside(target, "new")
+    part.mkdir()
+    try:
+        yield part
+        _sync(part)
+        _swap(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        _mend(target)
+
+
+def _swap(part: Path, target: Path) -> None:
+    if target.exists():
+        target.rename(_beside(target, "old"))
+    part.rename(target)
+    _sync_folder(target.parent)
+
+
+def _mend(target: Path) -> None:
+    """Put back, or clear away, what killed exports to this place have left."""
+    for path in sorted(target.parent.glob(".*")):
+        found = re.fullmatch(rf"\.{re.escape(target.name)}\.(new|old)-(\d+)", path.name)
+        if not found or _lives(int(found[2])):
+            continue
+        if found[1] == "old" and not target.exists():
+            path.rename(target)
+        else:
+            shutil.rmtree(path)
+
+
+def _beside(target: Path, kind: str) -> Path:
+    return target.parent / f".{target.name}.{kind}-{os.getpid()}"
+
+
+def _lives(pid: int) -> bool:
+    import psutil
+
+    return pid != os.getpid() and psutil.pid_exists(pid)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,157 @@
+"""`model.pt2` by torch.export and `model.onnx` by torch's exporter, each checked against torch.
+
+A network that cannot be written in a format, or comes to other logits there, says why; the other
+files are written all the same.
+"""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+Format = Literal["onnx", "pt2"]
+FORMATS: tuple[Format, ...] = ("onnx", "pt2")
+BATCHES = (1, 3)  # of the check; traced with another one
+TOLERANCE = 1e-4  # of a logit, or of the largest one where that is above 1
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+OPERATION = re.compile(r"\b(?:aten|prims|torchvision|torch_library)[.:]+\w+(?:\.\w+)?")
+
+
+@dataclass(frozen=True)
+class Written:
+    """`difference`: the largest of a logit from torch's, over the largest logit where that is above
+    1, at the batch sizes `BATCHES`."""
+
+    file: str
+    difference: float
+    by: str  # what ran it
+
+    def __str__(self) -> str:
+        sizes = " and ".join(map(str, BATCHES))
+        return f"{self.by}, batches of {sizes}: at most {self.difference:.1e} from torch's logits"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Not written, and why: in one line, with the operation that the format does not have."""
+
+    file: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not written: {self.reason}"
+
+
+Outcome = Written | Refused
+
+
+class Exporter:
+    """Writes a network in evaluation mode, for images of `shape`, into a folder."""
+
+    def __init__(self, network: nn.Module, shape: tuple[int, int, int], folder: Path) -> None:
+        self.network, self.shape, self.folder = network.eval(), shape, folder
+        self._program = cache(self._traced)  # one trace for both formats
+
+    def write(self, format_: Format) -> Outcome:
+        file = f"model.{format_}"
+        if format_ == "onnx" and (absent := [n for n in NEEDED if not _is_there(n)]):
+            return Refused(file, f"needs {', '.join(absent)}: pip install 'skipsearch[export]'")
+        try:
+            with _quiet():
+                match format_:
+                    case "pt2":
+                        run, by = self._write_pt2(self.folder / file), "torch.export.load"
+                    case "onnx":
+                        run, by = self._write_onnx(self.folder / file), "ONNX Runtime"
+                    case _:
+                        assert_never(format_)
+                difference = self._difference(run)
+        except OSError:  # the disk, not the network
+            raise
+        except Exception as error:  # whatever an exporter raises for an operation it does not have
+            (self.folder / file).unlink(missing_ok=True)
+            return Refused(file, _reason(error))
+        if not difference <= TOLERANCE:  # nan too
+            (self.folder / file).unlink()
+            return Refused(file, f"{by} comes to other logits, {difference:.1e} from torch's")
+        return Written(file, difference, by)
+
+    def _traced(self) -> ExportedProgram:
+        images = torch.zeros(2, *self.shape)
+        batch = {0: Dim("batch", min=1)}
+        return torch.export.export(self.network, (images,), dynamic_shapes=(batch,))
+
+    def _write_pt2(self, path: Path) -> Callable[[Tensor], Tensor]:
+        torch.export.save(self._program(), path)
+        loaded: Callable[[Tensor], Tensor] = torch.export.load(path).module()
+        return loaded
+
+    def _write_onnx(self, path: Path) -> Callable[[Tensor], Tensor]:
+        import onnxruntime
+
+        program = torch.onnx.export(
+            self._program(), dynamo=True, input_names=["images"], output_names=["logits"]
+        )
+        assert program is not None
+        for node in program.model.graph.all_nodes():
+            node.metadata_props.clear()  # stack traces, with the paths of this machine
+        program.save(path, external_data=False)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return lambda x: torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
+
+    def _difference(self, run: Callable[[Tensor], Tensor]) -> float:
+        generator = torch.Generator().manual_seed(0)
+        found = []
+        with torch.no_grad():
+            for batch in BATCHES:
+                images = torch.randn(batch, *self.shape, generator=generator)
+                ours, theirs = self.network(images), run(images)
+                found.append(float((ours - theirs).abs().max() / ours.abs().max().clamp(min=1)))
+        return max(found)
+
+
+def _is_there(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _reason(error: BaseException) -> str:
+    """The operation, where the exporter names one, and the first line that says anything."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    text = "\n".join(str(one) for one in chain)
+    operation = OPERATION.search(text)
+    lines = [line.strip() for one in reversed(chain) for line in str(one).splitlines()]
+    first = next((line for line in lines if line), type(error).__name__)
+    return f"operation {operation[0]}: {first}"[:300] if operation else first[:300]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Exporters print steps and warn of their own future."""
+    logger, silence = logging.getLogger("torch.onnx"), io.StringIO()
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(silence),
+            contextlib.redirect_stderr(silence),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

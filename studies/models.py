@@ -1,0 +1,179 @@
+"""A network with its weights, wherever they are: of a trial, retrained, exported, or just drawn.
+
+model = load("digits", trial=Picked("best"))     load("digits#17")     load("exports/digits-17")
+network = model.network()                        # in evaluation mode, on the CPU
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from searchspace.arch import Arch
+from searchspace.domains import Scalar
+from studies.describe import Network, resolve
+from studies.find import RUNS, find, home_of
+
+if TYPE_CHECKING:
+    import optuna
+    from torch import Tensor, nn
+
+UNTRAINED_SEED = 0  # of the weights of a network that was never trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a network reads, and says: pixels from 0 to 1, then (x − mean) / std by channel."""
+
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How the weights came to be, and what is known of the network. Errors are from 0 to 1."""
+
+    study: str
+    trial: int
+    retrained: bool  # on the images of training and validation; else by the search
+    seed: int
+    epochs: int  # trained
+    max_epochs: int  # of the training, had it not been stopped
+    recipe: Mapping[str, Scalar]
+    data: Mapping[str, Any]  # `dataset` and how it was split: arguments of trainers.datasets.load
+    val_errors: tuple[float, ...]  # of the search, one a seed
+    test_errors: tuple[float, ...] = ()  # of the retrained ones
+    test_epochs: int = 0
+    seconds: float | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untrained:
+    """A preset or an architecture file."""
+
+    source: str  # the paper, or the file
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """`state` has the weights by name, on the CPU."""
+
+    target: str
+    name: str  # fit for a folder's: digits-17
+    arch: Arch
+    inputs: Inputs
+    origin: Trained | Untrained
+    state: "Mapping[str, Tensor]"
+
+    def network(self) -> "nn.Module":
+        """In evaluation mode. Raises ValueError where the weights are not this architecture's."""
+        import searchspace
+
+        inputs = self.inputs
+        built = searchspace.build(self.arch, classes=len(inputs.classes), shape=inputs.shape)
+        try:
+            built.load_state_dict(dict(self.state))
+        except RuntimeError as error:
+            raise ValueError(f"{self.target}: its weights are not of its architecture") from error
+        return built.eval()
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The trial of a study that a rule picks, within limits (picking.py)."""
+
+    rule: str = "knee"
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+Choice = int | Picked  # which trial of a study
+
+
+def load(
+    target: str,
+    *,
+    trial: Choice | None = None,
+    retrained: bool = False,
+    folder: Path = RUNS,
+    storage: str | None = None,
+) -> Model:
+    """The network that `target` names: a study (`trial` says which of it, by default its knee),
+    STUDY#NUMBER, an exported folder, a preset or an architecture file.
+
+    `retrained` takes the weights of its first retrained seed. Raises ValueError in one line."""
+    from searchspace.presets import PRESETS
+    from studies.exporting.config import CONFIG, read_exported
+    from studies.trained import of_trial
+
+    path = Path(target)
+    is_network = target in PRESETS or (path.is_file() and path.suffix != ".toml")
+    if is_network or (path / CONFIG).is_file():
+        if trial is not None or retrained:
+            raise ValueError(
+                f"{target} is one network and no study: it has no trials to choose from"
+            )
+        return untrained(resolve(target, folder=folder)) if is_network else read_exported(path)
+    name, hash_sign, number = target.rpartition("#")
+    if not hash_sign:
+        name, chosen = target, Picked() if trial is None else trial
+    elif not number.isdecimal():
+        raise ValueError(f"{target} must end with the number of a trial, such as {name}#17")
+    elif trial is not None:
+        raise ValueError(f"{target} names a trial: leave the choice of another one out")
+    else:
+        chosen = int(number)
+    study = find(name, folder=folder, storage=storage)
+    return of_trial(study, _number(study, chosen), home_of(name, folder=folder), retrained)
+
+
+def _number(study: "optuna.Study", chosen: Choice) -> int:
+    from studies.picking import pick
+
+    if isinstance(chosen, Picked):
+        return pick(study, chosen.rule, chosen.limits).number
+    count = len(study.get_trials(deepcopy=False))
+    if not 0 <= chosen < count:
+        raise ValueError(
+            f"study {study.study_name} has the trials 0 to {count - 1}, got {chosen}"
+            if count
+            else f"study {study.study_name} has no trial yet"
+        )
+    return chosen
+
+
+def untrained(network: Network) -> Model:
+    """The network of a preset or an architecture file, its weights drawn from a fixed seed."""
+    import searchspace
+    from searchspace.presets import PRESETS
+    from trainers.fit import seeded
+
+    with seeded(UNTRAINED_SEED):
+        built = searchspace.build(network.arch, classes=network.classes, shape=network.shape)
+    channels = network.shape[0]
+    inputs = Inputs(
+        shape=network.shape,
+        classes=tuple(map(str, range(network.classes))),
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+    )
+    preset = PRESETS.get(network.target)
+    source = preset.source if preset else Path(network.target).name
+    return Model(
+        target=network.target,
+        name=safe_name(network.target if preset else Path(network.target).stem),
+        arch=network.arch,
+        inputs=inputs,
+        origin=Untrained(source=source, note=preset.note if preset else ""),
+        state=built.state_dict(),
+    )
+
+
+def safe_name(name: str) -> str:
+    """Letters, digits, dots and dashes: nothing that leads out of a folder, or hides in one."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-_")[:80] or "network"

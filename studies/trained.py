@@ -1,0 +1,163 @@
+"""The network of a trial with the weights of its checkpoint, of the search or of a retraining."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial, TrialState
+
+from searchspace.arch import Arch
+from searchspace.walk import decode
+from studies.jobs import checkpoint_home
+from studies.models import Inputs, Model, Trained, safe_name
+from studies.retraining.stored import finished, results, retrained_folder
+from studies.study import Study
+from trainers.checkpoints import Checkpoints
+
+SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "seed")
+
+
+def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> Model:
+    """Of the first of its seeds: the best one would be chosen by luck. `home` is the study's
+    folder. Raises ValueError where it has no weights."""
+    trial = study.get_trials(deepcopy=False)[number]
+    target, setup = f"{study.study_name}#{number}", settled(study)
+    if trial.state in (TrialState.RUNNING, TrialState.WAITING):
+        raise ValueError(f"{target} is still in training: wait for its end or take another trial")
+    state = _state(_places(study, setup, trial, home, retrained))
+    if state is None:
+        raise ValueError(f"{target} {_missing(study, trial, retrained)}")
+    again = results(study).get(number)
+    facts, fit = trial.user_attrs, state["fit"]
+    origin = Trained(
+        study=study.study_name,
+        trial=number,
+        retrained=retrained,
+        seed=fit["seed"],
+        epochs=fit["epoch"],
+        max_epochs=fit["recipe"]["epochs"],
+        recipe=fit["recipe"],
+        data={**split_of(setup), **counted(study)},
+        val_errors=_val_errors(trial),
+        test_errors=again.test_errors if again else (),
+        test_epochs=again.epochs if again else 0,
+        seconds=state["curve"][-1].get("seconds", facts.get("seconds")),
+        versions=study.user_attrs.get("versions", {}),
+        hardware=_hardware(setup, trial),
+    )
+    return Model(
+        target=target,
+        name=safe_name(f"{study.study_name}-{number}"),
+        arch=decode(Arch, state["arch"]),
+        inputs=inputs_of(study, setup),
+        origin=origin,
+        state=fit["model"],
+    )
+
+
+def settled(study: optuna.Study) -> Study:
+    """The study as it was begun. Raises ValueError where it is not one of ours."""
+    given = study.user_attrs.get("study")
+    if given is None:
+        raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
+    return Study.from_dict(given, where=f"study {study.study_name}", stem=study.study_name)
+
+
+def _hardware(setup: Study, trial: FrozenTrial) -> str:
+    """`2 CPU threads, node gpu-07`."""
+    device = f"{setup.gpus_per_trial:g} GPU, " if setup.gpus_per_trial else ""
+    node = f", node {trial.user_attrs['node']}" if trial.user_attrs.get("node") else ""
+    threads = setup.cpus_per_trial
+    return f"{device}{threads} CPU thread{'s' if threads > 1 else ''}{node}"
+
+
+def split_of(setup: Study) -> dict[str, Any]:
+    """What loads the same images with the same split (`trainers.datasets.load`)."""
+    given = {name: getattr(setup, name) for name in SPLIT}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def counted(study: optuna.Study) -> dict[str, Any]:
+    """The fingerprint of the images, and how many each part had."""
+    known = {**study.user_attrs.get("pixels", {}), **study.user_attrs.get("data", {})}
+    parts = {part: known[part] for part in ("train", "validation", "test") if part in known}
+    return {"fingerprint": known.get("fingerprint", ""), "images": parts}
+
+
+def inputs_of(study: optuna.Study, setup: Study) -> Inputs:
+    """From the study; of one that was begun before it noted the mean, from the images."""
+    data, pixels = study.user_attrs["data"], study.user_attrs.get("pixels", {})
+    if "mean" not in pixels:
+        from studies.check import load_data
+
+        found = load_data(setup)
+        pixels = {"mean": found.mean, "std": found.std}
+    channels, height, width = data["shape"]
+    return Inputs(
+        shape=(channels, height, width),
+        classes=tuple(data["classes"]),
+        mean=tuple(pixels["mean"]),
+        std=tuple(pixels["std"]),
+    )
+
+
+def _places(
+    study: optuna.Study, setup: Study, trial: FrozenTrial, home: Path, retrained: bool
+) -> list[str]:
+    """Where its checkpoint may be: in the folder of the study, or where it was written (the folder
+    may have moved since)."""
+    if not retrained:
+        own = f"{checkpoint_home(setup, home)}/{trial.number}"
+        own = f"{own}/seed-0" if setup.seeds_per_trial > 1 else own
+        return [own, *_noted(trial)]
+    again = finished(study).get(str(trial.number))
+    if not again:
+        return []
+    number = again[0].user_attrs["seed_number"]
+    return [str(retrained_folder(home, trial.number, number)), *_noted(again[0])]
+
+
+def _noted(trial: FrozenTrial) -> list[str]:
+    written = str(trial.user_attrs.get("checkpoint", ""))
+    return [written.rpartition("/")[0]] if "/" in written else []
+
+
+def _state(places: list[str]) -> dict[str, Any] | None:
+    """Of the newest whole checkpoint. Never unpickles."""
+    for place in places:
+        checkpoints = Checkpoints.at(place)
+        epoch = checkpoints.newest_whole()
+        if epoch is not None:
+            content = io.BytesIO(checkpoints.load(epoch))
+            try:
+                state: dict[str, Any] = torch.load(content, weights_only=True, map_location="cpu")
+            except pickle.UnpicklingError as error:
+                raise ValueError(f"{checkpoints.name(epoch)} is no checkpoint of ours") from error
+            return state
+    return None
+
+
+def _missing(study: optuna.Study, trial: FrozenTrial, retrained: bool) -> str:
+    name, number = study.study_name, trial.number
+    again = f"`skipsearch retrain {name} --trials {number}`"
+    if retrained:
+        return f"was not retrained: run {again}"
+    if earlier := trial.user_attrs.get("imported"):
+        return f"was imported from {earlier}, which has its weights: name that one"
+    if not trial.intermediate_values:
+        return "was never trained: take another trial"
+    return (
+        'has no checkpoint (keep = "front" clears those of trials that are not on the front): '
+        f'{again} and take --retrained, or search with keep = "all"'
+    )
+
+
+def _val_errors(trial: FrozenTrial) -> tuple[float, ...]:
+    """Of the weights that it kept; of a trial that was stopped, the last one."""
+    if trial.state == TrialState.COMPLETE:
+        return tuple(trial.user_attrs.get("val_errors", [trial.values[0]]))
+    step = trial.last_step
+    return () if step is None else (trial.intermediate_values[step],)
