@@ -49,8 +49,9 @@ class Features:
 
 def features(arch: Arch) -> Features:
     """The last stage's are as the head reads them."""
-    widths, strides = _between(arch)[2], [2**count for _, count in _strides(arch)]
-    return Features(tuple(widths), tuple(accumulate(strides, mul)))
+    (_, stem), *halving = _strides(arch)
+    strides = [2**stem, 1, *(2**count for _, count in halving)]
+    return Features(tuple(_between(arch)[2]), tuple(accumulate(strides, mul)))
 
 
 def _between(arch: Arch) -> tuple[type, dict[str, Any], list[int]]:

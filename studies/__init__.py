@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studies.comparing import compare as compare
+    from studies.evaluating import evaluate as evaluate
+    from studies.exporting.export import export as export
     from studies.find import find as load
     from studies.front import front as front
     from studies.picking import pick as pick
@@ -31,6 +33,8 @@ _HOMES = {
     "Report": ("studies.report", "Report"),
     "Study": ("studies.study", "Study"),
     "compare": ("studies.comparing", "compare"),
+    "evaluate": ("studies.evaluating", "evaluate"),
+    "export": ("studies.exporting.export", "export"),
     "front": ("studies.front", "front"),
     "load": ("studies.find", "find"),
     "pick": ("studies.picking", "pick"),
@@ -38,7 +42,19 @@ _HOMES = {
     "run": ("studies.running", "run_study"),
     "trials": ("studies.trials", "trials"),
 }
-__all__ = ["Report", "Study", "compare", "front", "load", "pick", "retrain", "run", "trials"]
+__all__ = [
+    "Report",
+    "Study",
+    "compare",
+    "evaluate",
+    "export",
+    "front",
+    "load",
+    "pick",
+    "retrain",
+    "run",
+    "trials",
+]
 
 
 class _Package(ModuleType):

@@ -70,6 +70,7 @@ class Model:
     inputs: Inputs
     origin: Trained | Untrained
     state: "Mapping[str, Tensor]"
+    data_dir: str | None = None  # where the study found its images; leaves this machine never
 
     def network(self) -> "nn.Module":
         """In evaluation mode. Raises ValueError where the weights are not this architecture's."""

@@ -55,6 +55,7 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
         inputs=inputs_of(study, setup),
         origin=origin,
         state=fit["model"],
+        data_dir=setup.data_dir,
     )
 
 

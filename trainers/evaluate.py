@@ -1,6 +1,6 @@
 """Loss and error of a model over one part of the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -35,21 +35,29 @@ def evaluate_as(
 ) -> tuple[float, float]:
     """The same of images that were prepared in some other way."""
     device = next(model.parameters()).device
+    loss = torch.zeros((), device=device)
+    wrong = torch.zeros((), device=device, dtype=torch.int64)
+    for logits_BK, label_B in answers(prepare, model, images, bf16=bf16):
+        loss += F.cross_entropy(logits_BK, label_B, reduction="sum")
+        wrong += (logits_BK.argmax(1) != label_B).sum()
+    return float(loss) / len(images), int(wrong) / len(images)
+
+
+def answers(
+    prepare: Prepare, model: nn.Module, images: Images, *, bf16: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits (B, K) in float32 and labels (B,), batch by batch in the order of the images."""
+    device = next(model.parameters()).device
     batches = Batches(images, device)
     height, width = images.images.shape[1:3]
     count = max(1, PIXELS // (height * width))
-    loss = torch.zeros((), device=device)
-    wrong = torch.zeros((), device=device, dtype=torch.int64)
     model.eval()
-    # not inference_mode: a table that a layer caches there could not be trained with afterwards
-    with torch.no_grad():
-        for start in range(0, len(images), count):
-            index = np.arange(start, min(start + count, len(images)))
+    for start in range(0, len(images), count):
+        index = np.arange(start, min(start + count, len(images)))
+        # not inference_mode: a table that a layer caches there could not be trained with afterwards
+        with torch.no_grad():
             images_BHWC, label_B = batches(index)
             x_BCHW = prepare(images_BHWC)
             with autocast(device, bf16):
                 logits_BK = model(x_BCHW)
-            logits_BK = logits_BK.float()
-            loss += F.cross_entropy(logits_BK, label_B, reduction="sum")
-            wrong += (logits_BK.argmax(1) != label_B).sum()
-    return float(loss) / len(images), int(wrong) / len(images)
+            yield logits_BK.float(), label_B

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studies.cli.app import app
-from studies.cli.options import RUNS, AsJson, Folder, Storage
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
 
 if TYPE_CHECKING:
     from studies.models import Choice
@@ -73,6 +73,49 @@ def export(
         print_json(exported_record(done))
     else:
         print_exported(done, console())
+
+
+@app.command()
+def evaluate(
+    target: Network,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATASET", help="Another data set than its own.")
+    ] = None,
+    data_dir: DataDir = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="PART", help="validation (default) or test.")
+    ] = None,
+    trial: Trial = None,
+    pick: Pick = None,
+    max_params: MaxParams = None,
+    max_macs: MaxMacs = None,
+    retrained: Retrained = False,
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+) -> None:
+    """Accuracy, confusion and calibration of a trained network."""
+    from dataclasses import asdict
+
+    choice = chosen(trial, pick, {"params": max_params, "macs": max_macs})
+    from studies.evaluating import evaluate as evaluated
+    from studies.evaluated import print_evaluation
+    from studies.show import console, print_json
+
+    found = evaluated(
+        target,
+        data=data,
+        data_dir=data_dir,
+        part=part,
+        trial=choice,
+        retrained=retrained,
+        folder=folder,
+        storage=storage,
+    )
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_evaluation(found, console())
 
 
 def chosen(trial: int | None, pick: str | None, limits: "dict[str, str | None]") -> "Choice | None":

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+import searchspace
 from searchspace.cost import describe
 from searchspace.standalone import standalone
 from studies.exporting.config import CONFIG, WEIGHTS, config, timm_name
@@ -18,6 +20,7 @@ from studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refuse
 from studies.exporting.words import Facts, about, card
 from studies.find import RUNS
 from studies.models import Choice, Model, load
+from trainers.fit import seeded
 
 EXPORTS = Path("exports")
 CODE, CARD = "model.py", "README.md"
@@ -66,7 +69,7 @@ def write(
     model: Model, folder: Path, formats: Sequence[Format], say: Callable[[str], None]
 ) -> tuple[Outcome, ...]:
     """All files, into a folder that is there and empty."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     shape, classes = model.inputs.shape, len(model.inputs.classes)
     cost = describe(model.arch, classes=classes, shape=shape)
@@ -76,12 +79,12 @@ def write(
     code = standalone(
         model.arch, classes=classes, shape=shape, name=timm_name(model.name), about=about(facts)
     )
-    verify(code, network, shape)
+    verify(code, model, network)
     (folder / CODE).write_text(code, encoding="utf-8")
     say(WEIGHTS)
     # a shared layer's weights once under each of its names, as a strict load asks for them
     weights = {name: one.detach().clone().contiguous() for name, one in model.state.items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
     exporter, outcomes = Exporter(network, shape, folder), list[Outcome]()
     for one in formats:
         say(f"model.{one}")
@@ -94,18 +97,24 @@ def write(
     return tuple(outcomes)
 
 
-def verify(code: str, network: nn.Module, shape: tuple[int, int, int]) -> None:
-    """The code as it will be imported, against the network: weights from one seed, logits."""
-    module: dict[str, object] = {"__name__": "model"}
+def verify(code: str, model: Model, network: nn.Module) -> None:
+    """The code as it will be imported, against the layers it was copied from: weights from one
+    seed, and the logits with those of `network`, bit for bit."""
+    shape, classes = model.inputs.shape, len(model.inputs.classes)
+    module: dict[str, Any] = {"__name__": "model"}
     exec(compile(code, CODE, "exec"), module)
-    build = module["build"]
-    assert callable(build)
-    alone: nn.Module = build()
+    with seeded(0):
+        alone: nn.Module = module["build"]()
+    with seeded(0):
+        ours = searchspace.build(model.arch, classes=classes, shape=shape).state_dict()
+    drawn = alone.state_dict()
+    assert drawn.keys() == ours.keys() and all(
+        torch.equal(drawn[name], ours[name]) for name in ours
+    )
     alone.load_state_dict(network.state_dict())
     images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        same = torch.equal(alone.eval()(images), network(images))
-    assert same, "model.py and the network it was printed from come to different logits"
+        assert torch.equal(alone.eval()(images), network(images))
 
 
 def _versions() -> dict[str, str]:

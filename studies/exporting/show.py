@@ -11,9 +11,9 @@ from studies.exporting.formats import FORMATS, Format, Refused
 from studies.show import Column, console, table
 
 WHAT = {
-    "model.py": "the network's classes and build(); needs torch alone",
+    "model.py": "the network's classes and build(), torch only",
     "model.safetensors": "the weights",
-    "config.json": "for timm, and for skipsearch itself",
+    "config.json": "for timm and skipsearch",
     "README.md": "model card",
 }
 

@@ -10,9 +10,12 @@ from searchspace.cost import Description
 from searchspace.presets import PRESETS
 from searchspace.walk import encode
 from studies.exporting.config import timm_name
-from studies.exporting.formats import Outcome, Written
+from studies.exporting.formats import BATCHES, Outcome, Written
 from studies.models import Model, Trained, Untrained
 from studies.wording import percent_sd, phrases
+from trainers.recipe import Recipe
+
+ALWAYS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay")  # of a recipe
 
 
 @dataclass(frozen=True)
@@ -201,10 +204,18 @@ def _training(model: Model) -> list[str]:
         case Trained() as origin:
             return [
                 "## Training",
-                _bullets(phrases({f"recipe.{k}": v for k, v in origin.recipe.items()})),
+                _bullets(_recipe(origin)),
                 "## Data",
                 _bullets(_data(model, origin)),
             ]
+
+
+def _recipe(origin: Trained) -> dict[str, str]:
+    """What it says everywhere, and in what it differs from the default; `config.json` has all."""
+    plain = encode(Recipe())
+    own = {f"recipe.{k}": v for k, v in origin.recipe.items() if v != plain.get(k)}
+    always = {f"recipe.{name}": origin.recipe[name] for name in ALWAYS if name in origin.recipe}
+    return phrases({**always, **own})
 
 
 def _data(model: Model, origin: Trained) -> dict[str, str]:
@@ -225,9 +236,12 @@ def _data(model: Model, origin: Trained) -> dict[str, str]:
 
 
 def _checks(facts: Facts) -> dict[str, str]:
-    own = "the same weights from the same seed and, with these, the same logits bit for bit"
-    found = {"model.py": f"without this project: {own}"}
-    return found | {one.file: str(one) for one in facts.outcomes}
+    own = "as trained: from one seed the same weights, with these the same logits, bit for bit"
+    sizes = f" (batches of {' and '.join(map(str, BATCHES))})"
+    found = {"model.py": own}
+    for one in facts.outcomes:
+        found[one.file] = f"{one}{sizes if isinstance(one, Written) else ''}"
+    return found
 
 
 def _made(facts: Facts) -> list[tuple[str, str]]:
