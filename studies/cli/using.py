@@ -98,8 +98,8 @@ def evaluate(
     from dataclasses import asdict
 
     choice = chosen(trial, pick, {"params": max_params, "macs": max_macs})
-    from studies.evaluating import evaluate as evaluated
     from studies.evaluated import print_evaluation
+    from studies.evaluating import evaluate as evaluated
     from studies.show import console, print_json
 
     found = evaluated(
