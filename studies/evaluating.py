@@ -94,7 +94,7 @@ def part_of(model: Model, part: str | None, data: str | None) -> Part:
         case Untrained():
             raise ValueError(
                 f"{model.target} was never trained, nothing to evaluate: train it in a study "
-                "(a preset under [baselines]) and name its trial"
+                "study (a preset under [baselines]) and name its trial"
             )
         case Trained(retrained=retrained):
             if part is None:
