@@ -2,8 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import import_module
 from inspect import getsource
@@ -14,6 +14,7 @@ from searchspace.plan import WIDTH
 
 LAYERS = f"{layers.__name__}."
 FOR_TYPES = re.compile(r"  # type: ignore\[.*\]$", re.MULTILINE)
+IMPLIED = {"", "__init__", "forward", "backward"}  # called by Python and torch
 Statement = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 
 
@@ -26,13 +27,36 @@ class Import:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Some lines of a definition: a `method`, or what is around them (""). `needs` are the names
+    and `calls` the attributes that it uses."""
+
+    method: str
+    text: str
+    needs: frozenset[str]
+    calls: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Definition:
-    """A class, function or constant of a module's top level; `needs` are the names it uses."""
+    """A class, function or constant of a module's top level."""
 
     module: str
     name: str
-    text: str
-    needs: frozenset[str]
+    pieces: tuple[Piece, ...]
+
+    def of(self, called: Set[str]) -> "Definition":
+        """Without methods that nothing calls."""
+        kept = (one for one in self.pieces if one.method in called or one.method in IMPLIED)
+        return replace(self, pieces=tuple(kept))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(one.text for one in self.pieces).rstrip()
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset().union(*(one.needs for one in self.pieces))
 
 
 @dataclass(frozen=True)
@@ -94,24 +118,34 @@ class Source:
             if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict):
                 found[_name(node)] = self._table(node, node.value)
             elif isinstance(node, Statement):
-                found[_name(node)] = _definition(self.name, _name(node), self._text(node))
+                found[_name(node)] = Definition(self.name, _name(node), tuple(self._pieces(node)))
         return found
 
-    def _text(self, node: Statement) -> str:
-        """With the comment above it, without what only we need."""
-        first = min(one.lineno for one in (node, *getattr(node, "decorator_list", []))) - 1
-        while self.lines[first - 1].startswith("#"):
-            first -= 1
-        dropped = {line for one in _dropped(node) for line in self._span(one)}
-        kept = (n for n in range(first, node.end_lineno or 0) if n not in dropped)
-        return FOR_TYPES.sub("", "\n".join(self.lines[n] for n in kept).rstrip())
+    def _pieces(self, node: Statement) -> Iterator[Piece]:
+        """With the comment above it; a class in as many as it has methods, and one more."""
+        start = min(one.lineno for one in (node, *getattr(node, "decorator_list", []))) - 1
+        while self.lines[start - 1].startswith("#"):
+            start -= 1
+        parts = node.body if isinstance(node, ast.ClassDef) else [node]
+        for part in parts:
+            end = part.end_lineno or 0
+            method = part.name if part is not node and isinstance(part, ast.FunctionDef) else ""
+            yield _piece(method, self._text(start, end, part), part)
+            start = end
+        if isinstance(node, ast.ClassDef):
+            around = [*node.bases, *(k.value for k in node.keywords), *node.decorator_list]
+            yield Piece("", "", frozenset().union(*map(_free, around)), frozenset())
 
-    def _span(self, node: ast.stmt) -> Iterator[int]:
-        """The lines of a statement and the empty ones above it."""
-        first = node.lineno - 1
-        while not self.lines[first - 1].strip():
-            first -= 1
-        yield from range(first, node.end_lineno or 0)
+    def _text(self, start: int, end: int, node: ast.AST) -> str:
+        """Without assertions, which here tell types, and other remarks to the type checker."""
+        asserted = {
+            line
+            for one in ast.walk(node)
+            if isinstance(one, ast.Assert)
+            for line in range(one.lineno - 1, one.end_lineno or 0)
+        }
+        kept = (self.lines[n] for n in range(start, end) if n not in asserted)
+        return FOR_TYPES.sub("", "\n".join(kept))
 
     def _table(self, node: ast.AnnAssign, table: ast.Dict) -> ByName:
         start = "\n".join(self.lines[node.lineno - 1 : table.lineno])
@@ -132,17 +166,25 @@ class Library:
 
     named: frozenset[str]
 
-    def closure(self, classes: Iterable[type]) -> list[Definition]:
+    def closure(self, classes: Sequence[type]) -> list[Definition]:
         """The layers among the classes and all that they use, module by module: each after those
-        it imports, its definitions in the order of its file."""
+        it imports, its definitions in the order of its file. Without methods that none of them
+        calls, and what only those would use."""
+        found, called = self._closure(classes, None), set[str]()
+        while (now := {name for one in found for p in one.pieces for name in p.calls}) != called:
+            called = now
+            found = self._closure(classes, called)
+        return found
+
+    def _closure(self, classes: Iterable[type], called: Set[str] | None) -> list[Definition]:
         modules: dict[str, set[str]] = {}
         for one in classes:
             if one.__module__.startswith(LAYERS):
-                self._add(one.__module__, one.__name__, modules)
+                self._add(one.__module__, one.__name__, modules, called)
         found = []
         for module in self._ordered(modules):
             names = (name for name in source_of(module).definitions if name in modules[module])
-            found += [self._definition(module, name) for name in names]
+            found += [self._definition(module, name, called) for name in names]
         return found
 
     def imports(self, needed: Iterable[Definition]) -> set[Import]:
@@ -153,22 +195,25 @@ class Library:
             found |= {known[name] for name in one.needs if name in known}
         return {one for one in found if not one.module.startswith(LAYERS)}
 
-    def _definition(self, module: str, name: str) -> Definition:
+    def _definition(self, module: str, name: str, called: Set[str] | None) -> Definition:
         found = source_of(module).definitions[name]
         if isinstance(found, ByName):
-            return _definition(module, name, found.text(self.named))
-        return found
+            text = found.text(self.named)
+            return Definition(module, name, (_piece("", text, ast.parse(text)),))
+        return found if called is None else found.of(called)
 
-    def _add(self, module: str, name: str, modules: dict[str, set[str]]) -> None:
+    def _add(
+        self, module: str, name: str, modules: dict[str, set[str]], called: Set[str] | None
+    ) -> None:
         if name in modules.setdefault(module, set()):
             return
         modules[module].add(name)
         source = source_of(module)
-        for needed in sorted(self._definition(module, name).needs):
+        for needed in sorted(self._definition(module, name, called).needs):
             if needed in source.definitions:
-                self._add(module, needed, modules)
+                self._add(module, needed, modules, called)
             elif needed in source.imports and source.imports[needed].module.startswith(LAYERS):
-                self._add(source.imports[needed].module, needed, modules)
+                self._add(source.imports[needed].module, needed, modules, called)
 
     def _ordered(self, modules: dict[str, set[str]]) -> list[str]:
         ordered: list[str] = []
@@ -186,17 +231,9 @@ class Library:
         return ordered
 
 
-def _definition(module: str, name: str, text: str) -> Definition:
-    return Definition(module, name, text, frozenset(_free(ast.parse(text))))
-
-
-def _dropped(node: ast.AST) -> list[ast.stmt]:
-    """Methods that count multiply-accumulates, and assertions, which here tell types."""
-    found: list[ast.stmt] = []
-    for one in ast.walk(node):
-        if isinstance(one, ast.Assert) or (isinstance(one, ast.FunctionDef) and one.name == "macs"):
-            found.append(one)
-    return found
+def _piece(method: str, text: str, node: ast.AST) -> Piece:
+    kept = [one for one in ast.walk(node) if isinstance(one, ast.Attribute)]
+    return Piece(method, text, frozenset(_free(node)), frozenset(one.attr for one in kept))
 
 
 def _name(node: Statement) -> str:
@@ -210,11 +247,14 @@ def _name(node: Statement) -> str:
 
 
 def _free(node: ast.AST) -> set[str]:
-    """The names that code takes from around it; each function hides its own ones."""
+    """The names that code takes from around it: those of assertions are not copied, and each
+    function hides its own ones."""
     found, bound = set[str](), set[str]()
-    ahead = list(ast.iter_child_nodes(node))
+    ahead = [node] if not isinstance(node, ast.FunctionDef) else list(ast.iter_child_nodes(node))
     while ahead:
         one = ahead.pop()
+        if isinstance(one, ast.Assert):
+            continue
         if isinstance(one, ast.FunctionDef):
             found |= _free(one)
             continue

@@ -2,8 +2,8 @@
 
 The plan is printed by `plan.source`; what it calls is copied from the layers' own files, so that
 the exported network is the trained one. Copied as it stands, but for what only we need: methods
-`macs` (counting), assertions and comments for the type checker, imports of other layers, and, of a
-table by name such as `INITIALISATIONS`, the entries that the plan does not name.
+that nothing in the file calls (`macs`), remarks to the type checker, imports of other layers, and,
+of a table by name such as `INITIALISATIONS`, the entries that the plan does not name.
 """
 
 import re
@@ -60,7 +60,7 @@ def standalone(arch: Arch, *, classes: int, shape: Shape, name: str, about: str)
     needed = library.closure([*called(plan), Backbone])
     extra = {Import("typing", "Any"), Import("torch", "nn"), Import("collections.abc", "Sequence")}
     parts = [
-        f'"""{_about(about, needed)}\n"""\n\n{_imports(library.imports(needed) | extra)}\n\n'
+        f"{_about(about, needed)}\n\n{_imports(library.imports(needed) | extra)}\n\n"
         f'NAME = "{name}"',
         *_texts(needed),
         *_functions(arch, plan, classes, shape),
@@ -74,7 +74,9 @@ def _about(about: str, needed: Iterable[Definition]) -> str:
     text = f"{about.strip()}\n\nPapers: {', '.join(papers)}" if papers else about.strip()
     text = text.replace("\\", "/").replace('"""', "'''")
     paragraphs = text.split("\n\n")
-    return "\n\n".join(p if p.startswith("    ") else _wrapped(p) for p in paragraphs)
+    text = "\n\n".join(p if p.startswith("    ") else _wrapped(p) for p in paragraphs)
+    end = "\n" if "\n" in text or text.endswith('"') else ""
+    return f'"""{text}{end}"""'
 
 
 def _wrapped(text: str) -> str:

@@ -139,11 +139,7 @@ class PreBottleneck(nn.Module):
 
 
 class Residual(nn.Module):
-    """activation(add(skip(x), gate(body(x)))).
-
-    Every block is join(z, gate(body(z))) with z = open(x): a stage whose gates carry a state from
-    block to block runs these four itself.
-    """
+    """activation(add(skip(x), gate(body(x))))."""
 
     def __init__(
         self,
@@ -218,6 +214,8 @@ class Plain(nn.Module):
         return self.join(x, self.gate(self.body(x)))
 
 
+# Every block is join(z, gate(body(z))) with z = open(x): a stage whose gates carry a state from
+# block to block runs these four itself.
 Block = Residual | Activated | Plain
 
 
