@@ -37,3 +37,13 @@ def cluster() -> Iterator[None]:
         yield
         ray.shutdown()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of studies in which `tiny` was trained; for reading alone."""
+    from trained_study import trained
+
+    folder = tmp_path_factory.mktemp("runs")
+    trained(folder)
+    return folder

@@ -56,9 +56,10 @@ def export(
     `exports/NAME`; `say` hears the name of each file before it is made.
 
     Raises ValueError in one line; a folder that is there is replaced with `force` alone."""
+    if to is not None:
+        check(Path(to), force)
     model = load(target, trial=trial, retrained=retrained, folder=folder, storage=storage)
     place = EXPORTS / model.name if to is None else Path(to)
-    check(place, force)
     with replacing(place, force) as part:
         outcomes = write(model, part, formats, say)
         files = {path.name: path.stat().st_size for path in sorted(part.iterdir())}
