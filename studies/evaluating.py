@@ -93,7 +93,7 @@ def part_of(model: Model, part: str | None, data: str | None) -> Part:
     match model.origin:
         case Untrained():
             raise ValueError(
-                f"{model.target} was never trained, nothing to evaluate: train it in a study "
+                f"{model.target} was never trained, there is nothing to evaluate: train it in a "
                 "study (a preset under [baselines]) and name its trial"
             )
         case Trained(retrained=retrained):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import refused, skipsearch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from trained_study import trained
@@ -264,6 +265,23 @@ def test_the_table_shows_files_sizes_and_refusals(
     record = exported_record(shown)
     assert record["formats"]["model.onnx"] == {"reason": refused.reason}
     assert record["files"] == exported.files
+
+
+def test_the_commands_export_and_evaluate(runs: Path, tmp_path: Path) -> None:
+    place, here = str(tmp_path / "out"), ["--folder", runs]
+    words = ["export", "tiny", "--trial", 1, "--to", place, "--formats", "none", *here]
+    status, out, _ = skipsearch(*words)
+    assert status == 0 and f"exported to {place}" in out
+    assert f"{place} is there: --force replaces it" in refused(*words)
+    status, out, _ = skipsearch(*words, "--force", "--json")
+    assert status == 0 and set(json.loads(out)["files"]) >= {"model.py", "README.md"}
+    status, out, _ = skipsearch("evaluate", place, "--json")
+    by_trial = json.loads(skipsearch("evaluate", "tiny#1", "--json", *here)[1])
+    assert json.loads(out)["confusion"] == by_trial["confusion"]
+    assert "top-1" in skipsearch("evaluate", "tiny", "--pick", "best", *here)[1]
+    assert "--trial names one trial" in refused("export", "tiny", "--trial", 1, "--pick", "best")
+    unclear = refused("export", "tiny", "--max-params", "few", *here)
+    assert "--max-params must be a number" in unclear
 
 
 def test_formats_are_named_or_none() -> None:
