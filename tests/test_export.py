@@ -2,17 +2,21 @@
 
 import ast
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import torch
 from cases import refused, skipsearch
+from optuna.trial import create_trial
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from trained_study import trained
 
 from searchspace import Arch, encode, override
+from studies.evaluating import evaluate
 from studies.exporting import formats
 from studies.exporting.config import is_ours, timm_name
 from studies.exporting.export import Exported, export
@@ -20,7 +24,9 @@ from studies.exporting.formats import Exporter, Refused, Written
 from studies.exporting.show import exported_record, formats_of, print_exported, size_text
 from studies.find import find
 from studies.models import Picked, Trained, Untrained, load, safe_name
+from studies.retraining.stored import retrained_folder
 from studies.show import console
+from trainers.checkpoints import seal
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +122,39 @@ def test_a_trial_of_several_seeds_exports_its_first_one(tmp_path: Path) -> None:
     assert "(n = 2)" in (done.folder / "README.md").read_text()
 
 
+@pytest.fixture
+def retrained(tmp_path: Path) -> Path:
+    """A folder of studies whose trial 0 was retrained with two seeds, as `retrain` leaves it."""
+    study = trained(tmp_path, trials=1)
+    for k in range(2):
+        place = retrained_folder(tmp_path / "tiny", 0, k)
+        shutil.copytree(tmp_path / "tiny" / "trials" / "0", place)
+    beside = optuna.create_study(study_name="tiny/retrain", storage=study._storage)
+    for k, error in enumerate((0.25, 0.5)):
+        facts = {"system": "0", "seed_number": k, "seed": 100 + k, "charged": True}
+        beside.add_trial(create_trial(values=[error], user_attrs={**facts, "epochs_asked": 1}))
+    return tmp_path
+
+
+def test_a_retrained_network_is_exported_with_its_test_errors(retrained: Path) -> None:
+    done = export("tiny#0", retrained / "out", retrained=True, formats=[], folder=retrained)
+    origin = load(str(done.folder)).origin
+    assert isinstance(origin, Trained) and origin.retrained and origin.test_errors == (0.25, 0.5)
+    card = (done.folder / "README.md").read_text()
+    assert "37.50 ± 17.68 % (n = 2), after 1 epochs on the images of training and" in card
+    assert "retrained on the images of training and validation" in card
+
+
+def test_a_retrained_network_is_evaluated_on_test_images_alone(retrained: Path) -> None:
+    given: dict[str, Any] = {"retrained": True, "folder": retrained}
+    assert evaluate("tiny#0", **given).part == "test"
+    with pytest.raises(ValueError, match="was retrained on these images; take --part test"):
+        evaluate("tiny#0", part="validation", **given)
+
+
 def test_the_weights_are_found_after_the_folder_of_the_study_moved(
     runs: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     shutil.copytree(runs / "tiny", tmp_path / "elsewhere" / "tiny")
     one, other = (
         load("tiny", trial=Picked("best"), folder=f) for f in (runs, tmp_path / "elsewhere")
@@ -192,10 +226,6 @@ def test_names_of_studies_never_lead_out_of_the_folder(name: str) -> None:
 
 def test_a_checkpoint_that_runs_code_is_not_loaded(runs: Path, tmp_path: Path) -> None:
     """Neither of a trial nor of an exported folder is anything unpickled."""
-    import pickle
-    import shutil
-
-    from trainers.checkpoints import seal
 
     class Evil:
         def __reduce__(self) -> Any:
@@ -207,7 +237,7 @@ def test_a_checkpoint_that_runs_code_is_not_loaded(runs: Path, tmp_path: Path) -
     path.write_bytes(seal(path.read_bytes()))
     with pytest.raises(ValueError, match="is no checkpoint of ours"):
         load(f"tiny#{_any_with_weights(runs)}", folder=tmp_path)
-    assert not (tmp_path / "owned").exists() and pickle
+    assert not (tmp_path / "owned").exists()
 
 
 def _any_with_weights(runs: Path) -> int:
