@@ -38,6 +38,8 @@ class Written:
     by: str  # what ran it
 
     def __str__(self) -> str:
+        if self.difference == 0:
+            return f"{self.by}: torch's logits"
         return f"{self.by}: logits within {self.difference:.0e} of torch's"
 
 

@@ -274,7 +274,7 @@ def _cell(text: str) -> str:
 
 
 def _numbers(values: Sequence[float]) -> str:
-    return _list(f"{value:.4f}" for value in values)
+    return _list(f"{value:.6g}" for value in values)
 
 
 def _list(values: Iterable[object]) -> str:
