@@ -80,7 +80,7 @@ def test_the_card_and_the_docstring_say_what_the_network_is_worth(
     trial = study.get_trials()[_best(exported)]
     card = (exported.folder / "README.md").read_text()
     about = ast.get_docstring(ast.parse((exported.folder / "model.py").read_text())) or ""
-    error = f"{100 * trial.values[0]:.2f} % (n = 1), after 1 of 1 epochs"
+    error = f"{100 * trial.values[0]:.2f} % (n = 1), after 1 of 1 epoch"
     for text in (card, " ".join(about.split())):
         assert error in text and f"{trial.user_attrs['params']:,}" in text
         assert "a search does not look at the test images" in text
@@ -141,7 +141,7 @@ def test_a_retrained_network_is_exported_with_its_test_errors(retrained: Path) -
     origin = load(str(done.folder)).origin
     assert isinstance(origin, Trained) and origin.retrained and origin.test_errors == (0.25, 0.5)
     card = (done.folder / "README.md").read_text()
-    assert "37.50 ± 17.68 % (n = 2), after 1 epochs on the images of training and" in card
+    assert "37.50 ± 17.68 % (n = 2), retrained for 1 epoch on the images of" in card
     assert "retrained on the images of training and validation" in card
 
 

@@ -13,8 +13,8 @@ from alone import PROJECT
 from studies.exporting.export import export
 from studies.models import load
 
-SCRIPT = """
-import json, sys
+SCRIPT = r"""
+import json, os, re, sys
 from pathlib import Path
 
 class Refused:
@@ -46,7 +46,12 @@ with torch.no_grad():
     found["timm, 3 classes"] = other(images)
     same = torch.equal(other.stem[0].weight, served.stem[0].weight)
 torch.save(found, "found.pt")
-print(json.dumps({"same stem": same, "classes": served.num_classes, "cfg": served.pretrained_cfg}))
+os.chdir(FOLDER)
+card = {"images": images}
+for block in re.findall("```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL):
+    exec(block, card)
+print(json.dumps({"same stem": same, "classes": served.num_classes, "cfg": served.pretrained_cfg,
+                  "card": sorted(set(card) & {"logits", "session", "detector"})}))
 """
 
 
@@ -95,6 +100,12 @@ def test_case_17_timm_serves_an_export_and_gives_it_a_new_classifier(
     said, found, _ = elsewhere
     assert found["timm, 3 classes"].shape == (5, 3) and said["same stem"]
     assert said["classes"] == 10 and said["cfg"]["input_size"] == [1, 8, 8]
+
+
+def test_case_17_the_code_in_the_card_runs(
+    elsewhere: tuple[dict[str, Any], dict[str, torch.Tensor], torch.Tensor],
+) -> None:
+    assert elsewhere[0]["card"] == ["detector", "logits", "session"]
 
 
 def test_case_17_the_files_name_no_folder_of_this_machine(folder: Path) -> None:

@@ -14,10 +14,11 @@ from torch import nn
 import searchspace
 from searchspace.cost import describe
 from searchspace.standalone import standalone
+from studies.exporting.card import card
 from studies.exporting.config import CONFIG, WEIGHTS, config, timm_name
+from studies.exporting.facts import Facts, about
 from studies.exporting.folder import check, replacing
 from studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refused
-from studies.exporting.words import Facts, about, card
 from studies.find import RUNS
 from studies.models import Choice, Model, load
 from trainers.fit import seeded
