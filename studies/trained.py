@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from searchspace.walk import decode
 from studies.jobs import checkpoint_home
 from studies.models import Inputs, Model, Trained, safe_name
 from studies.retraining.stored import finished, results, retrained_folder
+from studies.settled import settled
 from studies.study import Study
 from trainers.checkpoints import Checkpoints
 
@@ -24,14 +26,14 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
     """Of the first of its seeds: the best one would be chosen by luck. `home` is the study's
     folder. Raises ValueError where it has no weights."""
     trial = study.get_trials(deepcopy=False)[number]
-    target, setup = f"{study.study_name}#{number}", settled(study)
+    target, setup = f"{study.study_name}#{number}", settled(study, home)
     if trial.state in (TrialState.RUNNING, TrialState.WAITING):
         raise ValueError(f"{target} is still in training: wait for its end or take another trial")
     state = _state(_places(study, setup, trial, home, retrained))
     if state is None:
         raise ValueError(f"{target} {_missing(study, trial, retrained)}")
     again = results(study).get(number)
-    facts, fit = trial.user_attrs, state["fit"]
+    facts, fit, there = trial.user_attrs, state["fit"], _environment(study, trial)
     origin = Trained(
         study=study.study_name,
         trial=number,
@@ -45,8 +47,8 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
         test_errors=again.test_errors if again else (),
         test_epochs=again.epochs if again else 0,
         seconds=state["curve"][-1].get("seconds", facts.get("seconds")),
-        versions=study.user_attrs.get("versions", {}),
-        hardware=_hardware(setup, trial),
+        versions=_versions(study, there),
+        hardware=_hardware(setup, trial, there),
     )
     return Model(
         target=target,
@@ -59,20 +61,32 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
     )
 
 
-def settled(study: optuna.Study) -> Study:
-    """The study as it was begun. Raises ValueError where it is not one of ours."""
-    given = study.user_attrs.get("study")
-    if given is None:
-        raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
-    return Study.from_dict(given, where=f"study {study.study_name}", stem=study.study_name)
+def _environment(study: optuna.Study, trial: FrozenTrial) -> Mapping[str, Any]:
+    """That in which the study ran when the trial began; empty where none was noted."""
+    start = trial.datetime_start
+    known: list[dict[str, Any]] = study.user_attrs.get("environments", [])
+    before = [one for one in known if start and one["since"] <= f"{start:%Y-%m-%d %H:%M:%S}"]
+    return (before or known or [{}])[-1]
 
 
-def _hardware(setup: Study, trial: FrozenTrial) -> str:
-    """`2 CPU threads, node gpu-07`."""
-    device = f"{setup.gpus_per_trial:g} GPU, " if setup.gpus_per_trial else ""
-    node = f", node {trial.user_attrs['node']}" if trial.user_attrs.get("node") else ""
-    threads = setup.cpus_per_trial
-    return f"{device}{threads} CPU thread{'s' if threads > 1 else ''}{node}"
+def _versions(study: optuna.Study, there: Mapping[str, Any]) -> dict[str, str]:
+    if not there:
+        return dict(study.user_attrs.get("versions", {}))
+    commit = {"commit": there["commit"]} if there.get("commit") else {}
+    return {"python": there["python"], **there["packages"], **commit}
+
+
+def _hardware(setup: Study, trial: FrozenTrial, there: Mapping[str, Any]) -> str:
+    """`1 CPU thread, node gpu-07, of an Intel Xeon, 8 cores`: of the driver, but for the node."""
+    threads, node = setup.cpus_per_trial, trial.user_attrs.get("node")
+    gpus = ", ".join(dict.fromkeys(there.get("gpus", [])))
+    parts = [
+        f"{setup.gpus_per_trial:g} GPU ({gpus})" if setup.gpus_per_trial else "",
+        f"{threads} CPU thread{'s' if threads > 1 else ''}",
+        f"node {node}" if node else "",
+        f"{there['cpu']}, {there['cores']} cores" if "cpu" in there else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def split_of(setup: Study) -> dict[str, Any]:

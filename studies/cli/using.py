@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studies.cli.app import app
+from studies.cli.judging import MaxLatency, MaxMacs, MaxParams, limits
 from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ Trial = Annotated[int | None, typer.Option(metavar="N", help="Of a study: this t
 Pick = Annotated[
     str | None, typer.Option(metavar="RULE", help="Of a study: knee (default), best, one-se.")
 ]
-MaxParams = Annotated[
-    str | None, typer.Option(metavar="NUMBER", help="Of a study: within so many, such as 300k.")
-]
-MaxMacs = Annotated[
-    str | None, typer.Option(metavar="NUMBER", help="Of a study: within so many, such as 40M.")
-]
 Retrained = Annotated[
     bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
 ]
@@ -39,6 +34,7 @@ def export(
     pick: Pick = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
+    max_latency_ms: MaxLatency = None,
     retrained: Retrained = False,
     to: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Default: exports/STUDY-NUMBER.")
@@ -52,7 +48,7 @@ def export(
     storage: Storage = None,
 ) -> None:
     """A network as files: model.py (torch only), weights, card, ONNX."""
-    choice = chosen(trial, pick, {"params": max_params, "macs": max_macs})
+    choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
     from studies.exporting.export import export as write
     from studies.exporting.show import exported_record, formats_of, print_exported, watched
     from studies.show import console, print_json
@@ -89,6 +85,7 @@ def evaluate(
     pick: Pick = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
+    max_latency_ms: MaxLatency = None,
     retrained: Retrained = False,
     as_json: AsJson = False,
     folder: Folder = RUNS,
@@ -97,7 +94,7 @@ def evaluate(
     """Accuracy, confusion and calibration of a trained network."""
     from dataclasses import asdict
 
-    choice = chosen(trial, pick, {"params": max_params, "macs": max_macs})
+    choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
     from studies.evaluated import print_evaluation
     from studies.evaluating import evaluate as evaluated
     from studies.show import console, print_json
@@ -118,14 +115,12 @@ def evaluate(
         print_evaluation(found, console())
 
 
-def chosen(trial: int | None, pick: str | None, limits: "dict[str, str | None]") -> "Choice | None":
+def chosen(trial: int | None, pick: str | None, most: dict[str, float]) -> "Choice | None":
     """Which trial of a study. Raises ValueError for more than one way to say it."""
-    from studies.amounts import amount
     from studies.models import Picked
 
-    given = {name: amount(text, f"--max-{name}") for name, text in limits.items() if text}
-    if trial is not None and (pick or given):
-        raise ValueError("--trial names one trial: leave --pick, --max-params and --max-macs out")
+    if trial is not None and (pick or most):
+        raise ValueError("--trial names one trial: leave --pick and --max-… out")
     if trial is not None:
         return trial
-    return Picked(pick or ("best" if given else "knee"), given) if pick or given else None
+    return Picked(pick or ("best" if most else "knee"), most) if pick or most else None

@@ -14,7 +14,8 @@ from studies.find import home_of
 from studies.front import front_trials
 from studies.picking import pick
 from studies.retraining.progress import RetrainProgress
-from studies.retraining.retrain import opened, retrain, settled
+from studies.retraining.retrain import opened, retrain
+from studies.settled import settled
 from studies.show import console
 from studies.tabulating import print_comparison
 

@@ -36,6 +36,7 @@ from studies.run import (
     require_resources,
     storage_failures,
 )
+from studies.settled import settled
 from studies.storage import connect
 from studies.store import Store, open_store
 from studies.study import Study
@@ -153,20 +154,6 @@ def opened(
         finally:
             store.release()
     return find(target, folder=folder, storage=storage)
-
-
-def settled(study: optuna.Study, home: Path) -> Study:
-    """The study as it was begun, its arch files those that its folder keeps. Raises ValueError
-    where it is not one of ours."""
-    given = study.user_attrs.get("study")
-    if given is None:
-        raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
-    baselines = dict(given.get("baselines", {}))
-    copies = [home / "baselines" / Path(file).name for file in baselines.get("files", [])]
-    if copies and all(copy.is_file() for copy in copies):
-        baselines["files"] = [str(copy.resolve()) for copy in copies]
-    tables = {**given, "baselines": baselines}
-    return Study.from_dict(tables, where=f"study {study.study_name}", stem=study.study_name)
 
 
 def _store(study: optuna.Study, url: str) -> Store:
