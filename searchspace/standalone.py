@@ -73,14 +73,15 @@ def _about(about: str, needed: Iterable[Definition]) -> str:
     papers = dict.fromkeys(link for one in needed for link in PAPER.findall(one.text))
     text = f"{about.strip()}\n\nPapers: {', '.join(papers)}" if papers else about.strip()
     text = text.replace("\\", "/").replace('"""', "'''")
-    paragraphs = text.split("\n\n")
-    text = "\n\n".join(p if p.startswith("    ") else _wrapped(p) for p in paragraphs)
-    end = "\n" if "\n" in text or text.endswith('"') else ""
-    return f'"""{text}{end}"""'
+    first, *others = text.split("\n\n")
+    wrapped = [_wrapped(first, '"""'), *(p if p[:4] == "    " else _wrapped(p) for p in others)]
+    text = "\n\n".join(wrapped)
+    end = "\n" if "\n" in text or text.endswith('"') or len(text) > WIDTH - 3 else ""
+    return f'{text}{end}"""'
 
 
-def _wrapped(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, WIDTH, break_on_hyphens=False))
+def _wrapped(text: str, start: str = "") -> str:
+    return "\n".join(textwrap.wrap(text, WIDTH, initial_indent=start, break_on_hyphens=False))
 
 
 def _functions(arch: Arch, plan: Call, classes: int, shape: Shape) -> list[str]:

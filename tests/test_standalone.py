@@ -161,6 +161,16 @@ def test_the_docstring_comes_first_and_says_whose_ideas_these_are(written: Path)
     assert "https://arxiv.org/abs/1905.10671" in about
 
 
+@pytest.mark.parametrize("length", range(90, 104))
+def test_a_docstring_of_any_length_is_wrapped(length: int) -> None:
+    made = {"classes": 10, "shape": (3, 32, 32), "name": "a"}
+    about = ("word " * length)[:length].strip() + "."
+    text = standalone(PRESETS["dia/resnet164-dia"].arch, **made, about=f"{about}\n\n{about}")
+    assert max(map(len, text.splitlines())) <= 100
+    said = ast.get_docstring(ast.parse(text)) or ""
+    assert " ".join(said.split()).startswith(f"{about} {about} Papers: ")
+
+
 @pytest.mark.parametrize("quote", ['"""', "\\", "'''", '"'])
 def test_no_text_ends_the_docstring(quote: str) -> None:
     made = {"classes": 10, "shape": (3, 32, 32), "name": "a"}
