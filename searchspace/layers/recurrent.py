@@ -115,7 +115,7 @@ class SharedLSTM(nn.Module):
 
 
 class LightLSTM(nn.Module):
-    """a · h_t as in `SharedLSTM`, where a scale a channel replaces some of the eight gate terms.
+    """a · h_t as in DIA-LSTM, where a scale a channel replaces some of the eight gate terms.
 
     DIA-LSTM (Light) (https://arxiv.org/abs/2210.16101). Which terms are linear is only in a figure
     of the paper; [True, True, False, True] for the mean and none for h is one of the readings that
