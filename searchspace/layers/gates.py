@@ -66,8 +66,7 @@ class ConvBlockAttention(nn.Module):
     the positions. `bias` is of the convolution, `mlp_bias` of the MLP. The authors' code has
     biases in the MLP and a batch norm of the one map as `norm`; CNNtention and DIA have no biases
     there and the identity. `mlp` is of linear layers, or of 1×1 convolutions of one pixel: the same
-    but for how they start. The maximum comes before the mean. The residual of CNNtention is x + F(x)
-    around it.
+    but for how they start. The maximum comes before the mean. CNNtention has x + F(x) around it.
     """
 
     def __init__(
