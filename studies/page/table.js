@@ -1,0 +1,40 @@
+// The table: all trials on demand, sorted by a click on a title.
+const members = document.getElementById('members');
+const body = members.querySelector('tbody');
+const more = document.getElementById('more');
+
+function dressed(row) {
+  row.tabIndex = 0;
+  row.setAttribute('aria-selected', 'false');
+  return row;
+}
+
+function showAll() {
+  const others = document.getElementById('others').content.querySelectorAll('tr');
+  body.append(...[...others].map(row => dressed(row)));
+  members.querySelector('h2').firstChild.textContent = 'All trials, the front first ';
+  more.remove();
+}
+
+function sortBy(title) {
+  const place = [...title.parentNode.children].indexOf(title);
+  const up = title.getAttribute('aria-sort') !== 'ascending';
+  for (const other of title.parentNode.children)
+    if (other.hasAttribute('aria-sort')) other.setAttribute('aria-sort', 'none');
+  title.setAttribute('aria-sort', up ? 'ascending' : 'descending');
+  const by = row => {
+    const value = row.children[place].dataset.by;
+    return value === undefined ? (up ? Infinity : -Infinity) : Number(value);
+  };
+  const keyed = [...body.rows].map(row => [by(row), row]);
+  keyed.sort((a, b) => a[0] === b[0] ? 0 : (a[0] < b[0]) === up ? -1 : 1);
+  body.append(...keyed.map(([, row]) => row));
+}
+
+if (body) {
+  [...body.rows].forEach(dressed);
+  const rest = document.getElementById('others').content.querySelectorAll('tr').length;
+  if (rest) more.addEventListener('click', showAll); else more.remove();
+  members.querySelectorAll('th[aria-sort]').forEach(title =>
+    title.firstChild.addEventListener('click', () => sortBy(title)));
+} else more.remove();
