@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import pairwise
 
 import optuna
 import pytest
@@ -31,7 +32,9 @@ def test_every_curve_is_drawn_and_those_that_were_stopped_are_grey() -> None:
             if number is not None:
                 drawn.setdefault(number, []).append((x, y))
     for trial in study.trials:
-        curve = [(e, pytest.approx(100 * v, rel=1e-3)) for e, v in trial.intermediate_values.items()]
+        curve = [
+            (e, pytest.approx(100 * v, rel=1e-3)) for e, v in trial.intermediate_values.items()
+        ]
         assert drawn.get(trial.number, []) == curve
     full = {t.number for t in study.trials if len(t.intermediate_values) == EPOCHS}
     assert {n for n in grey["customdata"] if n is not None}.isdisjoint(full)
@@ -116,7 +119,7 @@ def test_parallel_axes_have_a_place_for_networks_without_a_choice() -> None:
     assert [a["label"] for a in axes[:2]] == ["validation error", "parameters"]
     heads, width, rate = axes[2:]
     assert heads["ticktext"] == ["–", "4"]
-    has = ["attention" == e.shortcut for e in contents.full]
+    has = [e.shortcut == "attention" for e in contents.full]
     assert heads["values"] == [int(h) for h in has]
     assert [int(t) for t in width["ticktext"]] == sorted(int(t) for t in width["ticktext"])
     assert len(rate["values"]) == len(contents.full) and max(rate["values"]) < 0  # logarithmic
@@ -135,7 +138,7 @@ def test_every_system_can_be_drawn(name: str) -> None:
     assert [s.blocks for s in drawn.stages] == list(arch.blocks)
     sides = [s.side for s in drawn.stages]
     assert sides[0] == (8 if arch.stem.label == "conv7" else 32)
-    assert all(b == max(1, a // 2) for a, b in zip(sides, sides[1:], strict=False))
+    assert all(b == max(1, a // 2) for a, b in pairwise(sides))
     assert drawn.reach == {"none": "none", "sum": "block"}.get(drawn.shortcut, drawn.reach)
 
 

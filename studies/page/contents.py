@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.front import knee
 from studies.retraining import Retrained, results
 from studies.summary import Summary, summarize
-from studies.trials import cost_names, facts, is_full
+from studies.trials import cost_names, facts, is_full, settings
+from studies.wording import phrases
 
 # Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
 LOOKS = {
@@ -42,6 +43,11 @@ class Entry:
     @cached_property
     def full(self) -> bool:
         return is_full(self.trial)
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The configuration by its first names, as people read it."""
+        return phrases(settings(self.trial))
 
     @property
     def baseline(self) -> str:

@@ -5,8 +5,7 @@ from typing import Any
 from studies.page.contents import Contents, Entry
 from studies.page.rows import marks, tested
 from studies.page.sketch import sketch
-from studies.trials import settings
-from studies.wording import compact, cost, duration, percent, percent_sd, phrases
+from studies.wording import compact, cost, duration, percent, percent_sd
 
 
 class Words:
@@ -26,8 +25,7 @@ def details(contents: Contents) -> dict[str, Any]:
     size = max(contents.study.user_attrs.get("data", {}).get("shape", [1, 32, 32])[1:])
     trials = {}
     for entry in contents.entries:
-        given = phrases(settings(entry.trial))
-        pairs = [words(text) for pair in given.items() for text in pair]
+        pairs = [words(text) for pair in entry.words.items() for text in pair]
         drawing, number = sketch(entry.trial.user_attrs.get("arch", {}), size), -1
         if drawing is not None and entry.trial.user_attrs.get("arch"):
             number = sketches(repr(drawing))

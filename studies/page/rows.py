@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from studies.page.contents import Contents, Entry
 from studies.retraining import Retrained
 from studies.trials import settings
-from studies.wording import compact, cost, differing, duration, percent, percent_sd, phrases
+from studies.wording import compact, cost, differing, duration, percent, percent_sd
 
 Cell = tuple[str, float | None]  # what is written, and by what it is sorted
 RANK = {"complete": 0, "stopped early": 1, "failed": 2, "not trained": 3, "running": 4}
@@ -94,7 +94,7 @@ def tested(retrained: Retrained) -> str:
 
 
 def _network(contents: Contents, entry: Entry, shown: Iterable[str]) -> str:
-    words = phrases(settings(entry.trial))
+    words = entry.words
     colour = contents.looks[entry.shortcut][0]
     others = [f"{n} {p}" for n, p in words.items() if n in shown and n != "shortcut"]
     short = html.escape(", ".join([words.get("shortcut", "?"), *others]))

@@ -1,5 +1,6 @@
 """`skipsearch dashboard`: optuna-dashboard on this machine's loopback address."""
 
+import shlex
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -7,8 +8,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna.storages import get_storage
 from optuna_dashboard import wsgi
 
-from studies.find import find, url_of
-from studies.journal import readable
+from studies.dashboard.artifacts import FOLDER, artifact_store
+from studies.dashboard.board import Board
+from studies.find import find, home_of, url_of
+from studies.journal import JOURNAL, path_of, readable
+from studies.summary import driver
 
 HOST = "127.0.0.1"  # never reachable from other machines: the dashboard has no password
 
@@ -27,12 +31,24 @@ class Quiet(WSGIRequestHandler):
 def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
     """Serve until Ctrl-C. Raises ValueError for an unknown study and for a port in use."""
     study = find(target, folder=folder, storage=storage)
-    app = wsgi(get_storage(readable(storage or url_of(target, folder=folder))))
+    home, url = home_of(target, folder=folder), storage or url_of(target, folder=folder)
+    if not driver(study):  # what a dead one did not write, or one of an older version
+        board = Board()
+        board.look(study)
+        board.complete(study)
+    app = wsgi(get_storage(readable(url)), artifact_store(home))
     try:
         server = make_server(HOST, port, app, server_class=Server, handler_class=Quiet)
     except OSError as error:
         raise ValueError(f"--port {port} cannot be used ({error.strerror}): take another") from None
-    url = f"http://{HOST}:{port}/dashboard/studies/{study._study_id}"
-    print(f"{study.study_name}: {url} (Ctrl-C ends)", flush=True)
+    place = f"http://{HOST}:{port}/dashboard/studies/{study._study_id}"
+    print(f"{study.study_name}: {place} (Ctrl-C ends)", flush=True)
+    print(f"the same by hand: {by_hand(url, home)}", flush=True)
     with server:
         server.serve_forever()
+
+
+def by_hand(url: str, home: Path) -> str:
+    """The command that shows the same; it takes the path of a journal."""
+    where = str(path_of(url)) if url.startswith(JOURNAL) else url
+    return shlex.join(["optuna-dashboard", where, "--artifact-dir", str(home / FOLDER)])
