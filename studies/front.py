@@ -163,7 +163,9 @@ def hypervolume_history(study: optuna.Study) -> pd.DataFrame:
     ended = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
     ended.sort(key=lambda t: (t.datetime_complete, t.number))
     trained = accumulate(spent(t) for t in ended)
-    full = [(t, *at) for t, *at in zip(ended, count(1), trained, strict=False) if is_full(t)]
+    full = [
+        reached for reached in zip(ended, count(1), trained, strict=False) if is_full(reached[0])
+    ]
     rows, current, volume = [], list[Point](), 0.0
     scale = Scale.over(_all_points(ended, cost_names(study))) if full else None
     for trial, number, so_far in full:

@@ -13,8 +13,8 @@ from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 
-from searchspace import source
 from searchspace.arch import Arch
+from searchspace.standalone import standalone
 from searchspace.walk import decode
 from studies.bulk import write_trial_system_attrs
 from studies.mirror import Mirror
@@ -55,9 +55,11 @@ MIME = {".py": "text/x-python", ".csv": "text/csv"}
 def model_text(
     flat: Mapping[str, Any], number: int, classes: int, shape: tuple[int, int, int]
 ) -> bytes:
-    """The network of a flat architecture, as `describe --source` prints it."""
-    text = source(decode(Arch, flat), classes=classes, shape=shape)
-    return f'"""The network of trial {number}."""\n\n{text}'.encode()
+    """The network of a flat architecture as one file that needs torch only, without weights."""
+    about = f"The network of trial {number}, untrained."
+    name = f"trial_{number}"
+    arch = decode(Arch, flat)
+    return standalone(arch, classes=classes, shape=shape, name=name, about=about).encode()
 
 
 def curves(home: Path) -> Iterator[tuple[str, bytes]]:

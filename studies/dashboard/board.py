@@ -71,7 +71,7 @@ class Board:
     def _notes(self, study: optuna.Study, ended: Iterable[FrozenTrial]) -> None:
         new = [t for t in ended if t._trial_id not in self._noted]
         costs = cost_names(study) if new else []
-        attributes = {}
+        attributes = dict[str, int | str]()
         for trial in new:
             attributes[f"dashboard:{trial._trial_id}:note_ver"] = 1
             attributes[f"dashboard:{trial._trial_id}:note_str:0"] = note(trial, costs)
@@ -79,7 +79,7 @@ class Board:
         self._noted |= {t._trial_id for t in new}
 
     def _figures(self, study: optuna.Study, ended: int) -> None:
-        attributes = {}
+        attributes = dict[str, str]()
         for name, text in figures(study).items():
             pieces = [text[i : i + LONGEST] for i in range(0, len(text), LONGEST)]
             pieces += [""] * (self._pieces.get(name, 0) - len(pieces))

@@ -77,7 +77,7 @@ def code(text: object) -> str:
 
 def fitted(lines: Sequence[str]) -> str:
     """Whole lines, as many as a note takes."""
-    kept, room = [], LONGEST - 2
+    kept, room = list[str](), LONGEST - 2
     for line in lines:
         room -= len(line) + 1
         if room < 0:

@@ -112,7 +112,7 @@ def _full(own: list[Entry], look: tuple[str, str], pair: Pair, front: set[int]) 
         "width": [1.8 if c else 0.6 for c in chosen],
         "color": ["@ink" if c else "@paper" for c in chosen],
     }
-    marker = {"size": [13 if c else 9 for c in chosen], "color": look[0], "symbol": look[1]}
+    marker: Figure = {"size": [13 if c else 9 for c in chosen], "color": look[0], "symbol": look[1]}
     marker |= {"opacity": [1.0 if c else 0.75 for c in chosen], "line": line}
     bars = _error_bars([e.sd for e in found], "@ink") if pair.y == "val_error" else {}
     own_legend = {"legendgroup": html.escape(own[0].shortcut), "showlegend": False}

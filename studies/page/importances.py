@@ -9,6 +9,7 @@ import html
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
@@ -48,16 +49,20 @@ def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, I
     looked = trials[::step]
     best = min(0.5, max(0.1, 5 / len(looked)))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
-    study = _Trials(looked)
-    found = {}
+    study, found = _Trials(looked), dict[str, Importance]()
     with warnings.catch_warnings():  # that low is good, and that a value is rare
         warnings.simplefilter("ignore")
         for place, name in enumerate(objectives):
-            shares = evaluator.evaluate(study, target=lambda t, place=place: t.values[place])
+            target = partial(_value, place)
+            shares = evaluator.evaluate(study, target=target)  # type: ignore[arg-type]
             total = sum(shares.values())
             if total > 0:
                 found[name] = {n: v / total for n, v in shares.items()}
     return found
+
+
+def _value(place: int, trial: FrozenTrial) -> float:
+    return float(trial.values[place])
 
 
 class _Trials:

@@ -24,7 +24,7 @@ def parallel_figure(contents: Contents, choices: Sequence[str]) -> Figure:
     axes += [_choice(name, [flat.get(name) for flat in given]) for name in choices[:AXES]]
     errors = axes[0]["values"]
     colour = {"color": errors, "colorscale": SCALE, "showscale": False}
-    trace = {"type": "parcoords", "dimensions": axes, "line": colour}
+    trace: Figure = {"type": "parcoords", "dimensions": axes, "line": colour}
     trace |= {"labelfont": {"size": 12}, "tickfont": {"size": 11}, "labelangle": -12}
     layout = bare() | {"margin": {"l": 60, "r": 60, "t": 70, "b": 16}}
     return {"data": [trace], "layout": layout}
