@@ -24,7 +24,7 @@ BRIEF = "trial %{customdata}<br>%{x:.4s} · %{y:.4g}<extra></extra>"
 def figures(study: optuna.Study) -> dict[str, str]:
     """Plotly's JSON by the name of the figure."""
     contents = Contents.of(study)
-    titles = {"learning-curves": "Learning curves: grey were stopped, bold are on the front"}
+    titles = {"learning-curves": "Learning curves (grey: stopped, bold: front)"}
     found = {"learning-curves": curves_figure(contents)}
     for key, figure in hypervolume_figures(contents).items():
         found[f"hypervolume-{key}"] = figure
@@ -37,8 +37,11 @@ def figures(study: optuna.Study) -> dict[str, str]:
 
 def _written(figure: dict[str, Any], title: str) -> str:
     data = [_brief(trace) for trace in figure["data"]]
-    margin = figure["layout"]["margin"] | {"t": 90}
-    layout = figure["layout"] | {"title": {"text": title}, "margin": margin}
+    margin = figure["layout"]["margin"] | {"t": 48}
+    heading = {"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 15}}
+    layout = figure["layout"] | {"title": heading, "margin": margin}
+    if "legend" in layout:  # the title has its place
+        layout["legend"] = layout["legend"] | {"y": -0.26, "yanchor": "top"}
     text = json.dumps({"data": data, "layout": layout}, separators=(",", ":"))
     return re.sub(r'"@(\w+)"', lambda found: json.dumps(COLOURS[found[1]]), text)
 

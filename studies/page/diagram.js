@@ -63,6 +63,9 @@ function joins(sketch, boxes) {
   }
 }
 
+// How high an arc over so much goes; it touches three quarters of it.
+const rise = over => Math.min(88, 12 + 0.22 * over);
+
 function arcs(sketch, boxes, colour, base) {
   const pairs = joins(sketch, boxes), group = element('g', {fill: 'none', stroke: colour});
   const faint = pairs.length > 40 ? 0.22 : pairs.length > 12 ? 0.45 : 0.9;
@@ -72,8 +75,7 @@ function arcs(sketch, boxes, colour, base) {
     const x0 = sketch.reach === 'block' ? boxes[to].x - 4 : a.x;
     const top = base - boxes[to].height / 2 - 3;
     const low = base - (sketch.reach === 'block' ? boxes[to].height : a.height) / 2 - 3;
-    const rise = Math.min(88, 12 + 0.22 * (b.x - x0));
-    const peak = Math.min(top, low) - rise;
+    const peak = Math.min(top, low) - rise(b.x - x0);
     group.append(element('path', {
       d: `M${x0} ${low}C${x0} ${peak} ${b.x} ${peak} ${b.x} ${top}`,
       'stroke-dasharray': DASHES[sketch.shortcut] ?? '3 2', 'stroke-opacity': faint, 'stroke-width': 1.6}));
@@ -109,7 +111,7 @@ function stageLabels(sketch, boxes, base) {
 // The whole drawing; `colour` is that of the shortcut. Its words are its text alternative.
 function diagram(sketch, colour) {
   const {boxes, end} = laid(sketch), width = Math.max(end + 64, 300);
-  const base = {none: 50, block: 66}[sketch.reach] ?? 140;
+  const base = {none: 50, block: 66}[sketch.reach] ?? 48 + 0.75 * rise(end - 40);
   const svg = element('svg', {viewBox: `0 0 ${width} ${base + 86}`, role: 'img', 'aria-label': inWords(sketch)});
   svg.append(element('title', {}, inWords(sketch)));
   const line = {stroke: 'var(--muted)', 'stroke-width': 1.2};
