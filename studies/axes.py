@@ -14,7 +14,7 @@ from studies.wording import LABELS, compact
 Figure = dict[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 # The plotting area on a page 1280 wide, in pixels; only the placing of labels needs it.
-WIDTH, HEIGHT = 670.0, 357.0
+WIDTH, HEIGHT = 670.0, 430.0
 # Where a label may stand, from its point: in label widths to the right and heights upwards.
 # Where a label may go: right and up of its point, in sizes of the label; the first ones are best.
 PLACES = (
