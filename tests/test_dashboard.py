@@ -30,7 +30,7 @@ from searchspace import PRESETS, encode
 from studies.dashboard.artifacts import artifact_store
 from studies.dashboard.board import Board
 from studies.dashboard.notes import LONGEST, note, tree
-from studies.dashboard.serving import Quiet, Server, by_hand
+from studies.dashboard.serving import Quiet, Server, _complete, by_hand
 from studies.find import sqlite_url
 from studies.journal import readable
 from studies.run import run
@@ -259,6 +259,20 @@ def test_the_command_by_hand_names_storage_and_files() -> None:
     assert by_hand("journal:///tmp/study.log", Path("runs/x")) == (
         "optuna-dashboard /tmp/study.log --artifact-dir runs/x/artifacts"
     )
+
+
+def test_a_storage_that_may_only_be_read_is_shown_without_notes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect(sqlite_url(tmp_path / "study.db"))
+    study = optuna.create_study(
+        storage=sqlite_url(tmp_path / "study.db"), directions=["minimize", "minimize"]
+    )
+    study.add_trial(make_study(1).trials[0])
+    read_only = f"sqlite:///file:{tmp_path / 'study.db'}?mode=ro&uri=true"
+    _complete(optuna.load_study(study_name=study.study_name, storage=read_only))
+    said = capsys.readouterr().err
+    assert "notes and figures that are missing stay so" in said and "readonly" in said
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -1,12 +1,16 @@
 """`skipsearch dashboard`: optuna-dashboard on this machine's loopback address."""
 
 import shlex
+import sys
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import get_storage
 from optuna_dashboard import wsgi
+from sqlalchemy.exc import SQLAlchemyError
 
 from studies.dashboard.artifacts import FOLDER, artifact_store
 from studies.dashboard.board import Board
@@ -33,9 +37,7 @@ def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
     study = find(target, folder=folder, storage=storage)
     home, url = home_of(target, folder=folder), storage or url_of(target, folder=folder)
     if not driver(study):  # what a dead one did not write, or one of an older version
-        board = Board()
-        board.look(study)
-        board.complete(study)
+        _complete(study)
     app = wsgi(get_storage(readable(url)), artifact_store(home))
     try:
         server = make_server(HOST, port, app, server_class=Server, handler_class=Quiet)
@@ -46,6 +48,17 @@ def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
     print(f"the same by hand: {by_hand(url, home)}", flush=True)
     with server:
         server.serve_forever()
+
+
+def _complete(study: optuna.Study) -> None:
+    """A storage that may only be read is shown as it is."""
+    board = Board()
+    try:
+        board.look(study)
+        board.complete(study)
+    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        print(f"note: notes and figures that are missing stay so: {reason}", file=sys.stderr)
 
 
 def by_hand(url: str, home: Path) -> str:

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.front import knee
+from studies.mirror import Mirror
 from studies.retraining import Retrained, results
 from studies.summary import Summary, summarize
 from studies.trials import cost_names, facts, is_full, settings
@@ -82,7 +83,7 @@ class Contents:
         entries = [Entry(t, facts(t, costs)) for t in study.get_trials(deepcopy=False)]
         best = knee(summary.front)
         number = None if best is None else int(best.number)
-        return cls(study, summary, costs, entries, results(study), number)
+        return cls(study, summary, costs, entries, _retrained(study), number)
 
     @cached_property
     def front(self) -> list[int]:
@@ -114,3 +115,11 @@ class Contents:
     @property
     def objectives(self) -> list[str]:
         return ["val_error", *(self.costs or ["params"])]
+
+
+def _retrained(study: optuna.Study) -> dict[int, Retrained]:
+    """As it is now: another process may retrain while a driver remembers what it once read."""
+    storage = study._storage
+    if isinstance(storage, Mirror):
+        study = optuna.load_study(study_name=study.study_name, storage=storage.durable)
+    return results(study)
