@@ -82,7 +82,7 @@ def app_of(url: str, folder: Path) -> Any:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[optuna.Study, Any, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("shown")
-    plan = study_of(limits={"params": 50_000})
+    plan = study_of(concurrency=1, limits={"params": 50_000})
     done = run(plan, folder=folder, observer=Board(), in_process=True, begin=Written)
     app = app_of(sqlite_url(folder / "study.db"), folder)
     return done, app, told(app, done)
@@ -294,7 +294,7 @@ def served(app: Any) -> Iterator[str]:
 def test_a_browser_looks_on_while_a_study_is_written_and_neither_disturbs_the_other(
     tmp_path: Path,
 ) -> None:
-    plan, folder = study_of(trials=8), tmp_path / "run"
+    plan, folder = study_of(trials=8, concurrency=1), tmp_path / "run"
     answers: list[int] = []
     pages: list[str] = []
 

@@ -45,13 +45,13 @@ def _volume(xs: list[int], ys: list[float], names: list[str], end: int, title: s
 
 
 def curves_figure(contents: Contents) -> Figure:
-    """Every learning curve: grey where the trial was stopped or failed, bold where it is on the
+    """Every learning curve: grey where it did not come to its end, bold where it is on the
     front. A trace is many curves, with gaps between them, so that thousands stay quick."""
     curves = [e for e in contents.entries if e.trial.intermediate_values]
     most = most_points(len(curves))
     front = set(contents.front)
     ended = [e for e in curves if e.full]
-    data = [_together([e for e in curves if not e.full], most, "stopped early or failed", "@muted")]
+    data = [_together([e for e in curves if not e.full], most, "not finished", "@muted")]
     data[0] |= {"opacity": 0.45, "line": {"width": 1, "color": "@muted"}}
     for shortcut in contents.shortcuts:
         colour = contents.looks[shortcut][0]

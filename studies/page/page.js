@@ -104,8 +104,8 @@ function choose(number) {
   const words = [];
   for (let i = 0; i < pairs.length; i += 2) words.push([details.words[pairs[i]], details.words[pairs[i + 1]]]);
   filled('configuration', words);
-  body?.querySelectorAll('tr[aria-selected=true]').forEach(row => row.setAttribute('aria-selected', 'false'));
-  body?.querySelector(`tr[data-trial="${number}"]`)?.setAttribute('aria-selected', 'true');
+  body?.querySelectorAll('tr[aria-current]').forEach(row => row.removeAttribute('aria-current'));
+  body?.querySelector(`tr[data-trial="${number}"]`)?.setAttribute('aria-current', 'true');
   requestAnimationFrame(() => { mark('front'); mark('curves'); });
 }
 

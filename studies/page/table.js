@@ -5,7 +5,6 @@ const more = document.getElementById('more');
 
 function dressed(row) {
   row.tabIndex = 0;
-  row.setAttribute('aria-selected', 'false');
   return row;
 }
 
