@@ -109,7 +109,8 @@ def test_there_is_a_figure_for_every_pair_of_objectives() -> None:
 
 def test_the_table_has_the_front_and_then_all_others() -> None:
     study = make_study()
-    before, _, rest = own_part(page(study)).partition('<template id="others">')
+    before = own_part(page(study))
+    rest = embedded(before)["others"]
     numbers = [int(n) for n in re.findall(r'<tr data-trial="(\d+)">', before)]
     assert numbers == [t.number for t in front_trials(study)]
     others = [int(n) for n in re.findall(r'<tr data-trial="(\d+)">', rest)]

@@ -22,7 +22,7 @@ from studies.trials import cost_names
 
 PLOT = "dashboard:plot_data:"
 GROWTH, FEWEST = 10, 5  # figures are drawn again when a tenth more trials ended, 5 at least
-RARELY = 20  # of the time that passes, one part is spent here
+RARELY = 50  # of the time that passes, one such part is spent here
 
 
 class Board:

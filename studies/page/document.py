@@ -59,7 +59,7 @@ def page(study: optuna.Study, importances: Importances | None = None) -> str:
         "table": members if contents.entries else "<p>No trial has been asked for yet.</p>",
         "none": "" if members and contents.front else NOTHING,
         "count": str(len(contents.entries)),
-        "others": others,
+        "others": _embedded("others", others),
         "footer": _footer(contents),
         "figures": "".join(_embedded(f"figure-{k}", figure) for k, figure in figures.items()),
         "details": _embedded("details", details(contents)),
@@ -86,7 +86,8 @@ def figures_of(contents: Contents, known: Importances) -> dict[str, dict[str, An
 def _embedded(name: str, document: Any) -> str:
     """As JSON that cannot end its element."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    text = text.replace("<", "\\u003c")
+    for opening, escaped in {"</": "<\\/", "<!": "<\\u0021", "<s": "<\\u0073"}.items():
+        text = text.replace(opening, escaped)
     return f'<script type="application/json" id="{html.escape(name)}">{text}</script>\n'
 
 
