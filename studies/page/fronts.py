@@ -46,7 +46,8 @@ def front_figure(contents: Contents, pair: Pair) -> Figure:
     of_error, front = pair.y == "val_error", set(contents.front)
     tested = _tested(contents, drawn) if of_error else []
     x = Axis.around([_at(e, pair.x) for e in drawn])
-    y = Axis.around(_heights(drawn, pair) + [100 * m for _, m, _ in tested])
+    heights = [h for e in drawn for h in _bar(_at(e, pair.y), e.sd if of_error else None)]
+    y = Axis.around(heights + [h for _, m, sd in tested for h in _bar(100 * m, 100 * sd)])
     data = [_steps(drawn, pair, x, y)] if of_error else []
     for shortcut in contents.shortcuts:
         own, look = [e for e in drawn if e.shortcut == shortcut], contents.looks[shortcut]
@@ -68,13 +69,9 @@ def _at(entry: Entry, objective: str) -> float:
     return value
 
 
-def _heights(drawn: list[Entry], pair: Pair) -> list[float]:
-    """Values with the ends of their bars; a bar down to nothing is cut, as the axis is in logs."""
-    found = []
-    for entry in drawn:
-        y, sd = _at(entry, pair.y), entry.sd or 0.0
-        found += [y] if pair.y != "val_error" else [y, y + sd, max(y - sd, y / 2)]
-    return found
+def _bar(value: float, sd: float | None) -> list[float]:
+    """A value and the ends of its bar; one down to nothing is cut, as the axis is in logs."""
+    return [value, value + (sd or 0.0), max(value - (sd or 0.0), value / 2)]
 
 
 def _tested(contents: Contents, drawn: list[Entry]) -> list[tuple[Entry, float, float]]:
