@@ -32,10 +32,12 @@ from rich.table import Table
 from searchspace.arch import Arch
 from searchspace.walk import encode
 from studies import suggest
+from studies.dashboard.board import Board
 from studies.limits import Networks
 from studies.past import Past
 from studies.proposing import Proposer
 from studies.run import run
+from studies.running import Together
 from studies.store import Store, Verdict, open_store
 from studies.study import Study
 from trainers.training import Job
@@ -131,8 +133,9 @@ def measure(
     watching = Watching(progress)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "overhead"
+        observer = Together(watching, Board())
         before, cpu = time.perf_counter(), time.process_time()
-        done = run(study, folder=folder, observer=watching, in_process=serial, begin=Instant)
+        done = run(study, folder=folder, observer=observer, in_process=serial, begin=Instant)
         seconds = time.perf_counter() - before
         states = [t.state.name for t in done.get_trials(deepcopy=False)]
         database = folder / "study.db"

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studies.wording import compact
+from studies.wording import LABELS, compact
 
 Figure = dict[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 # The plotting area on a page 1280 wide, in pixels; only the placing of labels needs it.
-WIDTH, HEIGHT = 670.0, 357.0
+WIDTH, HEIGHT = 670.0, 430.0
 # Where a label may stand, from its point: in label widths to the right and heights upwards.
 # Where a label may go: right and up of its point, in sizes of the label; the first ones are best.
 PLACES = (
@@ -104,6 +104,17 @@ def errors_against(title: str, x: Axis, y: Axis) -> Figure:
         "xaxis": x.plotly(title, [compact(v) for v in x.ticks()]),
         "yaxis": y.plotly("validation error", [f"{v:.4g} %" for v in errors]),
         "yaxis2": right,
+        "legend": legend | {"itemsizing": "trace", "font": {"size": 12.5}},
+    }
+
+
+def costs_against(title: str, x: Axis, cost: str, y: Axis) -> Figure:
+    """The layout of two costs."""
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
+    return bare() | {
+        "margin": {"l": 64, "r": 18, "t": 66, "b": 52},
+        "xaxis": x.plotly(title, [compact(v) for v in x.ticks()]),
+        "yaxis": y.plotly(LABELS.get(cost, cost), [compact(v) for v in y.ticks()]),
         "legend": legend | {"itemsizing": "trace", "font": {"size": 12.5}},
     }
 

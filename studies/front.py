@@ -8,6 +8,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, count
 from typing import Any
 
 import optuna
@@ -15,7 +16,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from studies.retraining.stored import results
-from studies.trials import cost_names, facts, is_full, trials
+from studies.trials import cost_names, epochs, facts, is_full, is_imported, trials
 
 Point = tuple[float, ...]
 
@@ -153,25 +154,36 @@ class Scale:
 
 
 def hypervolume_history(study: optuna.Study) -> pd.DataFrame:
-    """Columns `trial`, `ended` (trials ended so far, stopped ones included), `hypervolume`: one row
-    for each full trial in the order in which they ended.
+    """Columns `trial`, `ended` (trials ended so far, stopped ones included), `epochs` (that those
+    were trained in this study), `hypervolume`: one row for each full trial in the order in which
+    they ended.
 
     The hypervolume is the share (0 to 1) of the box between the best and the worst value that any
     trial had in each objective, on log scales (`Scale`); it is no measure between studies."""
     ended = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
     ended.sort(key=lambda t: (t.datetime_complete, t.number))
-    full = [(t, count) for count, t in enumerate(ended, start=1) if is_full(t)]
+    trained = accumulate(spent(t) for t in ended)
+    full = [
+        reached for reached in zip(ended, count(1), trained, strict=False) if is_full(reached[0])
+    ]
     rows, current, volume = [], list[Point](), 0.0
     scale = Scale.over(_all_points(ended, cost_names(study))) if full else None
-    for trial, count in full:
+    for trial, number, so_far in full:
         assert scale is not None
         scaled = scale(tuple(trial.values))
         if not any(all(a <= b for a, b in zip(p, scaled, strict=True)) for p in current):
             grown = [*current, scaled]
             current = [p for p, kept in zip(grown, non_dominated(grown), strict=True) if kept]
             volume = hypervolume(current, tuple(1.0 for _ in scaled))
-        rows.append({"trial": trial.number, "ended": count, "hypervolume": volume})
-    return pd.DataFrame(rows, columns=["trial", "ended", "hypervolume"])
+        reached = {"ended": number, "epochs": so_far, "hypervolume": volume}
+        rows.append({"trial": trial.number} | reached)
+    return pd.DataFrame(rows, columns=["trial", "ended", "epochs", "hypervolume"])
+
+
+def spent(trial: FrozenTrial) -> int:
+    """Epochs trained in this study, of each of its seeds."""
+    seeds = len(trial.user_attrs.get("val_errors") or [None])
+    return 0 if is_imported(trial) else seeds * epochs(trial)
 
 
 def _all_points(ended: Sequence[FrozenTrial], costs: list[str]) -> list[Point]:

@@ -14,14 +14,15 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.bulk import Params, write_params, write_user_attrs
+from studies.bulk import Params, write_params, write_trial_system_attrs, write_user_attrs
 
 OPEN = (TrialState.RUNNING, TrialState.WAITING)
 CLOSED = tuple(state for state in TrialState if state not in OPEN)
 
 
 class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
-    """`durable`, for one study and one writer. Study attributes are read through: they are few.
+    """`durable`, for one study and one writer. A study's user attributes are read through: they
+    are few.
 
     Numbers that were drawn from other `ranges`, before the study was extended, are shown as drawn
     from the present ones: TPE draws from the first range that it sees of a name, the other samplers
@@ -34,6 +35,7 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self.durable, self.ranges = durable, ranges or {}
         self._studies: dict[int, list[int]] = {}
         self._trials: dict[int, FrozenTrial] = {}
+        self._study_attrs: dict[int, dict[str, Any]] = {}
         self._kinds: dict[str, BaseDistribution] = {}
         self._open: dict[int, int] = {}  # trials that have not ended, and whose they are
 
@@ -149,9 +151,13 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         trial.user_attrs = {**trial.user_attrs, **facts}
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        self.durable.set_trial_system_attr(trial_id, key, value)
+        self.set_trial_system_attrs(trial_id, {key: value})
+
+    def set_trial_system_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
+        """All or none."""
+        write_trial_system_attrs(self.durable, trial_id, facts)
         trial = self._trials[trial_id]
-        trial.system_attrs = {**trial.system_attrs, key: value}
+        trial.system_attrs = {**trial.system_attrs, **facts}
 
     # Studies
 
@@ -169,6 +175,8 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         self.durable.set_study_system_attr(study_id, key, value)
+        if study_id in self._study_attrs:
+            self._study_attrs[study_id][key] = value
 
     def get_study_id_from_name(self, study_name: str) -> int:
         return self.durable.get_study_id_from_name(study_name)
@@ -183,7 +191,13 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         return self.durable.get_study_user_attrs(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return self.durable.get_study_system_attrs(study_id)
+        """Kept: samplers of generations read them for every proposal, and what the dashboard shows
+        (notes, figures), which is written beside this, is megabytes of them."""
+        if study_id not in self._study_attrs:
+            there = self.durable.get_study_system_attrs(study_id)
+            own = {k: v for k, v in there.items() if not k.startswith("dashboard:")}
+            self._study_attrs[study_id] = own
+        return dict(self._study_attrs[study_id])
 
     def get_all_studies(self) -> Any:
         return self.durable.get_all_studies()

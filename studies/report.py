@@ -10,15 +10,16 @@ from typing import Any, Protocol
 import optuna
 
 from studies.front import front_records, hypervolume_history
-from studies.page import page
+from studies.page import Importances, page
 from studies.trials import objective_names, trials
 
 
-def write(study: optuna.Study, folder: Path) -> None:
-    """Write `trials.csv`, `front.json`, `front.html` into the folder, each whole or not at all."""
+def write(study: optuna.Study, folder: Path, importances: Importances | None = None) -> None:
+    """Write `trials.csv`, `front.json`, `front.html` into the folder, each whole or not at all;
+    `importances` are those of the last writing."""
     _replace(folder / "trials.csv", trials(study).to_csv(index=False))
     _replace(folder / "front.json", json.dumps(front_document(study), indent=2) + "\n")
-    _replace(folder / "front.html", page(study))
+    _replace(folder / "front.html", page(study, importances))
 
 
 def front_document(study: optuna.Study) -> dict[str, Any]:
@@ -48,6 +49,12 @@ class Report:
         self.folder = folder
         self._ended = -1
         self._next = 0.0
+        self._importances = Importances()
+
+    @staticmethod
+    def pause(seconds: float) -> float:
+        """Between two writings of so many seconds."""
+        return 20 * seconds
 
     def started(self, store: Store) -> None:
         self.changed(store)
@@ -56,9 +63,9 @@ class Report:
         ended = sum(t.state.is_finished() for t in store.study.get_trials(deepcopy=False))
         if ended != self._ended and time.monotonic() >= self._next:
             before = time.monotonic()
-            write(store.study, self.folder)
+            write(store.study, self.folder, self._importances)
             self._ended = ended
-            self._next = time.monotonic() + 20 * (time.monotonic() - before)
+            self._next = time.monotonic() + self.pause(time.monotonic() - before)
 
     def finished(self, store: Store) -> None:
         write(store.study, self.folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import optuna
 
+from studies.dashboard.board import Board
 from studies.find import RUNS, source_of
 from studies.limits import Infeasible
 from studies.observer import Observer
@@ -68,7 +69,7 @@ def run_study(
         plan,
         storage=storage,
         folder=home,
-        observer=Report(home),
+        observer=Together(Report(home), Board()),
         in_process=serial,
         address=address,
         log=log,
@@ -92,8 +93,8 @@ def run_and_show(
 ) -> int:
     """Run the study, print its front and where its page is. Returns the exit status."""
     home = folder / plan.name
-    report, terminal = Report(home), console()
-    observer = Together(report) if quiet else Together(Progress(terminal), report)
+    terminal, files = console(), (Report(home), Board())
+    observer = Together(*files) if quiet else Together(Progress(terminal), *files)
     try:
         study = run(
             plan,

@@ -17,6 +17,7 @@ from ray.tune.search import Searcher
 from searchspace.arch import Arch
 from searchspace.walk import decode, encode
 from studies import baselines, suggest
+from studies.dashboard.artifacts import attach
 from studies.halving import Rungs
 from studies.jobs import cost_of, job_of, key_of, seen
 from studies.keeping import Keeping
@@ -261,6 +262,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _conclude(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
         """Of a trial that was charged: noted at once, told when its turn comes."""
+        images = self.networks.classes, self.networks.shape
+        attach(self.store, trial.number, self.folder, *images)
         self.store.decide(trial, verdict)
         self.order.ended(trial.number, partial(self._tell, trial, verdict))
         if self.ended:

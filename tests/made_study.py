@@ -93,3 +93,13 @@ def _ended(
     trial.datetime_start = START + datetime.timedelta(seconds=20 * number)
     trial.datetime_complete = trial.datetime_start + datetime.timedelta(seconds=rng.randint(5, 60))
     return trial
+
+
+def retrain(study: optuna.Study, number: int, errors: list[float]) -> None:
+    """Test errors of one trial's network, trained again with as many seeds."""
+    again = optuna.create_study(
+        study_name=f"{study.study_name}/retrain", storage=study._storage, load_if_exists=True
+    )
+    for seed, error in enumerate(errors):
+        facts = {"system": str(number), "seed_number": seed, "seed": seed, "epochs_asked": 30}
+        again.add_trial(create_trial(value=error, user_attrs=facts | {"charged": True}))

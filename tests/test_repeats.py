@@ -19,7 +19,9 @@ from torch import equal
 from studies.check import load_data
 from studies.front import front_records
 from studies.page import page
-from studies.plot import front_figure
+from studies.page.contents import Contents
+from studies.page.details import details
+from studies.page.fronts import Pair, front_figure
 from studies.run import run
 from studies.show import front_table
 from studies.suggest import derived_seed
@@ -157,8 +159,9 @@ def test_mean_and_deviation_are_shown_with_the_number_of_seeds() -> None:
     assert json.loads(json.dumps(records))[0]["val_errors"] == [0.1, 0.14]
     cells = [list(column.cells) for column in front_table(records, 200).columns]
     assert ["88.00 ± 2.83 %"] in cells and ["12.00 ± 2.83 %"] in cells
-    assert "<td>88.00 ± 2.83 %</td><td>12.00 ± 2.83 %</td>" in page(study)
-    traces = front_figure(study, "params", ["params"], {1})["data"]
+    assert ">88.00 ± 2.83 %</td>" in page(study) and ">12.00 ± 2.83 %</td>" in page(study)
+    contents = Contents.of(study)
+    traces = front_figure(contents, Pair("params", "val_error"))["data"]
     bars = {
         number: bar
         for trace in traces
@@ -166,4 +169,4 @@ def test_mean_and_deviation_are_shown_with_the_number_of_seeds() -> None:
         for number, bar in zip(trace["customdata"], trace["error_y"]["array"], strict=True)
     }
     assert bars[1] == 100 * facts["val_error_sd"] and not bars.get(0)
-    assert any("(n = 2)" in text for trace in traces for text in trace.get("text", []))
+    assert any("(n = 2)" in value for _, value in details(contents)["trials"][1][1])

@@ -1,0 +1,1 @@
+"""A study in optuna-dashboard: what the driver leaves there for it, and the server."""

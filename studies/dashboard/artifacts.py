@@ -1,0 +1,69 @@
+"""Files of a trial that the dashboard shows: its curves, and its network as Python.
+
+What is attached to a trial must be there before it is told; then its attributes are fixed. The
+name of a file follows from the trial, so that a driver that is killed on the way repeats nothing.
+"""
+
+import io
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.artifacts import FileSystemArtifactStore
+
+from searchspace.arch import Arch
+from searchspace.standalone import standalone
+from searchspace.walk import decode
+from studies.bulk import write_trial_system_attrs
+from studies.mirror import Mirror
+from studies.store import Store
+
+FOLDER = "artifacts"
+KEY = "artifacts:"  # as Optuna's `upload_artifact` writes it, followed by the id
+NAMESPACE = uuid.UUID("6f1f3a52-9c1f-4f0e-8a39-4d2f0b7c5e11")
+
+
+def artifact_store(folder: Path) -> FileSystemArtifactStore:
+    """Of the study with this folder; `optuna-dashboard --artifact-dir` takes the same one."""
+    return FileSystemArtifactStore(folder / FOLDER)
+
+
+def attach(
+    store: Store, number: int, folder: Path, classes: int, shape: tuple[int, int, int]
+) -> None:
+    """Before the trial is told: `model.py` and its curves. `folder` is the study's own."""
+    trial = store.trial(number)
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    shelf, attributes = artifact_store(folder), {}
+    files = {"model.py": model_text(trial.user_attrs["arch"], number, classes, shape)}
+    for name, content in (files | dict(curves(folder / "trials" / str(number)))).items():
+        own = str(uuid.uuid5(NAMESPACE, f"{store.study.study_name}/{number}/{name}"))
+        shelf.write(own, io.BytesIO(content))
+        about = {"artifact_id": own, "filename": name, "mimetype": MIME[Path(name).suffix]}
+        attributes[KEY + own] = json.dumps(about | {"encoding": None})
+    if isinstance(store.storage, Mirror):
+        store.storage.set_trial_system_attrs(trial._trial_id, attributes)
+    else:
+        write_trial_system_attrs(store.storage, trial._trial_id, attributes)
+
+
+MIME = {".py": "text/x-python", ".csv": "text/csv"}
+
+
+def model_text(
+    flat: Mapping[str, Any], number: int, classes: int, shape: tuple[int, int, int]
+) -> bytes:
+    """The network of a flat architecture as one file that needs torch only, without weights."""
+    about = f"The network of trial {number}, untrained."
+    name = f"trial_{number}"
+    arch = decode(Arch, flat)
+    return standalone(arch, classes=classes, shape=shape, name=name, about=about).encode()
+
+
+def curves(home: Path) -> Iterator[tuple[str, bytes]]:
+    """What a trial reported, epoch by epoch; of each of its seeds."""
+    for path in sorted(home.glob("**/curve.csv")):
+        seed = path.parent.name if path.parent != home else ""
+        yield (f"curve-{seed}.csv" if seed else "curve.csv"), path.read_bytes()

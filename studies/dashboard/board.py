@@ -1,0 +1,99 @@
+"""What the driver leaves for optuna-dashboard: a note on every trial that ended, and figures.
+
+They are attributes of the study, in the layout of optuna-dashboard's `save_note` and
+`save_plotly_graph_object`, which write each attribute in a transaction of its own and read all of
+them again for every note. A kill loses nothing: whoever leads the study next, or shows it, writes
+what is missing. A note that somebody wrote by hand stays.
+"""
+
+import time
+from collections.abc import Iterable
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from studies.bulk import Existing, write_study_system_attrs
+from studies.dashboard.figures import figures
+from studies.dashboard.notes import LONGEST, note
+from studies.mirror import Mirror
+from studies.store import Store
+from studies.trials import cost_names
+
+PLOT = "dashboard:plot_data:"
+GROWTH, FEWEST = 10, 5  # figures are drawn again when a tenth more trials ended, 5 at least
+RARELY = 50  # of the time that passes, one such part is spent here
+
+
+class Board:
+    """Observer that writes notes as trials end and figures now and then."""
+
+    def __init__(self) -> None:
+        self._noted: set[int] = set()
+        self._pieces: dict[str, int] = {}  # how many a figure has in the storage
+        self._drawn = 0  # trials that had ended when figures were drawn
+        self._next = 0.0
+
+    def started(self, store: Store) -> None:
+        self.look(store.study)
+        self.complete(store.study)
+
+    def changed(self, store: Store) -> None:
+        if time.monotonic() < self._next:
+            return
+        before = time.monotonic()
+        ended = _ended(store.study)
+        self._notes(store.study, ended)
+        if len(ended) - self._drawn >= max(self._drawn // GROWTH, FEWEST):
+            self._figures(store.study, len(ended))
+        self._next = time.monotonic() + RARELY * (time.monotonic() - before)
+
+    def finished(self, store: Store) -> None:
+        self.complete(store.study)
+
+    def look(self, study: optuna.Study) -> None:
+        """What is there."""
+        for key in durable(study).get_study_system_attrs(study._study_id):
+            kind, _, rest = key.removeprefix("dashboard:").partition(":")
+            if kind.isdigit() and rest == "note_ver":
+                self._noted.add(int(kind))
+            if key.startswith(PLOT):
+                name = key.removeprefix(PLOT).rpartition(":")[0]
+                self._pieces[name] = self._pieces.get(name, 0) + 1
+
+    def complete(self, study: optuna.Study) -> None:
+        """Everything, up to now."""
+        ended = _ended(study)
+        self._notes(study, ended)
+        if len(ended) != self._drawn:
+            self._figures(study, len(ended))
+
+    def _notes(self, study: optuna.Study, ended: Iterable[FrozenTrial]) -> None:
+        new = [t for t in ended if t._trial_id not in self._noted]
+        costs = cost_names(study) if new else []
+        attributes = dict[str, int | str]()
+        for trial in new:
+            attributes[f"dashboard:{trial._trial_id}:note_ver"] = 1
+            attributes[f"dashboard:{trial._trial_id}:note_str:0"] = note(trial, costs)
+        write_study_system_attrs(durable(study), study._study_id, attributes, Existing.STAYS)
+        self._noted |= {t._trial_id for t in new}
+
+    def _figures(self, study: optuna.Study, ended: int) -> None:
+        attributes = dict[str, str]()
+        for name, text in figures(study).items():
+            pieces = [text[i : i + LONGEST] for i in range(0, len(text), LONGEST)]
+            pieces += [""] * (self._pieces.get(name, 0) - len(pieces))
+            self._pieces[name] = len(pieces)
+            attributes |= {f"{PLOT}{name}:{i}": piece for i, piece in enumerate(pieces)}
+        write_study_system_attrs(durable(study), study._study_id, attributes, Existing.REPLACED)
+        self._drawn = ended
+
+
+def durable(study: optuna.Study) -> BaseStorage:
+    """Not the driver's memory of it, which need not know what is only for the dashboard."""
+    storage = study._storage
+    return storage.durable if isinstance(storage, Mirror) else storage
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    return [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]

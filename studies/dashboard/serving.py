@@ -1,0 +1,67 @@
+"""`skipsearch dashboard`: optuna-dashboard on this machine's loopback address."""
+
+import shlex
+import sys
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import get_storage
+from optuna_dashboard import wsgi
+from sqlalchemy.exc import SQLAlchemyError
+
+from studies.dashboard.artifacts import FOLDER, artifact_store
+from studies.dashboard.board import Board
+from studies.find import find, home_of, url_of
+from studies.journal import JOURNAL, path_of, readable
+from studies.summary import driver
+
+HOST = "127.0.0.1"  # never reachable from other machines: the dashboard has no password
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    """A browser asks for several things at once."""
+
+    daemon_threads = True
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """No line for each request."""
+
+
+def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
+    """Serve until Ctrl-C. Raises ValueError for an unknown study and for a port in use."""
+    study = find(target, folder=folder, storage=storage)
+    home, url = home_of(target, folder=folder), storage or url_of(target, folder=folder)
+    if not driver(study):  # what a dead one did not write, or one of an older version
+        _complete(study)
+    app = wsgi(get_storage(readable(url)), artifact_store(home))
+    try:
+        server = make_server(HOST, port, app, server_class=Server, handler_class=Quiet)
+    except OSError as error:
+        raise ValueError(f"--port {port} cannot be used ({error.strerror}): take another") from None
+    place = f"http://{HOST}:{port}/dashboard/studies/{study._study_id}"
+    print(f"{study.study_name}: {place} (Ctrl-C ends)", flush=True)
+    print(f"the same by hand: {by_hand(url, home)}", flush=True)
+    with server:
+        server.serve_forever()
+
+
+def _complete(study: optuna.Study) -> None:
+    """A storage that may only be read is shown as it is."""
+    board = Board()
+    try:
+        board.look(study)
+        board.complete(study)
+    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        print(f"note: notes and figures that are missing stay so: {reason}", file=sys.stderr)
+
+
+def by_hand(url: str, home: Path) -> str:
+    """The command that shows the same; it takes the path of a journal."""
+    where = str(path_of(url)) if url.startswith(JOURNAL) else url
+    return shlex.join(["optuna-dashboard", where, "--artifact-dir", str(home / FOLDER)])

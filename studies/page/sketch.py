@@ -1,0 +1,94 @@
+"""An architecture as the page's script draws it: stem, stages, what joins blocks, gates, head."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from searchspace.arch import Arch
+from searchspace.bodies import Conv7
+from searchspace.gates import NoGate
+from searchspace.places import SomeStages
+from searchspace.shortcuts import Attention, BetweenStages, Concat, NoShortcut, Sum
+from searchspace.walk import override
+
+
+@dataclass(frozen=True)
+class DrawnStage:
+    blocks: int
+    channels: int  # that a block puts out
+    side: int  # of its maps, in pixels
+    gated: bool
+
+
+@dataclass(frozen=True)
+class Sketch:
+    stem: str
+    stem_channels: int
+    stages: tuple[DrawnStage, ...]
+    shortcut: str
+    reach: str  # `none`; over each `block`; from all earlier `blocks`, or `stages`
+    gate: str  # "" for none
+    place: str  # of the gate: branch, block, stage, convolution
+    head: str
+
+    def to_list(self) -> list[Any]:
+        """As JSON for the script, in the order of the fields."""
+        stages = [[s.blocks, s.channels, s.side, int(s.gated)] for s in self.stages]
+        places = [self.reach, self.gate, self.place, self.head]
+        return [self.stem, self.stem_channels, stages, self.shortcut, *places]
+
+
+def sketch(flat: Mapping[str, Any], size: int) -> Sketch | None:
+    """Of a flat architecture for images of `size` pixels a side; None for what this version does
+    not know (a shortcut of somebody's own)."""
+    return _sketch(tuple(sorted(flat.items())), size)
+
+
+@lru_cache(maxsize=8192)
+def _sketch(flat: tuple[tuple[str, Any], ...], size: int) -> Sketch | None:
+    try:
+        arch = override(Arch, dict(flat))
+    except (ValueError, TypeError):
+        return None
+    gate = arch.gate
+    gated = [False] * arch.stages
+    if not isinstance(gate, NoGate):
+        own = isinstance(gate.stages, SomeStages)
+        gated = list(gate.stages.gated) if own else [True] * arch.stages  # type: ignore[union-attr]
+    first = -(-size // 4) if isinstance(arch.stem, Conv7) else size
+    rows = zip(arch.blocks, _widths(arch), gated, strict=True)
+    stages = tuple(
+        DrawnStage(blocks, width, max(1, -(-first // 2**number)), on)
+        for number, (blocks, width, on) in enumerate(rows)
+    )
+    has_gate = any(gated)
+    return Sketch(
+        stem=arch.stem.label,
+        stem_channels=arch.stem_channels,
+        stages=stages,
+        shortcut=arch.shortcut.label,
+        reach=_reach(arch),
+        gate=gate.label if has_gate else "",
+        place=gate.place.label if has_gate and not isinstance(gate, NoGate) else "",
+        head=arch.head.label,
+    )
+
+
+def _widths(arch: Arch) -> list[int]:
+    """Channels that blocks put out; those that concatenate grow by a part of the width."""
+    if not isinstance(arch.shortcut, Concat):
+        return list(arch.output_widths)
+    return [max(8, round(arch.shortcut.growth * w / 8) * 8) for w in arch.output_widths]
+
+
+def _reach(arch: Arch) -> str:
+    match arch.shortcut:
+        case NoShortcut():
+            return "none"
+        case Sum():
+            return "block"
+        case Attention(placement=placement):
+            return "stages" if isinstance(placement, BetweenStages) else "blocks"
+        case merging:
+            return merging.placement
