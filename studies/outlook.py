@@ -9,12 +9,14 @@ import numpy as np
 from studies.front import Point, non_dominated
 from studies.improvement import expected_improvement
 from studies.observing import Observed
-from studies.suggest import RECIPE
-from studies.surrogate import Place, Rows, Shape, Surrogate, fit, learn, rows
+from studies.surrogate import Place, Rows, Shape, Surrogate, fit, one_weight, own_weights, rows
 
 EVERY = 5  # trials after which kernels are learnt anew
 MARGIN = math.log10(1.1)  # by so much a predicted cost may be over a limit
 BEYOND = 0.1  # the corner lies so much of the range beyond the worst point
+
+
+Learn = Callable[[Rows, np.ndarray], Shape]
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,11 @@ class Shapes:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[object, Shape]] = {}
 
-    def of(self, what: str, table: Rows, values: np.ndarray, groups: tuple[str, ...]) -> Shape:
-        """Of the same points it is the same. `groups` says whose weight each parameter has."""
-        key = groups, tuple(values)
+    def of(self, what: str, table: Rows, values: np.ndarray, learn: Learn) -> Shape:
+        """Of the same points it is the same."""
+        key = table.shape, tuple(values)
         if what not in self._newest or self._newest[what][0] != key:
-            numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
-            learnt = learn(table, values, [numbers[name] for name in groups])
-            self._newest[what] = key, learnt
+            self._newest[what] = key, learn(table, values)
         return self._newest[what][1]
 
 
@@ -87,7 +87,7 @@ def outlook(
     """From trials at their places. `objectives` is how many of the costs are; `matters` says which
     parameters do to costs. At least one trial has an error and one was trained to its end."""
     names = tuple(sorted({name for place in places for name in place}))
-    errors, surrogate = _errors(found, rows(names, places), names, shapes)
+    errors, surrogate = _errors(found, rows(names, places), shapes)
     own = [Counted(place, one.costs) for place, one in zip(places, found, strict=True)]
     known = [*(counted or own[: _whole(len(own))]), *own]
     cost_names = tuple(sorted({n for one in known for n in one.place if matters(n)}))
@@ -106,7 +106,7 @@ def outlook(
 
 
 def _errors(
-    found: Sequence[Observed], table: Rows, names: tuple[str, ...], shapes: Shapes
+    found: Sequence[Observed], table: Rows, shapes: Shapes
 ) -> tuple[list[float], Surrogate]:
     """Who is still in training is taken to come to what is expected of it, so that its neighbours
     are not proposed beside it."""
@@ -114,8 +114,7 @@ def _errors(
     pending = np.isnan(errors)
     known, values = table[~pending], errors[~pending]
     first = _whole(len(known))
-    groups = tuple(map(group_of, names))
-    shape = shapes.of("error", known[:first], values[:first], groups)
+    shape = shapes.of("error", known[:first], values[:first], one_weight)
     surrogate = fit(known, values, shape)
     if pending.any():
         errors[pending] = surrogate(table[pending])[0]
@@ -131,15 +130,9 @@ def _costs(
     made = []
     for k in range(len(known[0].costs)):
         values = np.array([one.costs[k] for one in known])
-        shape = shapes.of(f"cost {k}", table[:first], values[:first], names)
+        shape = shapes.of(f"cost {k}", table[:first], values[:first], own_weights)
         made.append(fit(table, values, shape))
     return tuple(made)
-
-
-def group_of(name: str) -> str:
-    """`shortcut.attention.heads` belongs to `shortcut`, `recipe.lr` is its own."""
-    prefix = RECIPE if name.startswith(RECIPE) else ""
-    return prefix + name.removeprefix(prefix).partition(".")[0]
 
 
 def _whole(number: int) -> int:

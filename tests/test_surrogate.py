@@ -7,7 +7,8 @@ import pytest
 
 from searchspace.domains import Choice, Floats, Integers
 from searchspace.mutation import Chosen
-from studies.surrogate import ABSENT, Shape, apart, fit, learn, place_of, rows
+from studies.outlook import Learn
+from studies.surrogate import ABSENT, Shape, apart, fit, one_weight, own_weights, place_of, rows
 
 KIND, HEADS = Choice(("none", "sum", "attention")), Choice((1, 2, 4))
 WIDTH, RATE = Integers(8, 32), Floats(0.01, 1.0, log=True)
@@ -72,20 +73,15 @@ def test_the_process_is_the_textbooks_on_a_dense_kernel() -> None:
 def test_what_matters_gets_the_weight() -> None:
     known = points(60, 2)
     values = 3 * known[:, 0] + np.where(known[:, 1] > 0.5, 1.0, 0.0)
-    weights = learn(known, values, range(6)).weights
+    weights = own_weights(known, values).weights
     assert min(weights[0], weights[1]) > 3 * max(weights[2:])
+    assert len(set(one_weight(known, values).weights)) == 1
 
 
-def test_a_group_has_one_weight() -> None:
-    known = points(60, 2)
-    weights = learn(known, 3 * known[:, 0], [0, 1, 0, 1, 2, 2]).weights
-    assert weights[0] == weights[2] > 3 * max(weights[1], weights[4])
-    assert weights[1] == weights[3] and weights[4] == weights[5]
-
-
-def test_a_learnt_process_foretells_better_than_the_mean() -> None:
+@pytest.mark.parametrize("learn", [one_weight, own_weights])
+def test_a_learnt_process_foretells_better_than_the_mean(learn: Learn) -> None:
     known, others = points(60, 3), points(60, 4)
-    mean, sd = fit(known, truth(known), learn(known, truth(known), range(6)))(others)
+    mean, sd = fit(known, truth(known), learn(known, truth(known)))(others)
     off = mean - truth(others)
     assert np.sqrt((off**2).mean()) < 0.5 * truth(others).std()
     assert (np.abs(off) < 2 * sd).mean() > 0.8
@@ -95,15 +91,16 @@ def truth(table: np.ndarray) -> np.ndarray:
     return np.array([math.sin(3 * row[0]) + row[1] * row[2] for row in table])
 
 
+@pytest.mark.parametrize("learn", [one_weight, own_weights])
 @pytest.mark.parametrize("number", [1, 2, 7])
-def test_few_and_equal_values_are_no_trouble(number: int) -> None:
+def test_few_and_equal_values_are_no_trouble(number: int, learn: Learn) -> None:
     known = np.repeat(points(1, 5), number, axis=0)
-    surrogate = fit(known, np.full(number, 0.25), learn(known, np.full(number, 0.25), range(6)))
+    surrogate = fit(known, np.full(number, 0.25), learn(known, np.full(number, 0.25)))
     mean, sd = surrogate(points(3, 6))
     assert mean == pytest.approx(0.25) and np.isfinite(sd).all()
 
 
 def test_learning_is_the_same_every_time() -> None:
     known = points(30, 7)
-    first, second = (learn(known, truth(known), range(6)) for _ in range(2))
+    first, second = (own_weights(known, truth(known)) for _ in range(2))
     assert first.weights.tolist() == second.weights.tolist() and first.noise == second.noise
