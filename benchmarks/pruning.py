@@ -67,7 +67,7 @@ def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int
     epochs, kind = given.trials * curves.study.epochs, MODES[mode]
     replay = Replay(
         curves,
-        (Shuffled if sampler == "random" else Proposed)(curves, seed),
+        Shuffled(curves, seed) if sampler == "random" else Proposed(curves, seed, sampler),
         None
         if kind is None
         else Rungs(curves.study.epochs, eta=given.eta, grace=given.grace, **kind),

@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
@@ -20,10 +20,14 @@ from searchspace.mutation import Chosen, recording
 from studies import store, suggest
 from studies.front import Staircase, non_dominated
 from studies.halving import Rungs
+from studies.limits import Networks
+from studies.proposer import proposer
 from studies.proposing import Draft, asking
 from studies.scheduler import StudyScheduler, fidelity
 from studies.verdicts import stopped
 from trainers.training import Job
+
+CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
 
 
 class Shuffled:
@@ -42,26 +46,33 @@ class Shuffled:
 
 
 class Proposed:
-    """Rows by TPE; its trials have the numbers of the replayed study."""
+    """Of the rows that are left, the nearest to what a sampler proposes; trials have the numbers of
+    the replayed study."""
 
-    def __init__(self, curves: Curves, seed: int) -> None:
-        self.curves, self.left = curves, np.arange(len(curves.rows))
+    def __init__(self, curves: Curves, seed: int, sampler: str) -> None:
+        self.curves, self.left, self.seed = curves, np.arange(len(curves.rows)), seed
         study = optuna.create_study(
-            directions=["minimize"] * 2, sampler=suggest.sampler("tpe", seed, study_seed=seed)
+            directions=["minimize"] * 2, sampler=suggest.sampler(sampler, seed, study_seed=seed)
         )
         self.store = store.Store(study, study._storage, "")
+        named = replace(curves.study, sampler=sampler, seed=seed)
+        self.seek = proposer(named, Networks(named, CLASSES, SHAPE), {}).seek
 
     def propose(self) -> int | None:
         if not len(self.left):
             return None
         trial, said = self.store.study.ask(), dict[str, Chosen]()
         draft = Draft(trial)
-        with suppress(ValueError):  # a combination that cannot be: the nearest one that can
-            self.curves.study.arch_space.draw(recording(asking(trial), said))
+        if sought := self.seek(trial, suggest.derived_seed(self.seed, trial.number)):
+            said |= sought.chosen
+        else:
+            with suppress(ValueError):  # a combination that cannot be: the nearest one that can
+                self.curves.study.arch_space.draw(recording(asking(trial), said))
         nearest = int(self.curves.distances(said)[self.left].argmin())
         row = int(self.left[nearest])
         self.left = np.delete(self.left, nearest)
         draft.write(self.curves.chosen[row])
+        self.store.note(trial, params=self.curves.rows[row].params, macs=self.curves.rows[row].macs)
         return row
 
     def point(self, number: int, epoch: int, val_error: float) -> None:

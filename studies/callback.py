@@ -27,11 +27,14 @@ class StudyCallback(Callback):  # type: ignore[misc]
         self.watchdog = Watchdog(searcher.setup.watchdog)
         self.silenced: dict[str, str] = {}  # why it was killed
         self.recovered = ("", -1)  # the trial, and in which turn of Ray's loop
+        self.over: list[Trial] = []
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Many times a second, between two events, when nothing is half-done."""
         if self.ending.due:
             raise KeyboardInterrupt
+        while self.over:
+            forget(self.over.pop())
         self.searcher.store.beat()
         self._kill_silent(trials)
         if time.monotonic() - self.looked > LOOK_SECONDS:
@@ -61,6 +64,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         self.watchdog.ended(trial.trial_id)
+        self.over.append(trial)
 
     def _kill_silent(self, trials: list[Trial]) -> None:
         """To Ray a death of the worker like any other, so it is tried again."""
@@ -98,6 +102,12 @@ class StudyCallback(Callback):  # type: ignore[misc]
         may = twice or trial.should_recover()
         if not (may and self.searcher.again(trial.trial_id, why, counted=twice)):
             self.searcher.failed(trial.trial_id, why)
+
+
+def forget(trial: Trial) -> None:
+    """Of every trial Ray keeps statistics of all its metrics, which nobody asks for."""
+    trial.run_metadata.metric_analysis = {}
+    trial.run_metadata.metric_n_steps = {}
 
 
 def _reason(trial: Trial) -> str:
