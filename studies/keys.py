@@ -13,7 +13,7 @@ from searchspace.domains import nearest
 from searchspace.presets import PRESETS
 
 COSTS = ("params", "macs", "latency_ms")
-SAMPLERS = ("tpe", "nsga2", "nsga3", "gp", "random", "quasi-random")
+SAMPLERS = ("gp", "tpe", "nsga2", "nsga3", "random", "quasi-random")
 PRUNERS = ("pareto-asha", "asha", "none")
 HALVING = ("stop", "promote")
 REPEATS = ("mutate", "record")
@@ -39,7 +39,7 @@ STUDY_DEFAULTS: dict[str, Any] = {
     "trials": 50,
     "epochs": 10,
     "seeds_per_trial": 1,
-    "sampler": "tpe",
+    "sampler": "gp",
     "pruner": "pareto-asha",
     "halving": "stop",
     "eta": 3,
@@ -126,7 +126,7 @@ def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, 
     known(f"{where} pruner", values["pruner"], PRUNERS, "a pruner")
     _engine(where, values)
     if str(values["sampler"]).replace("-", "") == "cmaes":
-        raise ValueError(f"{where} sampler cma-es cannot search several objectives: take tpe")
+        raise ValueError(f"{where} sampler cma-es cannot search several objectives: take gp")
     known(f"{where} sampler", values["sampler"], SAMPLERS, "a sampler")
     values["objectives"] = _objectives(f"{where} objectives", values["objectives"])
     return values

@@ -61,5 +61,5 @@ def assert_true(done: optuna.Study, study: Study) -> None:
 
 
 def test_a_sampler_that_cannot_search_several_objectives_is_refused_with_the_reason() -> None:
-    with pytest.raises(ValueError, match="cma-es cannot search several objectives: take tpe"):
+    with pytest.raises(ValueError, match="cma-es cannot search several objectives: take gp"):
         study_with("cma-es")

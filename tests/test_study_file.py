@@ -40,7 +40,7 @@ def digits(tmp_path: Path) -> Path:
 
 def test_a_study_file_means_what_it_says(digits: Path) -> None:
     study = Study.from_file(digits)
-    assert (study.name, study.trials, study.epochs, study.sampler) == ("digits", 24, 6, "tpe")
+    assert (study.name, study.trials, study.epochs, study.sampler) == ("digits", 24, 6, "gp")
     assert study.objectives == ("val_error", "params") and study.costs == ("params",)
     assert study.arch_space.domain("shortcut") == Choice(("none", "sum", "attention"))
     assert study.recipe_space.domain("lr") == Floats(0.01, 0.3, log=True)
@@ -114,7 +114,7 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
         ("watchdog=-1", "[study] watchdog must be at least 0, got -1"),
         ("watchdog=soon", '[study] watchdog must be a number, got "soon"'),
         ("sampler=tpee", "sampler tpee is not a sampler (nearest: tpe)"),
-        ("sampler=cma-es", "sampler cma-es cannot search several objectives: take tpe"),
+        ("sampler=cma-es", "sampler cma-es cannot search several objectives: take gp"),
         ("seeds_per_trial=0", "[study] seeds_per_trial must be at least 1, got 0"),
         ("keep=best", "keep best is not a way to keep checkpoints; known: front, all"),
         ("pruner=median", "pruner median is not a pruner; known: pareto-asha, asha, none"),

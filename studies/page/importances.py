@@ -16,6 +16,7 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.axes import Figure, bare, line
+from studies.suggest import RECIPE
 from studies.wording import LABELS
 
 FEWEST = 10  # trials, below which nothing is said
@@ -55,6 +56,8 @@ def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, I
         for place, name in enumerate(objectives):
             target = partial(_value, place)
             shares = evaluator.evaluate(study, target=target)  # type: ignore[arg-type]
+            if place:  # a cost does not depend on how the network is trained
+                shares = {n: v for n, v in shares.items() if not n.startswith(RECIPE)}
             total = sum(shares.values())
             if total > 0:
                 found[name] = {n: v / total for n, v in shares.items()}
