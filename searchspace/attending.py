@@ -6,7 +6,7 @@ Two readings of the paper's sharing of projections, since its parameter counts f
 projection); `literal` is equation 3.2 with all four matrices.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from torch import nn
@@ -49,8 +49,7 @@ class _Projections:
     def of(self, role: str, owner: object, inputs: int, outputs: int) -> Call:
         key = (role, owner, inputs, outputs)
         if key not in self.made:
-            convolution = bricks.conv(inputs, outputs, 1)
-            self.made[key] = Call(nn.Conv2d, convolution.args, convolution.kwargs, name=role)
+            self.made[key] = replace(bricks.projection(inputs, outputs), name=role)
         return self.made[key]
 
     def store(self, owner: object, inputs: int, outputs: int) -> Call:
@@ -72,12 +71,12 @@ def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
         width = arch.output_widths[newest.stage]
         store = projections.store(newest.stage, newest.channels, width)
         if unit.stride > 1 and downsampling == "keys_values":
-            query = bricks.conv(newest.channels, unit.outputs, 1, unit.stride)
+            query = bricks.projection(newest.channels, unit.outputs, unit.stride)
             before, after = _strided(width, unit), keep()
             block = unit.build(unit.outputs, 1)
         else:
-            query = bricks.conv(newest.channels, width, 1)
-            before, after = keep(), adapt(width, unit.outputs, unit.stride, maps=2)
+            query = bricks.projection(newest.channels, width)
+            before, after = keep(), _adapted(width, unit.outputs, unit.stride)
             block = unit.build(newest.channels if unit.first else width, unit.stride)
         if unit.first:
             one = _start(shortcut, newest, store, block, after)
@@ -86,7 +85,7 @@ def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
         row.lay(unit, one)
         newest = _Output(unit.outputs, unit.stage)
     store = projections.store(newest.stage, newest.channels, newest.channels)
-    attend = _attend(shortcut, bricks.conv(newest.channels, newest.channels, 1))
+    attend = _attend(shortcut, bricks.projection(newest.channels, newest.channels))
     last = bricks.final(arch, newest.channels)
     read = _step(shortcut, newest, store, keep(), attend, last, keep())
     return ended(arch, row, arch.output_widths, read, newest.channels)
@@ -110,7 +109,7 @@ def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
         elif unit.stride > 1 and downsampling == "keys_values":
             after = _strided(width, unit)
         else:
-            after = adapt(width, unit.outputs, unit.stride, maps=2)
+            after = _adapted(width, unit.outputs, unit.stride)
         if newest.channels != width:  # a stem of another width: its query would be used once,
             block = unit.build(newest.channels, unit.stride)  # over one entry, and never learn
             one = _start(shortcut, newest, store, block, after)
@@ -137,17 +136,17 @@ def _between_stages(arch: Arch, shortcut: Attention, widths: CommonWidth | OwnWi
         channels = newest.channels
         match widths:
             case CommonWidth(channels=width):
-                after = adapt(width, width, unit.stride, maps=2)
+                after = _adapted(width, width, unit.stride)
             case OwnWidths():
                 width = channels
-                after = adapt(width, unit.outputs, unit.stride, maps=2)
+                after = _adapted(width, unit.outputs, unit.stride)
         store = _Projections().store(newest.stage, channels, width)
         after = keep() if unit.last else after
         block = unit.build(channels, unit.stride)
         if unit.first:
             one = _start(shortcut, newest, store, block, after)
         else:
-            query, project = bricks.conv(channels, width, 1), bricks.conv(width, channels, 1)
+            query, project = bricks.projection(channels, width), bricks.projection(width, channels)
             attend = _attend(shortcut, query, project)
             one = _step(shortcut, newest, store, keep(), attend, block, after)
         row.lay(unit, one)
@@ -156,10 +155,18 @@ def _between_stages(arch: Arch, shortcut: Attention, widths: CommonWidth | OwnWi
     return ended(arch, row, arch.output_widths, read, newest.channels)
 
 
+def _adapted(inputs: int, outputs: int, stride: int) -> Call:
+    """Stored keys and stored values to the shape of the next unit."""
+    return adapt(inputs, outputs, stride, _pair(inputs, outputs, stride))
+
+
 def _strided(width: int, unit: Unit) -> Call:
     """Stored keys through one strided 1×1 convolution, stored values through another."""
-    maps = (bricks.conv(width, unit.outputs, 1, unit.stride) for _ in range(2))
-    return call(merge.Adapt, *maps)
+    return call(merge.Adapt, *_pair(width, unit.outputs, unit.stride))
+
+
+def _pair(inputs: int, outputs: int, stride: int) -> list[Call]:
+    return [bricks.projection(inputs, outputs, stride) for _ in range(2)]
 
 
 def _attend(shortcut: Attention, query: Call, project: Call | None = None) -> Call:

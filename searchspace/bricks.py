@@ -8,6 +8,7 @@ from searchspace import gating, shortcuts
 from searchspace.arch import Arch, BatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
 from searchspace.bodies import Basic, Bottleneck, Conv3, Conv7, Linear, Post, Pre, Single
 from searchspace.layers import blocks, downsampling, joins, norms
+from searchspace.layers.initialise import ProjectionConv2d
 from searchspace.plan import Call, call, in_turn
 from searchspace.stage import Stage
 
@@ -24,6 +25,12 @@ def conv(
     if groups > 1:
         extra["groups"] = groups
     return call(nn.Conv2d, inputs, outputs, kernel, **extra, bias=bias)
+
+
+def projection(inputs: int, outputs: int, stride: int = 1) -> Call:
+    """A 1×1 convolution of depth attention."""
+    made = conv(inputs, outputs, 1, stride)
+    return call(ProjectionConv2d, *made.args, **made.kwargs)
 
 
 def norm(kind: Norm, channels: int) -> Call:

@@ -4,6 +4,8 @@ Before each unit (a block, or a stage), the newest output is stored and what is 
 where a unit changes resolution or width, what is stored is adapted after it.
 """
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from searchspace import bricks
@@ -43,7 +45,9 @@ def summed(arch: Arch, shortcut: Weighted | PseudoQuery) -> Merged:
     for unit in units(arch, shortcut.placement, arch.output_widths):
         merged = _sum(shortcut, stored, newest) if stored else None
         unread = unit.last and shortcut.classifier == "newest"
-        after = keep() if unread else adapt(newest, unit.outputs, unit.stride, maps=1)
+        shape = newest, unit.outputs, unit.stride
+        convolution = bricks.conv(newest, unit.outputs, 1, unit.stride)
+        after = keep() if unread else adapt(*shape, [convolution])
         row.lay(unit, step(merged, unit.build(newest, unit.stride), after))
         newest, stored = unit.outputs, stored + 1
     last = bricks.final(arch, newest)
@@ -80,12 +84,13 @@ def keep() -> Call:
     return call(merge.Keep)
 
 
-def adapt(inputs: int, outputs: int, stride: int, maps: int) -> Call:
-    """Stored maps to a unit's shape: a 1×1 convolution where the width changes, else subsampled."""
+def adapt(inputs: int, outputs: int, stride: int, convolutions: Sequence[Call]) -> Call:
+    """Stored maps to a unit's shape: each through its 1×1 convolution where the width changes, else
+    subsampled."""
     if inputs != outputs:
-        return call(merge.Adapt, *(bricks.conv(inputs, outputs, 1, stride) for _ in range(maps)))
+        return call(merge.Adapt, *convolutions)
     if stride > 1:
-        return call(merge.Adapt, *(call(blocks.Subsample, stride) for _ in range(maps)))
+        return call(merge.Adapt, *(call(blocks.Subsample, stride) for _ in convolutions))
     return keep()
 
 

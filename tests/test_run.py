@@ -205,7 +205,7 @@ def test_a_storage_that_fails_in_the_middle_ends_in_one_line_and_loses_nothing(
 
 def test_check_tells_what_would_be_searched_and_warns_of_limits_that_nothing_keeps() -> None:
     lines = "\n".join(check(study_of(limits={"params": 20_000})).lines())
-    assert "12 trials of 9 epochs, tpe, pareto-asha, 2 at a time" in lines
+    assert "12 trials of 9 epochs, gp, pareto-asha, 2 at a time" in lines
     assert "1,437 to train on" in lines or "to validate with, 10 classes, 1×8×8" in lines
     assert "of 200 samples fit the images" in lines and "over params 20,000" in lines
     assert "warning" not in lines
