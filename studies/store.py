@@ -199,7 +199,7 @@ def open_store(study: Study, url: str, space_hash: str, *, extend: bool = False)
         raise ValueError(f"storage {url} cannot be used: {first_line(error)}") from error
     if study.name in named:
         opened = optuna.load_study(study_name=study.name, storage=storage)
-        _check_ours(study, opened)
+        _check_ours(study, opened, space_hash)
         check_same(study, opened, space_hash, extend=extend)
     else:
         opened = _create(study, storage, space_hash)
@@ -220,25 +220,31 @@ def _create(study: Study, storage: BaseStorage, space_hash: str) -> optuna.Study
         storage=storage,
         directions=[StudyDirection.MINIMIZE] * len(study.objectives),
     )
-    created.set_user_attr("space_hash", space_hash)
-    created.set_user_attr("space", table(study))
-    created.set_user_attr("versions", _versions())
-    _complete(study, created)
+    _complete(study, created, space_hash)
     return created
 
 
-def _complete(study: Study, created: optuna.Study) -> None:
+def _complete(study: Study, created: optuna.Study, space_hash: str) -> None:
+    created.set_user_attr("space_hash", space_hash)
+    created.set_user_attr("space", table(study))
+    created.set_user_attr("versions", _versions())
     with warnings.catch_warnings():  # "experimental" since 3.2; optuna-dashboard shows the names
         warnings.simplefilter("ignore", ExperimentalWarning)
         created.set_metric_names(list(study.objectives))
     created.set_user_attr("study", study.to_dict())  # last: with it the study is all there
 
 
-def _check_ours(study: Study, opened: optuna.Study) -> None:
-    if "space_hash" not in opened.user_attrs:
+def _check_ours(study: Study, opened: optuna.Study, space_hash: str) -> None:
+    """A study whose creation was cut short is completed: it has no trials yet, and is as Optuna
+    makes it or has the first of our attributes."""
+    facts = opened.user_attrs
+    if "study" in facts:
+        return
+    minimised = [StudyDirection.MINIMIZE] * len(study.objectives)
+    fresh = not facts and not opened.get_trials(deepcopy=False) and opened.directions == minimised
+    if not fresh and "space_hash" not in facts:
         raise ValueError(f"study {study.name} in the storage is not one of ours: rename yours")
-    if "study" not in opened.user_attrs:  # killed between creating it and its last attribute
-        _complete(study, opened)
+    _complete(study, opened, space_hash)
 
 
 def _lease(run: str, now: float) -> dict[str, Any]:

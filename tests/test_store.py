@@ -74,6 +74,19 @@ def test_a_study_of_somebody_else_is_refused(url: str) -> None:
         opened(url)
 
 
+def test_a_study_whose_driver_died_as_it_made_it_is_completed(url: str) -> None:
+    """Between Optuna's creation and the first of our attributes nothing says whose it is."""
+    optuna.create_study(study_name="tabulated", storage=url, directions=["minimize"] * 2)
+    store = opened(url)
+    assert store.study.user_attrs["study"] == STUDY.to_dict()
+    assert store.study.metric_names == ["val_error", "params"]
+    other = optuna.create_study(study_name="other", storage=url, directions=["minimize"] * 2)
+    other.tell(other.ask(), [0.5, 1.0])
+    named = Study.from_dict({**GIVEN, "study": {**GIVEN["study"], "name": "other"}}, where="t.toml")
+    with pytest.raises(ValueError, match="study other in the storage is not one of ours"):
+        opened(url, named)
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [
