@@ -23,7 +23,7 @@ function figureOf(place) {
   if (narrow() && place === 'front') {
     figure.layout.showlegend = false;
     figure.layout.annotations = [];
-    Object.assign(figure.layout.margin, {l: 52, r: figure.layout.yaxis2 ? 56 : 12, t: 16});
+    Object.assign(figure.layout.margin, {l: 64, r: figure.layout.yaxis2 ? 64 : 12, t: 16});
     const axis = figure.layout.xaxis;
     if (axis.tickvals.length > 4)
       for (const name of ['tickvals', 'ticktext']) axis[name] = axis[name].filter((_, i) => i % 2 === 0);
