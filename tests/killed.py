@@ -3,6 +3,7 @@
 Used by `tests/test_survival.py` for some of the writes and by `benchmarks/survival.py` for all.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,6 +124,7 @@ class ByNetwork(Tabulated):
 
 
 def train(study: Study, folder: Path) -> optuna.Study:
+    gc.collect()  # the connections of who was killed in this process end as a process's do
     return run(study, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork)
 
 
