@@ -33,7 +33,7 @@ from searchspace.walk import Pick
 from studies import suggest
 from studies.front import hypervolume
 from studies.past import Past
-from studies.proposing import Proposer, asking
+from studies.proposing import Proposer, Seek, asking, nothing_sought
 from studies.seeking import Counting, Seeker
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -99,9 +99,8 @@ def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[s
     """The networks that a study with this sampler trains, in order."""
     study, seen = optuna.create_study(directions=["minimize"] * 2), dict[Any, int]()
     draw = parse_space(Cell, {}).draw
-    proposer, past = Proposer(draw, key, seen=seen), Past()
-    if name == "gp":
-        proposer.seek = seeker(draw, results, seen, seed)
+    seek: Seek[Cell] = seeker(draw, results, seen, seed) if name == "gp" else nothing_sought
+    proposer, past = Proposer(draw, key, seen=seen, seek=seek), Past()
     for number in range(evaluations):
         drawn = suggest.derived_seed(seed, number)
         study.sampler = suggest.sampler(name, drawn, study_seed=seed, past=past)

@@ -21,3 +21,8 @@ def read_arch(path: Path, where: str = "arch file") -> Arch:
         return decode(Arch, flat)
     except ValueError as error:
         raise ValueError(f"{where} {path}: {error}") from error
+
+
+def name_of(target: str) -> str:
+    """What a preset or an architecture file is called in tables: a file by its stem."""
+    return Path(target).stem if target.endswith(".json") else target

@@ -20,7 +20,7 @@ from searchspace.cost import describe
 from searchspace.domains import nearest
 from searchspace.presets import PRESETS, Result
 from searchspace.walk import encode
-from studies.arch_file import read_arch
+from studies.arch_file import name_of, read_arch
 from studies.describe import CLASSES, SHAPE
 from studies.find import RUNS, find
 from studies.front import front_trials
@@ -158,7 +158,7 @@ def _rows(target: str, studies: dict[str, optuna.Study], on: Errors) -> list[Row
 
 def _lone(target: str, studies: dict[str, optuna.Study], on: Errors) -> Row:
     """A preset or an arch file, trained in one of the studies or not."""
-    name = target if target in PRESETS else Path(target).stem
+    name = name_of(target)
     for study in studies.values():
         done = finished(study)
         if name in done or name in baseline_numbers(study):

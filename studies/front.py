@@ -220,5 +220,13 @@ def _three(point: Point, fill: float = 0.0) -> tuple[float, float, float]:
 
 
 def _logged(point: Point) -> Point:
-    floors = (1e-3, *(1e-9 for _ in point[1:]))
-    return tuple(math.log10(max(value, floor)) for value, floor in zip(point, floors, strict=True))
+    return log_error(point[0]), *map(log_cost, point[1:])
+
+
+def log_error(error: float) -> float:
+    """As errors are compared; below 0.1 % counts as 0.1 %."""
+    return math.log10(max(error, 1e-3))
+
+
+def log_cost(cost: float) -> float:
+    return math.log10(max(cost, 1e-9))

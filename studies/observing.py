@@ -3,16 +3,14 @@
 All values are base-10 logarithms, as the front's page draws them (`front.Scale`).
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.front import log_cost, log_error
 from studies.trials import is_full
-
-LEAST_ERROR, LEAST_COST = 1e-3, 1e-9  # smaller ones count as these
 
 
 @dataclass(frozen=True)
@@ -54,16 +52,16 @@ def costs_of(trial: FrozenTrial, names: Sequence[str]) -> tuple[float, ...] | No
 
 
 def log_costs(costs: Iterable[float]) -> tuple[float, ...]:
-    return tuple(math.log10(max(float(cost), LEAST_COST)) for cost in costs)
+    return tuple(log_cost(float(cost)) for cost in costs)
 
 
 def _error(trial: FrozenTrial, ends: Mapping[int, float]) -> float | None:
     if is_full(trial):
-        return logged(trial.values[0])
+        return log_error(trial.values[0])
     step = trial.last_step
     if step is None or trial.state != TrialState.PRUNED:
         return None
-    return logged(trial.intermediate_values[step]) + ends.get(step, 0.0)
+    return log_error(trial.intermediate_values[step]) + ends.get(step, 0.0)
 
 
 def _ends(full: Sequence[FrozenTrial]) -> dict[int, float]:
@@ -71,10 +69,5 @@ def _ends(full: Sequence[FrozenTrial]) -> dict[int, float]:
     falls: dict[int, list[float]] = {}
     for trial in full:
         for step, error in trial.intermediate_values.items():
-            falls.setdefault(step, []).append(logged(trial.values[0]) - logged(error))
+            falls.setdefault(step, []).append(log_error(trial.values[0]) - log_error(error))
     return {step: median(values) for step, values in falls.items()}
-
-
-def logged(error: float) -> float:
-    """As errors are compared."""
-    return math.log10(max(error, LEAST_ERROR))

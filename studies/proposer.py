@@ -8,7 +8,7 @@ from searchspace.walk import encode
 from studies import suggest
 from studies.jobs import key_of
 from studies.limits import Networks
-from studies.proposing import Proposer
+from studies.proposing import Proposer, Seek, nothing_sought
 from studies.seeking import Counting, Seeker
 from studies.study import Study
 from trainers.recipe import Recipe
@@ -28,20 +28,19 @@ def proposer(study: Study, networks: Networks, seen: dict[Hashable, int]) -> Pro
 
     draw = partial(suggest.draw, study)
     size = study.arch_space.size() * study.recipe_space.size()
-    made = Proposer(
+    seek: Seek[Pair] = nothing_sought
+    if study.sampler == "gp":
+        counting = _counting(study, networks)
+        seek = Seeker(draw, key, seen=seen, allowed=allowed, counting=counting, seed=study.seed)
+    return Proposer(
         draw,
         key,
         seen=seen,
         allowed=allowed,
         every=partial(suggest.every, study) if size <= SMALL_SPACE else None,
         mutate=study.repeats == "mutate",
+        seek=seek,
     )
-    if study.sampler == "gp":
-        counting = _counting(study, networks)
-        made.seek = Seeker(
-            draw, key, seen=seen, allowed=allowed, counting=counting, seed=study.seed
-        )
-    return made
 
 
 def _counting(study: Study, networks: Networks) -> Counting[Pair]:

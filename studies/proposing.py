@@ -35,6 +35,13 @@ class Proposal(Generic[Config]):
     mutated: bool = False
 
 
+Seek = Callable[[optuna.Trial, int], Drawn[Config] | None]
+
+
+def nothing_sought(_trial: optuna.Trial, _seed: int) -> None:
+    """The sampler is asked."""
+
+
 class Proposer(Generic[Config]):
     """`draw` walks the space, `key` says which configurations are the same network and recipe,
     `allowed` which are within the limits, `every` lists a small space to its end; `seek` looks for
@@ -49,7 +56,7 @@ class Proposer(Generic[Config]):
         allowed: Callable[[Config], bool] = lambda _config: True,
         every: Callable[[], Iterator[Drawn[Config]]] | None = None,
         mutate: bool = True,
-        seek: Callable[[optuna.Trial, int], Drawn[Config] | None] = lambda _trial, _seed: None,
+        seek: Seek[Config] = nothing_sought,
     ) -> None:
         self.seek = seek
         self.draw, self.key, self.seen, self.allowed = draw, key, seen, allowed

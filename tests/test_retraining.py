@@ -295,6 +295,19 @@ def test_a_study_file_that_was_never_run_is_enough(
     assert (here / "runs" / "both" / "study.toml").is_file()
 
 
+def test_an_added_file_is_shown_by_its_name(
+    here: Path,
+    skipsearch: Command,  # noqa: F811
+) -> None:
+    (here / "more").mkdir()
+    arch = encode(Arch(stages=2, blocks=(1, 1), stem_channels=24))
+    (here / "more" / "extra.json").write_text(json.dumps(arch))
+    words = ("retrain", "both.toml", "--add", "more/extra.json", "--seeds", "1", "--epochs", "1")
+    status, out, said = skipsearch(*words, "--serial", "--json")
+    assert status == 0, said
+    assert [s["system"] for s in json.loads(out)["systems"]] == ["extra"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,32 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studies.cli.app import app
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage, Target
+from studies.cli.options import (
+    RUNS,
+    Address,
+    AsJson,
+    DataDir,
+    Folder,
+    MaxLatency,
+    MaxMacs,
+    MaxParams,
+    Serial,
+    Storage,
+    Target,
+    limits,
+)
 
 if TYPE_CHECKING:
     from studies.comparing import Errors, Test
-
-MaxParams = Annotated[
-    str | None, typer.Option(metavar="AMOUNT", help="Parameters at most, such as 300k.")
-]
-MaxMacs = Annotated[
-    str | None, typer.Option(metavar="AMOUNT", help="Multiply-accumulates at most, such as 20M.")
-]
-MaxLatency = Annotated[
-    str | None, typer.Option("--max-latency-ms", metavar="MS", help="Milliseconds at most.")
-]
-
-
-def limits(params: str | None, macs: str | None, latency_ms: str | None) -> dict[str, float]:
-    """The limits among the options `--max-…`. Raises ValueError for what is no amount."""
-    from studies.amounts import amount
-
-    given = {"params": params, "macs": macs, "latency_ms": latency_ms}
-    return {
-        name: amount(text, f"--max-{name.replace('_', '-')}")
-        for name, text in given.items()
-        if text is not None
-    }
 
 
 @app.command()
@@ -68,13 +59,6 @@ Add = Annotated[
     typer.Option(metavar="PRESET|FILE", help="A preset or an arch file; may be repeated."),
 ]
 Rule = Annotated[str | None, typer.Option("--pick", metavar="RULE", help="knee, best or one-se.")]
-Serial = Annotated[
-    bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
-]
 
 
 @app.command()

@@ -23,6 +23,22 @@ DataDir = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where data sets are, or are downloaded to."),
 ]
+MaxParams = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Parameters at most, such as 300k.")
+]
+MaxMacs = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Multiply-accumulates at most, such as 20M.")
+]
+MaxLatency = Annotated[
+    str | None, typer.Option("--max-latency-ms", metavar="MS", help="Milliseconds at most.")
+]
+Serial = Annotated[
+    bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RUNS = Path("runs")
 
@@ -34,3 +50,15 @@ def named(**options: object) -> list[str]:
         f"{key}={json.dumps(str(value) if isinstance(value, Path) else value)}"
         for key, value in given.items()
     ]
+
+
+def limits(params: str | None, macs: str | None, latency_ms: str | None) -> dict[str, float]:
+    """The limits among the options `--max-…`. Raises ValueError for what is no amount."""
+    from studies.amounts import amount
+
+    given = {"params": params, "macs": macs, "latency_ms": latency_ms}
+    return {
+        name: amount(text, f"--max-{name.replace('_', '-')}")
+        for name, text in given.items()
+        if text is not None
+    }

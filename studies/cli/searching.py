@@ -8,10 +8,12 @@ import typer
 from studies.cli.app import app
 from studies.cli.options import (
     RUNS,
+    Address,
     AsJson,
     Changes,
     DataDir,
     Folder,
+    Serial,
     Storage,
     StudyFile,
     Target,
@@ -39,13 +41,8 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Go on though the space or the limits have grown.")
     ] = False,
-    serial: Annotated[
-        bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
-    ] = False,
-    address: Annotated[
-        str | None,
-        typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
-    ] = None,
+    serial: Serial = False,
+    address: Address = None,
     log: Annotated[
         str | None, typer.Option(metavar="NAME,…", help="Log to tensorboard, mlflow, wandb.")
     ] = None,

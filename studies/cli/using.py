@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studies.cli.app import app
-from studies.cli.judging import MaxLatency, MaxMacs, MaxParams, limits
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
+from studies.cli.options import (
+    RUNS,
+    AsJson,
+    DataDir,
+    Folder,
+    MaxLatency,
+    MaxMacs,
+    MaxParams,
+    Storage,
+    limits,
+)
 
 if TYPE_CHECKING:
     from studies.models import Choice

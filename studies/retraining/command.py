@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 
+from studies.arch_file import name_of
 from studies.comparing import compare
 from studies.find import home_of
 from studies.front import front_trials
@@ -90,6 +91,7 @@ def retrain_and_show(
         again = shlex.join(["skipsearch", *command])
         print(f"stopped; nothing is lost. Go on with: {again}", file=sys.stderr)
         return INTERRUPTED
-    rows = compare([f"{target}#{network}" for network in networks], folder=folder, storage=storage)
+    shown = [f"{target}#{name_of(str(network))}" for network in networks]
+    rows = compare(shown, folder=folder, storage=storage)
     print_comparison(rows, "student", "test", "json" if as_json else "table")
     return 0
