@@ -103,6 +103,10 @@ def part_of(model: Model, part: str | None, data: str | None) -> Part:
         raise ValueError(
             f"--part validation: {model.target} was retrained on these images; take --part test"
         )
+    return part_named(part)
+
+
+def part_named(part: str) -> Part:
     for known in get_args(Part):
         if part == known:
             return known  # type: ignore[no-any-return]
@@ -126,13 +130,18 @@ def images_of(model: Model, name: str | None = None, data_dir: str | Path | None
             f"data set {facts['dataset']} is not what {model.target} was trained with: give the "
             "folder with those images (--data-dir), or name a data set with --data"
         )
+    check_fit(model, found)
+    return found
+
+
+def check_fit(model: Model, found: Data) -> None:
+    """Raises ValueError unless the network reads such images in as many classes."""
     inputs = model.inputs
     if (found.shape, found.num_classes) != (inputs.shape, len(inputs.classes)):
         raise ValueError(
             f"{model.target} reads {_shown(inputs.shape)} in {len(inputs.classes)} classes, data "
             f"set {found.name} has {_shown(found.shape)} in {found.num_classes}"
         )
-    return found
 
 
 def outputs(model: Model, images: Images) -> tuple[Array, Array]:

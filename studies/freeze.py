@@ -6,7 +6,6 @@ run the same study elsewhere.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from searchspace.walk import encode
 from studies import environment
 from studies.store import Store
 from studies.study import Study
+from studies.whole import write_whole
 from trainers.data import Data, fingerprint
 
 PARTS = ("train", "validation", "test")
@@ -30,10 +30,10 @@ def freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
     pixels = {"mean": data.mean, "std": data.std, "test": len(data.test)}
     store.study.set_user_attr("pixels", pixels)  # not compared: a mean may differ in its last bit
     try:
-        _write(folder / "study.toml", tomli_w.dumps(_portable(study, folder)))
-        _write(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")
+        write_whole(folder / "study.toml", tomli_w.dumps(_portable(study, folder)))
+        write_whole(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")
         environments = environment.record(store.study)
-        _write(folder / "environment.json", json.dumps(environments, indent=1) + "\n")
+        write_whole(folder / "environment.json", json.dumps(environments, indent=1) + "\n")
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
 
@@ -45,7 +45,7 @@ def _portable(study: Study, folder: Path) -> dict[str, Any]:
     for name in names:
         own.mkdir(exist_ok=True)
         arch = encode(study.baselines[name])
-        _write(own / f"{name}.json", json.dumps(arch, indent=1) + "\n")
+        write_whole(own / f"{name}.json", json.dumps(arch, indent=1) + "\n")
     if names:
         tables["baselines"] |= {"files": [f"{own.name}/{name}.json" for name in names]}
     return tables
@@ -89,10 +89,3 @@ def _described(study: Study, begun: optuna.Study, data: Data, digest: str) -> di
             f"{', '.join(changed)} differ; give the study another name"
         )
     return now
-
-
-def _write(path: Path, text: str) -> None:
-    """Readers see the old file or the new one, never half of one."""
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(path)

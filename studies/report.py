@@ -1,8 +1,6 @@
 """What a run leaves beside its database, readable without the tool: table, front, page."""
 
 import json
-import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,15 +10,16 @@ import optuna
 from studies.front import front_records, hypervolume_history
 from studies.page import Importances, page
 from studies.trials import objective_names, trials
+from studies.whole import write_whole
 from trainers.memory import give_back
 
 
 def write(study: optuna.Study, folder: Path, importances: Importances | None = None) -> None:
     """Write `trials.csv`, `front.json`, `front.html` into the folder, each whole or not at all;
     `importances` are those of the last writing."""
-    _replace(folder / "trials.csv", trials(study).to_csv(index=False))
-    _replace(folder / "front.json", json.dumps(front_document(study), indent=2) + "\n")
-    _replace(folder / "front.html", page(study, importances))
+    write_whole(folder / "trials.csv", trials(study).to_csv(index=False))
+    write_whole(folder / "front.json", json.dumps(front_document(study), indent=2) + "\n")
+    write_whole(folder / "front.html", page(study, importances))
 
 
 def front_document(study: optuna.Study) -> dict[str, Any]:
@@ -72,16 +71,3 @@ class Report:
     def finished(self, store: Store) -> None:
         write(store.study, self.folder)
         give_back()
-
-
-def _replace(path: Path, text: str) -> None:
-    """Readers see the old file or the new one, never half of one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

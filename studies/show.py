@@ -138,8 +138,13 @@ def counts_line(summary: "Summary") -> str:
 
 
 def print_json(document: object) -> None:
-    """Pure JSON on stdout; what JSON cannot say (nan, inf) is null."""
-    print(json.dumps(_finite(document), indent=2, ensure_ascii=False))
+    """Pure JSON on stdout."""
+    print(json_text(document))
+
+
+def json_text(document: object) -> str:
+    """What JSON cannot say (nan, inf) is null."""
+    return json.dumps(_finite(document), indent=2, ensure_ascii=False)
 
 
 def print_front(study: "optuna.Study", terminal: Console) -> int:

@@ -1,14 +1,12 @@
 """The page of a study: one file that opens offline, Plotly's script included."""
 
 import html
-import json
 import re
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import optuna
 
+from studies.page.assets import asset, embedded, plotly
 from studies.page.contents import Contents
 from studies.page.details import details
 from studies.page.fronts import front_figure, pairs
@@ -19,6 +17,7 @@ from studies.page.rows import table
 from studies.summary import Summary
 from studies.wording import duration, percent
 
+SCRIPTS = ("figures.js", "diagram.js", "table.js", "page.js")
 SEEDS = " Errors and accuracies are mean ± sd (n = {}) over the seeds of a trial."
 FOOTER = (
     "Filled points were trained to the last epoch and only they can be on the front; open ones "
@@ -59,13 +58,15 @@ def page(study: optuna.Study, importances: Importances | None = None) -> str:
         "table": members if contents.entries else "<p>No trial has been asked for yet.</p>",
         "none": "" if members and contents.front else NOTHING,
         "count": str(len(contents.entries)),
-        "others": _embedded("others", others),
+        "others": embedded("others", others),
         "footer": _footer(contents),
-        "figures": "".join(_embedded(f"figure-{k}", figure) for k, figure in figures.items()),
-        "details": _embedded("details", details(contents)),
-        **_files(),
+        "figures": "".join(embedded(f"figure-{k}", figure) for k, figure in figures.items()),
+        "details": embedded("details", details(contents)),
+        "style": asset("style.css"),
+        "script": "\n".join(map(asset, SCRIPTS)),
+        "plotly": plotly(),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _file("frame.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("frame.html"))
 
 
 NOTHING = "<p>No trial has been trained to its last epoch within the limits yet.</p>"
@@ -81,31 +82,6 @@ def figures_of(contents: Contents, known: Importances) -> dict[str, dict[str, An
         found["importance"] = importance_figure(known.by_objective)
     parallel = parallel_figure(contents, leading(known.by_objective))
     return found | ({"parallel": parallel} if parallel else {})
-
-
-def _embedded(name: str, document: Any) -> str:
-    """As JSON that cannot end its element."""
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    for opening, escaped in {"</": "<\\/", "<!": "<\\u0021", "<s": "<\\u0073"}.items():
-        text = text.replace(opening, escaped)
-    return f'<script type="application/json" id="{html.escape(name)}">{text}</script>\n'
-
-
-@cache
-def _file(name: str) -> str:
-    return (resources.files("studies.page") / name).read_text("utf-8")
-
-
-@cache
-def _files() -> dict[str, str]:
-    """Style and scripts, read once by a driver that writes the page many times."""
-    plotly = resources.files("plotly") / "package_data" / "plotly.min.js"
-    scripts = [_file(name) for name in ("diagram.js", "table.js", "page.js")]
-    return {
-        "style": _file("style.css"),
-        "script": "\n".join(scripts),
-        "plotly": plotly.read_text("utf-8"),
-    }
 
 
 def _choices(plot: str, named: dict[str, str]) -> str:

@@ -9,16 +9,13 @@ const RING = 'M' + Array.from({length: 24}, (_, i) => i * Math.PI / 12)
   .map(a => `${(13 * Math.cos(a)).toFixed(1)},${(13 * Math.sin(a)).toFixed(1)}`).join('L') + 'Z';
 
 const narrow = () => window.innerWidth < 600;
-const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const shownKey = place => chosenKey[place] ? `figure-${place}-${chosenKey[place]}` : `figure-${place}`;
 
 // The figure as Plotly takes it, with the page's present colours for the tokens @ink, @grid, …
 function figureOf(place) {
   const source = document.getElementById(shownKey(place));
   if (!source) return null;
-  const text = source.textContent.replace(/"@(ink|grid|muted|paper|veil)"/g,
-    (_, name) => JSON.stringify(colour(name)));
-  const figure = JSON.parse(text);
+  const figure = coloured(source.textContent);
   figure.layout.shapes = [{visible: false, type: 'path', path: 'M0,0'}];
   if (narrow() && place === 'front') {
     figure.layout.showlegend = false;

@@ -1,0 +1,62 @@
+"""What every analysis is asked with, and what it says when it is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from studies.analysis.report import Report
+from studies.analysis.subject import Subject, look
+from studies.find import RUNS
+from studies.models import safe_name
+from studies.show import json_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Options that all analyses have; see `subject.look`."""
+
+    data: str | None = None
+    data_dir: Path | None = None
+    part: str | None = None
+    retrained: bool = False
+    device: str = "auto"
+    folder: Path = RUNS
+    storage: str | None = None
+
+    def subjects(self, targets: Sequence[str]) -> list[Subject]:
+        """Raises ValueError for a target that is named twice, or that cannot be looked at."""
+        twice = [one for one in dict.fromkeys(targets) if targets.count(one) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is named more than once: name each target once")
+        return [look(target, **vars(self)) for target in targets]
+
+
+def folder_for(subjects: Sequence[Subject]) -> Path:
+    """`analyses/digits-3+digits-17`"""
+    return Path("analyses") / safe_name("+".join(one.model.name for one in subjects))
+
+
+def conclude(
+    report: Report,
+    tables: Sequence[Table],
+    lines: Sequence[str],
+    to: Path,
+    *,
+    as_json: bool,
+    terminal: Console,
+) -> None:
+    """Writes the files, then prints the tables and the lines, or the record as JSON."""
+    files = report.write(to)
+    if as_json:
+        print(json_text(report.record))
+        return
+    for table in tables:
+        terminal.print(table)
+        terminal.print()
+    for line in lines:
+        terminal.print(line, soft_wrap=True, markup=False)
+    for file in files:
+        terminal.print(f"written   {file}", soft_wrap=True, markup=False)

@@ -1,0 +1,270 @@
+"""How the gradient of the loss reaches every layer of a network in training mode.
+
+For every layer with parameters of its own: the gradient of the mean cross-entropy with respect to
+the layer's *output*, over n batches, nothing being learned (GradAttn, arXiv 2603.26756, gradient
+flow; the figures depend on the batch size). For every stage: the distribution of |dL/d(output)|
+over all elements (DIA, arXiv 2210.16101, figure 9).
+
+What differs from GradAttn: norms and gates are layers too, not only convolutions and linear ones
+(`kind` tells them apart); full backward hooks, which no fused or in-place operation evades. A layer
+that is used more than once has all its outputs together.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from searchspace.cost import count_params
+from studies.analysis.subject import Subject
+from studies.analysis.tracking import Track, untracked
+from studies.analysis.undisturbed import Handles, undisturbed
+from trainers.fit import seeded
+
+Kind = Literal["convolution", "linear", "norm", "other"]
+LOWEST, HIGHEST, PER_DECADE = -14, 4, 5  # bins of log10 |g|
+BINS = (HIGHEST - LOWEST) * PER_DECADE
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerGradient:
+    """Norms are L2 norms over all elements of a batch; mean and deviation are over the batches.
+    None where no gradient came to the layer."""
+
+    name: str
+    kind: Kind
+    params: int
+    batches: int  # in which a gradient came
+    norm: float | None
+    norm_sd: float = math.nan
+    norm_min: float = math.nan
+    norm_max: float = math.nan
+    mean_abs: float = math.nan  # means over the batches, of |g|, of its deviation, of max |g|
+    sd: float = math.nan
+    max_abs: float = math.nan
+
+    @property
+    def spread(self) -> float:
+        """The largest over the smallest norm (plus 1e-8, as in the paper)."""
+        return self.norm_max / (self.norm_min + 1e-8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageGradient:
+    """|dL/d(output)| of a stage over all elements: `counts` by bins of log10 from LOWEST to
+    HIGHEST, what is outside in the first and the last one."""
+
+    name: str
+    elements: int
+    zeros: int
+    mean_abs: float
+    counts: tuple[int, ...]
+
+    def quantile(self, q: float) -> float:
+        """Of the elements that are not zero, to a bin's width; nan where all are zero."""
+        reached, wanted = 0, q * sum(self.counts)
+        for number, count in enumerate(self.counts):
+            reached += count
+            if count and reached >= wanted:
+                return float(10 ** (LOWEST + (number + 0.5) / PER_DECADE))
+        return math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientFlow:
+    target: str
+    trained: bool
+    params: int
+    dataset: str
+    part: str
+    batches: int
+    images: int
+    seed: int
+    loss: float  # mean over the batches, in training mode
+    layers: tuple[LayerGradient, ...]
+    stages: tuple[StageGradient, ...]
+
+
+@dataclass
+class _Batch:
+    """Sums over the outputs of one layer in one batch."""
+
+    squares: float = 0.0
+    absolute: float = 0.0
+    total: float = 0.0
+    count: int = 0
+    largest: float = 0.0
+
+    def add(self, gradient: Tensor) -> None:
+        g = gradient.detach().double() if gradient.device.type == "cpu" else gradient.float()
+        size = g.abs()
+        sums = torch.stack([g.square().sum(), size.sum(), g.sum(), size.amax()]).tolist()
+        self.squares += sums[0]
+        self.absolute += sums[1]
+        self.total += sums[2]
+        self.largest = max(self.largest, sums[3])
+        self.count += g.numel()
+
+    @property
+    def figures(self) -> tuple[float, float, float, float]:
+        """Norm, mean |g|, deviation of g, max |g|."""
+        mean = self.total / self.count
+        variance = max(0.0, self.squares / self.count - mean**2)
+        return math.sqrt(self.squares), self.absolute / self.count, variance**0.5, self.largest
+
+
+@dataclass
+class _Running:
+    """Figures over the batches so far: their number, sums, and those of the norm."""
+
+    batches: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0] * 4)
+    squares: float = 0.0
+    least: float = math.inf
+    most: float = 0.0
+
+    def add(self, batch: _Batch) -> None:
+        figures = batch.figures
+        self.batches += 1
+        self.sums = [a + b for a, b in zip(self.sums, figures, strict=True)]
+        self.squares += figures[0] ** 2
+        self.least, self.most = min(self.least, figures[0]), max(self.most, figures[0])
+
+
+class Recorder:
+    """Lays hooks on a network and sums what comes to them, batch by batch (`end`)."""
+
+    def __init__(self, network: nn.Module, handles: Handles) -> None:
+        self.layers = parametric_layers(network)
+        self._batch: dict[str, _Batch] = {}
+        self._running = {name: _Running() for name in self.layers}
+        stages: Any = network.stages
+        self.stages = {f"stage {number + 1}": _Stage() for number in range(len(stages))}
+        for name, layer in self.layers.items():
+            handles.append(layer.register_full_backward_hook(partial(self._came, name)))
+        for stage, own in zip(stages, self.stages.values(), strict=True):
+            handles.append(stage.register_forward_hook(own.watch))
+
+    def _came(self, name: str, _layer: nn.Module, _inputs: Any, outputs: Any) -> None:
+        for gradient in outputs if isinstance(outputs, tuple) else (outputs,):
+            if gradient is not None:
+                self._batch.setdefault(name, _Batch()).add(gradient)
+
+    def end(self) -> None:
+        """The batch is over."""
+        for name, batch in self._batch.items():
+            self._running[name].add(batch)
+        self._batch.clear()
+
+    def found(self) -> tuple[LayerGradient, ...]:
+        return tuple(
+            _layer(name, self.layers[name], running) for name, running in self._running.items()
+        )
+
+
+class _Stage:
+    """The distribution of the gradient that comes to a stage's output."""
+
+    def __init__(self) -> None:
+        self.counts = torch.zeros(BINS, dtype=torch.int64)
+        self.elements = self.zeros = 0
+        self.absolute = 0.0
+
+    def watch(self, _stage: nn.Module, _inputs: Any, output: Any) -> None:
+        """Of a stage that also hands on a memory the output alone."""
+        x = output[0] if isinstance(output, tuple) else output
+        if x.requires_grad:
+            x.register_hook(self.add)
+
+    def add(self, gradient: Tensor) -> None:
+        size = gradient.detach().float().abs().flatten()
+        some = size[size > 0]
+        place = ((some.log10() - LOWEST) * PER_DECADE).floor().clamp(0, BINS - 1).long()
+        self.counts += torch.bincount(place, minlength=BINS).cpu()
+        self.elements += size.numel()
+        self.zeros += size.numel() - some.numel()
+        self.absolute += float(size.sum(dtype=torch.float64))
+
+    def found(self, name: str) -> StageGradient:
+        mean = self.absolute / self.elements if self.elements else math.nan
+        counts = tuple(map(int, self.counts))
+        return StageGradient(
+            name=name, elements=self.elements, zeros=self.zeros, mean_abs=mean, counts=counts
+        )
+
+
+def parametric_layers(network: nn.Module) -> dict[str, nn.Module]:
+    """Every module with trainable parameters of its own, by name, in the order of the modules; a
+    shared one once."""
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if any(p.requires_grad for p in module.parameters(recurse=False))
+    }
+
+
+def gradient_flow(
+    subject: Subject,
+    *,
+    batches: int = 20,
+    batch_size: int = 128,
+    seed: int = 0,
+    track: Track = untracked,
+) -> GradientFlow:
+    """Over `batches` batches of the subject's images, drawn by `seed` (as is what drops out)."""
+    drawn = subject.batches(batch_size, batches, seed)
+    network, losses = subject.network, []
+    with undisturbed(network) as handles, seeded(seed, subject.device), torch.enable_grad():
+        recorder = Recorder(network.train(), handles)
+        for x_BCHW, label_B in track(drawn, f"gradients of {subject.name}"):
+            # a full backward hook wants an input that requires a gradient, of the stem too
+            loss = F.cross_entropy(network(x_BCHW.requires_grad_()), label_B)
+            loss.backward()  # type: ignore[no-untyped-call]
+            recorder.end()
+            losses.append(loss.item())
+        found, stages = recorder.found(), recorder.stages
+    return GradientFlow(
+        target=subject.name,
+        trained=subject.trained,
+        params=count_params(network),
+        dataset=subject.dataset,
+        part=subject.part,
+        batches=len(losses),
+        images=drawn.images,
+        seed=seed,
+        loss=math.fsum(losses) / len(losses),
+        layers=found,
+        stages=tuple(own.found(name) for name, own in stages.items()),
+    )
+
+
+def _layer(name: str, layer: nn.Module, running: _Running) -> LayerGradient:
+    n = running.batches
+    params = sum(p.numel() for p in layer.parameters(recurse=False))
+    about: Mapping[str, Any] = {"name": name, "kind": kind(layer), "params": params, "batches": n}
+    if not n:
+        return LayerGradient(**about, norm=None)
+    norm, mean_abs, sd, largest = (one / n for one in running.sums)
+    return LayerGradient(
+        **about,
+        norm=norm,
+        norm_sd=math.sqrt(max(0.0, running.squares / n - norm**2)),
+        norm_min=running.least,
+        norm_max=running.most,
+        mean_abs=mean_abs,
+        sd=sd,
+        max_abs=largest,
+    )
+
+
+def kind(layer: nn.Module) -> Kind:
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
+        return "convolution"
+    if isinstance(layer, nn.Linear):
+        return "linear"
+    return "norm" if "Norm" in type(layer).__name__ else "other"

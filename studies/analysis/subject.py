@@ -1,0 +1,165 @@
+"""What is looked at: a network with its weights, and images that it was not trained on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from studies.describe import resolve
+from studies.evaluating import Part, check_fit, images_of, part_named, part_of
+from studies.find import RUNS
+from studies.models import Model, Untrained, load, untrained
+from trainers.augment import normalise
+from trainers.data import Array, Data, Images
+from trainers.datasets import load as load_images
+from trainers.device import Batches
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """`network` is in evaluation mode, in float32 and on `device`."""
+
+    model: Model
+    network: nn.Module
+    images: Images
+    dataset: str
+    part: Part
+    device: torch.device = field(default=torch.device("cpu"))
+
+    @property
+    def name(self) -> str:
+        """As tables have it."""
+        return self.model.target
+
+    @property
+    def trained(self) -> bool:
+        return not isinstance(self.model.origin, Untrained)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.model.inputs.classes
+
+    @cached_property
+    def _gather(self) -> Batches:
+        return Batches(self.images, self.device)
+
+    def prepared(self, index: Array) -> tuple[Tensor, Tensor]:
+        """The images at `index` as the network sees them, float32 (B, C, H, W), and their labels
+        (B,)."""
+        images_BHWC, label_B = self._gather(index)
+        inputs = self.model.inputs
+        return normalise(images_BHWC, inputs.mean, inputs.std), label_B
+
+    def batches(self, size: int, count: int | None = None, seed: int | None = None) -> "Drawn":
+        """`count` batches (all, without it), in order, or drawn without replacement by `seed`."""
+        return Drawn(self, size, count, seed)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Batches of a subject's images, one at a time in memory; `len` is how many. Drawn ones are
+    all of one size, where there are so many images."""
+
+    subject: Subject
+    size: int
+    count: int | None
+    seed: int | None
+
+    def __len__(self) -> int:
+        there = len(self.subject.images)
+        most = -(-there // self.size)
+        if self.seed is not None:
+            most = max(1, there // self.size)
+        return most if self.count is None else min(most, self.count)
+
+    @property
+    def images(self) -> int:
+        return min(len(self) * self.size, len(self.subject.images))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = np.arange(len(self.subject.images))
+        if self.seed is not None:
+            order = np.random.default_rng(self.seed).permutation(order)
+        for number in range(len(self)):
+            yield self.subject.prepared(order[number * self.size : (number + 1) * self.size])
+
+
+def look(
+    target: str,
+    *,
+    data: str | None = None,
+    data_dir: str | Path | None = None,
+    part: str | None = None,
+    retrained: bool = False,
+    device: str = "auto",
+    folder: Path = RUNS,
+    storage: str | None = None,
+) -> Subject:
+    """The network that `target` names (`models.load`) with a part of its own data set, split as it
+    was, or of the data set `data`.
+
+    A preset and an architecture file have no data set of their own; their weights are drawn, for
+    its images and classes. Raises ValueError in one line."""
+    on, model = device_of(device), load(target, retrained=retrained, folder=folder, storage=storage)
+    if isinstance(model.origin, Untrained):
+        model, found = _with_images(model, data, data_dir, folder)
+        chosen = part_named(part or "validation")
+    else:
+        chosen = part_of(model, part, data)
+        found = images_of(model, data, data_dir)
+    return Subject(
+        model=model,
+        network=model.network().to(on).to(memory_format=torch.channels_last),
+        images=getattr(found, chosen),
+        dataset=found.name,
+        part=chosen,
+        device=on,
+    )
+
+
+def device_of(name: str) -> torch.device:
+    """`auto` is the GPU where there is one. Raises ValueError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros((), device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"--device must be auto, cpu or a GPU of this machine such as cuda:0, got {name!r}: "
+            f"{reason}"
+        ) from error
+    return device
+
+
+def _with_images(
+    model: Model, name: str | None, data_dir: str | Path | None, folder: Path
+) -> tuple[Model, Data]:
+    """An untrained network for the images of a data set; one that was exported must fit them."""
+    if name is None:
+        raise ValueError(
+            f"{model.target} was never trained and has no data set of its own: name one with "
+            "--data, such as --data digits"
+        )
+    given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
+    found = load_images(name, **given)
+    path = Path(model.target)
+    if not path.is_dir():
+        fitted = resolve(
+            model.target,
+            folder=folder,
+            classes=found.num_classes,
+            image_size=found.image_size[0],
+            channels=found.channels,
+        )
+        model = untrained(fitted)
+    else:
+        check_fit(model, found)
+    inputs = replace(model.inputs, classes=found.classes, mean=found.mean, std=found.std)
+    return replace(model, inputs=inputs), found

@@ -1,0 +1,46 @@
+"""Progress of an analysis: a bar on a terminal, nothing elsewhere."""
+
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from studies.show import console
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+class Steps(Sized, Iterable[T_co], Protocol[T_co]):
+    """What can be counted and gone through."""
+
+
+class Track(Protocol):
+    """Goes through the steps and says how far it is with what."""
+
+    def __call__(self, steps: Steps[T], what: str) -> Iterable[T]: ...
+
+
+def untracked(steps: Steps[T], what: str) -> Iterable[T]:
+    return steps
+
+
+@contextmanager
+def tracked() -> Iterator[Track]:
+    """On stderr, where that is a terminal."""
+    terminal = console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+    ) as progress:
+
+        def track(steps: Steps[T], what: str) -> Iterable[T]:
+            return progress.track(steps, total=len(steps), description=what)
+
+        yield track
