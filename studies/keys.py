@@ -197,12 +197,33 @@ def checked_limits(where: str, table: Mapping[str, Any]) -> dict[str, float]:
 
 def checked_baselines(where: str, table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for key, value in table.items():
-        known(where, key, ("presets", "files"), "a key")
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        known(where, key, ("presets", "files", "variants"), "a key")
+        if key != "variants" and not _are_names(value):
             raise ValueError(f"{where} {key} must be a list of names, got {shown(value)}")
     presets = [known(where, p, PRESETS, "a preset") for p in table.get("presets", [])]
     files = [str((folder / name).resolve()) for name in table.get("files", [])]
-    return {"presets": tuple(presets), "files": tuple(files)}
+    variants = _checked_variants(f"{where} variants", table.get("variants", {}))
+    names = [*presets, *(Path(file).stem for file in files), *variants]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{where} must not repeat a name, got {twice[0]} twice: rename one")
+    return {"presets": tuple(presets), "files": tuple(files), "variants": variants}
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _checked_variants(where: str, table: object) -> dict[str, dict[str, Any]]:
+    """`NAME = {of = PRESET, name = value, …}`: presets, changed."""
+    if not isinstance(table, Mapping) or not all(isinstance(v, Mapping) for v in table.values()):
+        raise ValueError(f"{where} must be tables: write [baselines.variants.NAME]")
+    for name, given in table.items():
+        if not re.fullmatch(r"[\w.+-]+", name):
+            raise ValueError(f"{where} {name!r}: a name has letters, digits and . _ + - only")
+        if "of" not in given:
+            raise ValueError(f'{where} {name} must say which preset it is a variant of: of = "…"')
+        known(f"{where} {name}", given["of"], PRESETS, "a preset")
+    return {name: dict(given) for name, given in table.items()}
 
 
 def plain(value: object) -> object:

@@ -16,6 +16,7 @@ from searchspace.domains import Choice, Scalar
 from searchspace.presets import PRESETS
 from searchspace.space import Space, parse_space
 from searchspace.walk import document, encode
+from searchspace.walk import override as changed_arch
 from studies.arch_file import read_arch
 from studies.keys import (
     MAY_CHANGE,
@@ -87,6 +88,7 @@ class Study:
     space: Mapping[str, Any] = field(default_factory=dict)
     presets: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     where: str = field(default="study", compare=False)  # the file's name, for messages
 
     @classmethod
@@ -126,7 +128,7 @@ class Study:
             "limits": dict(self.limits),
             "recipe": {"preset": "short", **self.recipe},
             "space": dict(self.space),
-            "baselines": {k: list(flat[k]) for k in ("presets", "files") if flat[k]},
+            "baselines": {k: plain(flat[k]) for k in ("presets", "files", "variants") if flat[k]},
         }
         return {name: table for name, table in tables.items() if table}
 
@@ -158,7 +160,15 @@ class Study:
         """The networks to train first, by name."""
         where = f"{self.where} [baselines]"
         named = {name: PRESETS[name].arch for name in self.presets}
-        return named | {Path(file).stem: read_arch(Path(file), where) for file in self.files}
+        named |= {Path(file).stem: read_arch(Path(file), where) for file in self.files}
+        return named | {name: self._variant(name) for name in self.variants}
+
+    def _variant(self, name: str) -> Arch:
+        changes = {key: value for key, value in self.variants[name].items() if key != "of"}
+        try:
+            return changed_arch(Arch, changes, PRESETS[self.variants[name]["of"]].arch)
+        except ValueError as error:
+            raise ValueError(f"{self.where} [baselines] variants {name}: {error}") from error
 
     def changed(self, earlier: Mapping[str, Any]) -> list[str]:
         """What differs from the `to_dict()` of an earlier run and may not, one line each."""

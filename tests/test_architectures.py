@@ -15,6 +15,7 @@ from searchspace.gates import GATES
 from searchspace.places import Recurrent
 from searchspace.shortcuts import SHORTCUTS
 from searchspace.walk import document
+from studies.analysis.gradient_flow import parametric_layers
 
 TINY = {"stages": 3, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}
 
@@ -130,14 +131,19 @@ def assert_it_trains(
     counted: bool = True,
 ) -> nn.Module:
     """One step of SGD: every parameter receives a gradient and stays finite, and there are as many
-    as `describe` says (a fortieth of a second), for images of another size if `described`. Gives
-    the network."""
+    as `describe` says (a fortieth of a second), for images of another size if `described`; a hook
+    sees the gradient of every parametric layer's output. Gives the network."""
     torch.manual_seed(0)
     network = opened(build(arch, classes=3, shape=shape))
     parameters = dict(network.named_parameters())
     optimizer = torch.optim.SGD(parameters.values(), lr=0.1)
     if counted:
         assert count_params(network) == describe(arch, classes=3, shape=described or shape).params
+    layers, reached = parametric_layers(network) if counted else {}, set[str]()
+    handles = [
+        layer.register_full_backward_pre_hook(lambda _m, _g, name=name: reached.add(name))
+        for name, layer in layers.items()
+    ]
     logits = network(torch.randn(batch, *shape))
     assert logits.shape == (batch, 3)
     nn.functional.cross_entropy(logits, torch.arange(batch) % 3).backward()
@@ -145,6 +151,11 @@ def assert_it_trains(
     for name, parameter in parameters.items():
         assert parameter.grad is not None, f"{name} takes no part: {arch}"
         gradients[name] = parameter.grad
+    assert reached == {*layers}, f"{set(layers) - reached}: no hook saw a gradient: {arch}"
+    own = sum(len([*layer.parameters(recurse=False)]) for layer in layers.values())
+    assert own == len(parameters) or not counted
+    for handle in handles:
+        handle.remove()
     assert not (broken := not_finite(gradients)), f"{broken}: gradients not finite: {arch}"
     optimizer.step()
     assert not (broken := not_finite(parameters)), f"{broken}: not finite after a step: {arch}"

@@ -1,18 +1,22 @@
 """Study files: what they mean, and one line for each mistake in them."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tomli_w
 
+from searchspace import PRESETS, describe
 from searchspace.arch import Arch
 from searchspace.domains import Choice, Floats
 from searchspace.walk import encode
 from studies.study import Study
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 DIGITS = """
 [study]
 dataset = "digits"
@@ -174,6 +178,53 @@ def test_architecture_files_are_baselines(digits: Path) -> None:
     file.write_text('{"stages": 2}')
     with pytest.raises(ValueError, match=r"mine\.json: stem is missing"):
         Study.from_file(digits, ["baselines.files=[mine.json]"])
+
+
+def test_a_preset_may_be_a_baseline_in_a_variant(digits: Path) -> None:
+    text = digits.read_text().partition("[baselines]")[0] + (
+        '[baselines]\npresets = ["dia/resnet164-dia"]\n'
+        '[baselines.variants.dia-short]\nof = "dia/resnet164-dia"\nblocks = 3\n'
+        '"gate.dia.reduction" = 8\n'
+    )
+    digits.write_text(text)
+    study = Study.from_file(digits)
+    variant, whole = study.baselines["dia-short"], PRESETS["dia/resnet164-dia"].arch
+    assert variant.blocks == (3, 3, 3) and variant.gate == replace(whole.gate, reduction=8)
+    assert replace(variant, blocks=whole.blocks, gate=whole.gate) == whole
+    again = Study.from_dict(study.to_dict(), where="study.toml")
+    assert again.baselines == study.baselines and not study.changed(again.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('a = {of = "as/ot"}', "[baselines] variants a as/ot is not a preset (nearest: as/out"),
+        ("a = {blocks = 3}", "[baselines] variants a must say which preset it is a variant of"),
+        ('a = {of = "as/out", blok = 3}', "[baselines] variants a: blok is not a parameter"),
+        ('a = {of = "as/out", blocks = 0}', "[baselines] variants a: blocks must be"),
+        ('"a/b" = {of = "as/out"}', "'a/b': a name has letters, digits and . _ + - only"),
+        ("a = 3", "[baselines] variants must be tables: write [baselines.variants.NAME]"),
+        ('mine = {of = "as/out"}', "[baselines] must not repeat a name, got mine twice"),
+    ],
+)
+def test_a_mistake_in_a_variant_gets_one_line(digits: Path, table: str, message: str) -> None:
+    (digits.parent / "mine.json").write_text(json.dumps(encode(Arch())))
+    text = digits.read_text().partition("[baselines]")[0]
+    digits.write_text(f'{text}[baselines]\nfiles = ["mine.json"]\n[baselines.variants]\n{table}\n')
+    with pytest.raises(ValueError) as caught:
+        Study.from_file(digits)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", sorted((EXAMPLES / "papers").glob("*.toml")), ids=lambda f: f.stem)
+def test_a_papers_study_names_its_systems_and_says_how_it_is_run(file: Path) -> None:
+    study, text = Study.from_file(file), file.read_text()
+    assert len(study.baselines) == study.trials and len({*study.baselines.values()}) == study.trials
+    for network in study.baselines.values():
+        describe(network, classes=10, shape=(3, 16, 16))
+    assert f"skipsearch retrain examples/papers/{file.name} --baselines --seeds 3" in text
+    named = re.search(rf"skipsearch compare {file.stem} --baseline (\S+)", text)
+    assert named and named[1] in study.baselines
 
 
 def test_what_is_searched_may_not_change_but_its_extent_may(digits: Path) -> None:

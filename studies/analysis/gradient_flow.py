@@ -6,8 +6,9 @@ flow; the figures depend on the batch size). For every stage: the distribution o
 over all elements (DIA, arXiv 2210.16101, figure 9).
 
 What differs from GradAttn: norms and gates are layers too, not only convolutions and linear ones
-(`kind` tells them apart); full backward hooks, which no fused or in-place operation evades. A layer
-that is used more than once has all its outputs together.
+(`kind` tells them apart); full backward hooks (those before a module's backward, which also come to
+layers that read nothing learned), which no fused or in-place operation evades. A layer that is used
+more than once has all its outputs together.
 """
 
 import math
@@ -146,11 +147,11 @@ class Recorder:
         stages: Any = network.stages
         self.stages = {f"stage {number + 1}": _Stage() for number in range(len(stages))}
         for name, layer in self.layers.items():
-            handles.append(layer.register_full_backward_hook(partial(self._came, name)))
+            handles.append(layer.register_full_backward_pre_hook(partial(self._came, name)))
         for stage, own in zip(stages, self.stages.values(), strict=True):
             handles.append(stage.register_forward_hook(own.watch))
 
-    def _came(self, name: str, _layer: nn.Module, _inputs: Any, outputs: Any) -> None:
+    def _came(self, name: str, _layer: nn.Module, outputs: Any) -> None:
         for gradient in outputs if isinstance(outputs, tuple) else (outputs,):
             if gradient is not None:
                 self._batch.setdefault(name, _Batch()).add(gradient)
@@ -222,8 +223,7 @@ def gradient_flow(
     with undisturbed(network) as handles, seeded(seed, subject.device), torch.enable_grad():
         recorder = Recorder(network.train(), handles)
         for x_BCHW, label_B in track(drawn, f"gradients of {subject.name}"):
-            # a full backward hook wants an input that requires a gradient, of the stem too
-            loss = F.cross_entropy(network(x_BCHW.requires_grad_()), label_B)
+            loss = F.cross_entropy(network(x_BCHW), label_B)
             loss.backward()  # type: ignore[no-untyped-call]
             recorder.end()
             losses.append(loss.item())

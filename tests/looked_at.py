@@ -1,0 +1,66 @@
+"""A network with images to look at it with, made in no time: for tests of analyses."""
+
+import numpy as np
+import torch
+
+import searchspace
+from searchspace.arch import Arch
+from searchspace.walk import override
+from studies.analysis.subject import Subject
+from studies.models import Inputs, Model, Untrained
+from trainers.data import Images
+from trainers.fit import seeded
+
+CLASSES = 3
+
+
+def arch(**changes: object) -> Arch:
+    """Two stages of two blocks of 8 and 16 channels, but for the changes (`shortcut="none"`; a name
+    with dots in a dict: `**{"shortcut.sum.add": "rezero"}`)."""
+    small = {"stages": 2, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}
+    return override(Arch, {**small, **changes})
+
+
+def images(count: int = 24, size: int = 8, channels: int = 1, seed: int = 0) -> Images:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+    return Images(pixels, np.arange(count, dtype=np.int64) % CLASSES)
+
+
+def subject(network: Arch, shown: Images | None = None, seed: int = 0, name: str = "it") -> Subject:
+    """With weights from a seed; what starts at zero starts there."""
+    shown = shown or images()
+    height, width, channels = shown.images.shape[1:]
+    shape = (channels, height, width)
+    with seeded(seed):
+        built = searchspace.build(network, classes=CLASSES, shape=shape)
+    inputs = Inputs(
+        shape=shape, classes=("a", "b", "c"), mean=(0.5,) * channels, std=(0.25,) * channels
+    )
+    model = Model(
+        target=name,
+        name=name,
+        arch=network,
+        inputs=inputs,
+        origin=Untrained(source="a test"),
+        state=built.state_dict(),
+    )
+    return Subject(
+        model=model, network=built.eval(), images=shown, dataset="noise", part="validation"
+    )
+
+
+def state_of(network: torch.nn.Module) -> dict[str, object]:
+    """All that an analysis must leave as it was."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "values": {name: value.clone() for name, value in network.state_dict().items()},
+        "modes": [module.training for module in network.modules()],
+        "hooks": [len(getattr(module, name)) for module in network.modules() for name in hooks],
+        "gradients": [None if p.grad is None else p.grad.clone() for p in network.parameters()],
+        "wanted": [p.requires_grad for p in network.parameters()],
+    }
+
+
+def assert_undisturbed(network: torch.nn.Module, before: dict[str, object]) -> None:
+    torch.testing.assert_close(state_of(network), before, rtol=0, atol=0)
