@@ -41,12 +41,10 @@ def flow_report(flows: Sequence[GradientFlow], thresholds: Thresholds) -> Report
             title="Health by other thresholds",
             rows=sensitivity_rows(flows, thresholds),
             note=SCORE,
-            wide=not said,
         ),
     ]
     if said:
-        rows = [["what is not healthy"], *([line] for line in said)]
-        sections.append(Section(title="Findings", rows=rows, wide=False))
+        sections.insert(0, Section(title="What is not healthy", lines=said))
     sections += [
         Section(title=f"Layers of {name}", rows=layer_rows(flow, thresholds))
         for name, flow in zip(names, flows, strict=True)
@@ -56,7 +54,7 @@ def flow_report(flows: Sequence[GradientFlow], thresholds: Thresholds) -> Report
     return Report(
         kind="gradient-flow",
         title=f"Gradient flow of {', '.join(names)}",
-        about=f"{first.dataset}, {first.part}: {first.batches} batches of {first.images:,} images, "
+        about=f"{first.dataset}, {first.part}: {first.images:,} images in {first.batches} batches, "
         f"seed {first.seed}",
         facts=facts,
         sections=sections,

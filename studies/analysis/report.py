@@ -18,14 +18,15 @@ HERE = "studies.analysis"
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A figure (Plotly's JSON, colours as in `studies.axes`), a table or a picture, with its title
-    and what is to be said about it."""
+    """A figure (Plotly's JSON, colours as in `studies.axes`), a table, lines of text or a picture,
+    with its title and what is to be said about it."""
 
     title: str
     note: str = ""
     figure: Figure | None = None
     height: int = 420  # of the figure, in pixels
     rows: Sequence[Sequence[str]] = ()  # the first one has the titles
+    lines: Sequence[str] = ()
     png: bytes = b""
     wide: bool = True  # over both columns of the page
 
@@ -94,6 +95,8 @@ def _section(name: str, section: Section) -> str:
         parts.append(f'<img alt="{title}" src="data:image/png;base64,{source}">')
     if section.rows:
         parts.append(f'<div class="scroll">{_table(section.rows)}</div>')
+    if section.lines:
+        parts.append("".join(f"<p>{html.escape(line)}</p>" for line in section.lines))
     if section.note:
         parts.append(f'<p class="note">{html.escape(section.note)}</p>')
     wide = ' class="full"' if section.wide else ""
