@@ -269,7 +269,9 @@ def _alive(lease: Mapping[str, Any]) -> bool:
     if lease["pid"] == os.getpid():
         return False
     try:  # a number may have been given to another process since
-        return bool(abs(psutil.Process(lease["pid"]).create_time() - lease["started"]) < 1)
+        there = psutil.Process(lease["pid"])
+        same = bool(abs(there.create_time() - lease["started"]) < 1)
+        return same and there.status() != psutil.STATUS_ZOMBIE  # killed, and not yet waited for
     except psutil.NoSuchProcess:
         return False
 

@@ -3,6 +3,8 @@
 import getpass
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,17 @@ def test_one_driver_at_a_time(url: str, changes: dict[str, Any], refused: bool) 
         assert store.study.user_attrs["lease"]["run"] == store.run
         return
     with pytest.raises(ValueError, match=r"is being run by process \d+ of .+ on .+ since then"):
+        store.take_lease()
+
+
+def test_a_driver_that_was_killed_and_not_yet_waited_for_is_dead(url: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        store, begun = opened(url), psutil.Process(child.pid).create_time()
+        store.study.set_user_attr("lease", lease(pid=child.pid, started=begun))
+        with pytest.raises(ValueError, match=f"is being run by process {child.pid}"):
+            store.take_lease()
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
         store.take_lease()
 
 
