@@ -328,6 +328,9 @@ def test_a_plain_network_has_nothing_to_show(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no shortcut by which .* its shortcut is none") as caught:
         read(subject(tmp_path, {"shortcut": "none"}))
     assert "\n" not in str(caught.value)
+    changing = {"blocks": 1, "shortcut.sum.match": "identity", "stem_channels": 16}
+    with pytest.raises(ValueError, match="every block of it changes the shape"):
+        read(subject(tmp_path, changing))
 
 
 def test_the_command_leaves_a_table_a_record_a_page_and_a_picture(

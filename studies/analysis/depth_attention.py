@@ -52,10 +52,11 @@ def depth_attention(
 ) -> DepthAttention:
     """Over `count` images that `seed` draws, or all. Raises ValueError where there is no shortcut
     to read earlier outputs by."""
+    check_reads(subject)
     some, network = drawn(subject, count, seed), subject.network
     batches, wrong = some.batches(batch_size), torch.zeros((), dtype=torch.int64)
     with undisturbed(network) as handles, torch.no_grad():
-        macs = count_macs(network, subject.model.inputs.shape)
+        macs = count_macs(network.eval(), subject.model.inputs.shape)
         found = _watched(subject, handles)
         for x_BCHW, label_B in track(batches, f"what {subject.name} reads"):
             wrong = wrong.to(label_B.device) + (network(x_BCHW).argmax(1) != label_B).sum()
@@ -74,23 +75,36 @@ def depth_attention(
     )
 
 
+def check_reads(subject: Subject) -> None:
+    """Raises ValueError where no block reads two outputs or more."""
+    network, shortcut = subject.network, subject.model.arch.shortcut.label
+    why = f"its shortcut is {shortcut}"
+    if isinstance(network, MergeNetwork):
+        there = bool(merging(network, subject.model.arch))
+    else:
+        there = any(hasattr(block, "add") for block in _chained(network).values())
+        if shortcut == "sum":
+            why = "every block of it changes the shape, where its sum has nothing to add"
+    if not there:
+        raise ValueError(
+            f"{subject.name} has no shortcut by which a block reads earlier outputs: {why}; "
+            "analyze gradient-flow takes any network"
+        )
+
+
 def _watched(subject: Subject, handles: Handles) -> Callable[[], tuple[Reading, ...]]:
     """Lays the hooks; what it gives back gives what they found."""
     network = subject.network
-    if isinstance(network, MergeNetwork):
-        watches = [watch(one, handles) for one in merging(network, subject.model.arch)]
-        if watches:
-            return lambda: tuple(one.found() for one in watches)
-    else:
-        stages = network.stages
-        assert isinstance(stages, nn.ModuleList)
-        blocks = chained(stages)
-        if any(hasattr(block, "add") for block in blocks.values()):
-            return Carried(blocks, handles).found
-    raise ValueError(
-        f"{subject.name} has no shortcut by which a block reads earlier outputs: its shortcut is "
-        f"{subject.model.arch.shortcut.label}; analyze gradient-flow takes any network"
-    )
+    if not isinstance(network, MergeNetwork):
+        return Carried(_chained(network), handles).found
+    watches = [watch(one, handles) for one in merging(network, subject.model.arch)]
+    return lambda: tuple(one.found() for one in watches)
+
+
+def _chained(network: nn.Module) -> dict[str, nn.Module]:
+    stages = network.stages
+    assert isinstance(stages, nn.ModuleList)
+    return chained(stages)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +140,7 @@ def maps(subject: Subject, consumer: str | None, index: Array) -> Maps:
     with undisturbed(subject.network) as handles, torch.no_grad():
         handles.append(chosen[0].merge.register_forward_pre_hook(keep))
         for number in range(len(index)):  # one at a time: they may be large, and are few
-            subject.network(subject.prepared(index[number : number + 1])[0])
+            subject.network.eval()(subject.prepared(index[number : number + 1])[0])
     weights_NBHW = torch.cat(found, dim=1).numpy()
     return Maps(chosen[0].name, chosen[0].sources, weights_NBHW, index)
 
@@ -143,9 +157,11 @@ def looks(
     subjects: Sequence[Subject], consumer: str | None, images: str | None
 ) -> tuple[list[tuple[Subject, Maps]], list[str]]:
     """The maps of `images` (`3,17`, by default the first of four classes), and a line for each
-    network that has none. Raises ValueError where nothing has what was asked for."""
+    network that has none. Raises ValueError where nothing has what was asked for, and of a
+    network that reads no earlier output."""
     found, lines = list[tuple[Subject, Maps]](), list[str]()
     for subject in subjects:
+        check_reads(subject)
         index = first_of_classes(subject, CLASSES)
         if images is not None:
             index = named_images(subject, numbers(images))

@@ -18,7 +18,7 @@ INFERNO = ("000004", "210c4a", "57106e", "8a226a", "bc3754", "e45a31", "f98e09",
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A square picture of any size, and lines under it; `wrong` ones are red."""
+    """A square picture of any size, and lines under it; `wrong` ones are red and have a frame."""
 
     pixels: Array  # uint8 (H, W, 3)
     lines: tuple[str, ...] = ()
@@ -72,9 +72,11 @@ def grid(
         for column, cell in enumerate(row):
             x, y = GAP + (side + GAP) * column, top + high * place
             sheet.paste(_enlarged(cell.pixels, side, smooth=cell.smooth), (x, y))
+            if cell.wrong:
+                draw.rectangle((x - 3, y - 3, x + side + 2, y + side + 2), outline=WRONG, width=2)
             for number, text in enumerate(cell.lines):
                 ink = WRONG if cell.wrong else INK if number == 0 else MUTED
-                at = (x, y + side + 2 + LINE * number)
+                at = (x, y + side + 4 + LINE * number)
                 draw.text(at, fitting(text, side, SIZE), ink, _font(SIZE))
     return sheet
 

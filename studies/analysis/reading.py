@@ -100,7 +100,7 @@ def pixel_weights(
 
 def entropy(weights: Sequence[float]) -> float:
     """Of shares, as a part of the entropy of equal ones."""
-    return -sum(w * math.log(w) for w in weights if w > 0) / math.log(len(weights))
+    return sum(w * math.log(1 / w) for w in weights if w > 0) / math.log(len(weights))
 
 
 def shares(raw: Sequence[float]) -> Shares:
