@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from cases import refused, skipsearch
+from drawn import draw
 from PIL import Image
 from torch import Tensor, nn
 
@@ -63,9 +64,13 @@ TWO = ("stem", "block 1.1")
 
 
 def subject(folder: Path, changes: Mapping[str, object], images: int = 24) -> Subject:
-    """A network of drawn weights, norms that are not those of a new one, and images of digits."""
+    return looked(folder, override(Arch, SMALL | dict(changes)), images)
+
+
+def looked(folder: Path, arch: Arch, images: int) -> Subject:
+    """A network of drawn weights, learned ones of merges too, and images of digits."""
     file = folder / "network.json"
-    file.write_text(json.dumps(encode(override(Arch, SMALL | changes))))
+    file.write_text(json.dumps(encode(arch)))
     found = look(str(file), data="digits", device="cpu")
     generator = torch.Generator().manual_seed(1)
     for name, parameter in found.network.named_parameters():
@@ -94,6 +99,17 @@ def test_every_reader_has_shares_of_its_sources_that_sum_to_1(kind: str, tmp_pat
             assert math.fsum(weights) == pytest.approx(1) and min(weights) >= 0
         assert 0 <= one.entropy <= 1 + 1e-6 and 1 <= one.distance <= len(one.sources)
     json.dumps(depth_report([found]).record, allow_nan=False)
+
+
+def test_every_drawn_network_with_a_shortcut_is_read(tmp_path: Path) -> None:
+    for arch in draw(24, seed=2):
+        try:
+            one = looked(tmp_path, arch, images=2)
+            found = analysis.depth_attention(one)
+        except ValueError as refusal:
+            assert "too small" in str(refusal) or "has no shortcut" in str(refusal)
+            continue
+        assert all(math.fsum(r.weights) == pytest.approx(1) for r in found.readings)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +261,7 @@ def test_shares_of_a_sum_are_exact_on_a_made_example() -> None:
         getattr(blocks[name], "add")(ones, -ones)  # noqa: B009
         getattr(blocks[name], "add")(0 * ones, 0 * ones)  # noqa: B009
     two, three, head = watches.found()
-    assert two.weights == pytest.approx((1 / 4, 3 / 4))
+    assert two.weights == pytest.approx((1 / 4, 3 / 4)) and two.raw == pytest.approx((1, 3 / 4))
     assert three.weights == pytest.approx((1 / 4 * 4 / 5, 3 / 4 * 4 / 5, 1 / 5))
     assert head.weights == (0, 0, 0, 1) and head.sources[-1] == "block 1.3"
     assert carried([0.5, 0.5]) == (0.25, 0.25, 0.5)

@@ -5,6 +5,8 @@ f = mean over images and pixels of |b| / (|b| + |s|), L2 over channels. What com
 consists of the output of block i to f_i · Π_j (1 − f_j), j being the blocks between, and of the
 stem's to Π_j (1 − f_j). These sum to 1.
 
+`raw` has f of each block, and 1 for the stem.
+
 An estimate: norms add up only where parts do not cancel; activations, projections and gates after
 a block are taken to leave the shares as they are. The twin of this in an attention shortcut are its
 weights, so that both can be laid side by side.
@@ -64,7 +66,7 @@ class Carried:
                 consumer=names[count],
                 sources=("stem", *names[:count]),
                 weights=weights,
-                raw=weights,
+                raw=(1.0, *branches[:count]),
                 entropy=entropy(weights),
             )
             readings.append(reading)
