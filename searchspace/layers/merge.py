@@ -84,13 +84,13 @@ class PseudoQueryMerge(nn.Module):
 
     def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
         maps = [entry[0] for entry in memory]
-        weights = torch.softmax(torch.stack([self._score(map_) for map_ in maps]), dim=0)
+        weights = torch.softmax(torch.stack([self.score(map_) for map_ in maps]), dim=0)
         merged = maps[0] * weights[0]
         for map_, weight in zip(maps[1:], weights[1:].unbind(), strict=True):
             merged = torch.addcmul(merged, map_, weight)
         return merged.to(maps[-1].dtype)
 
-    def _score(self, map_BCHW: Tensor) -> Tensor:
+    def score(self, map_BCHW: Tensor) -> Tensor:
         """Under autocast in float32: half precision would round the exponent."""
         product_B1HW: Tensor = (map_BCHW * self.query[:, None, None]).sum(1, keepdim=True)
         precise = torch.promote_types(map_BCHW.dtype, torch.float32)

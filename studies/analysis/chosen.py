@@ -1,0 +1,107 @@
+"""Which images: a random part of them, those that were named, the first of each class, or those
+that a network is wrong about."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from studies.analysis.subject import Subject
+from studies.analysis.tracking import Track, untracked
+from studies.analysis.undisturbed import undisturbed
+from trainers.data import Array, Images
+
+
+def drawn(subject: Subject, count: int | None, seed: int) -> Subject:
+    """The subject with `count` of its images, drawn without replacement; with all, without it."""
+    images = subject.images
+    if count is None or count >= len(images):
+        return subject
+    index = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
+    return replace(subject, images=Images(images.images[index], images.labels[index]))
+
+
+def numbers(text: str) -> list[int]:
+    """`3,17`. Raises ValueError for what is no list of numbers."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in words):
+        raise ValueError(f"--images must be numbers from 0 with commas, such as 3,17; got {text!r}")
+    return list(dict.fromkeys(map(int, words)))
+
+
+def named_images(subject: Subject, wanted: Sequence[int]) -> Array:
+    """Raises ValueError for a number that no image has."""
+    there = len(subject.images)
+    for number in wanted:
+        if number >= there:
+            raise ValueError(
+                f"--images must be from 0 to {there - 1}, got {number}: the {subject.part} part of "
+                f"{subject.dataset} has {there} images"
+            )
+    return np.array(wanted, np.int64)
+
+
+def first_of_classes(subject: Subject, count: int) -> Array:
+    """The first image of each class, of at most `count` classes."""
+    _, first = np.unique(subject.images.labels, return_index=True)
+    return np.asarray(first[:count], np.int64)
+
+
+def check_same(subjects: Sequence[Subject]) -> None:
+    """Raises ValueError unless all look at the same images of the same classes."""
+    first = subjects[0]
+    for other in subjects[1:]:
+        if other.classes != first.classes:
+            raise ValueError(
+                f"{first.name} and {other.name} tell other classes apart ({len(first.classes)} of "
+                f"{first.dataset}, {len(other.classes)} of {other.dataset}): take them one by one"
+            )
+        a, b = first.images, other.images
+        if not (np.array_equal(a.images, b.images) and np.array_equal(a.labels, b.labels)):
+            raise ValueError(
+                f"{first.name} and {other.name} have other images in {first.part} ({len(a):,} of "
+                f"{first.dataset}, {len(b):,} of {other.dataset}): take them one by one"
+            )
+
+
+def mistakes(
+    subject: Subject, count: int, *, batch_size: int = 128, track: Track = untracked
+) -> Array:
+    """The images that it is wrong about, the most confident mistakes first, `count` at most.
+    Raises ValueError where there is none."""
+    found, place = list[tuple[float, int]](), 0
+    with undisturbed(subject.network), torch.no_grad():
+        network = subject.network.eval()
+        for x_BCHW, label_B in track(subject.batches(batch_size), f"mistakes of {subject.name}"):
+            sure_B, answer_B = network(x_BCHW).softmax(1).max(1)
+            wrong = (answer_B != label_B).nonzero().flatten()
+            pairs = zip((-sure_B[wrong]).tolist(), wrong.tolist(), strict=True)
+            found = sorted([*found, *((sure, place + n) for sure, n in pairs)])[:count]
+            place += len(label_B)
+    if not found:
+        raise ValueError(
+            f"{subject.name} is wrong about none of the {place:,} images of {subject.part}: "
+            "leave --wrong out, or name images with --images"
+        )
+    return np.array([number for _, number in found], np.int64)
+
+
+def asked_for(
+    subject: Subject,
+    images: str | None,
+    count: int,
+    *,
+    wrong: bool,
+    batch_size: int = 128,
+    track: Track = untracked,
+) -> Array:
+    """`images` (`3,17`), the mistakes of the network, or the first of each class. Raises
+    ValueError for two of these at once."""
+    if wrong and images is not None:
+        raise ValueError("--wrong and --images both say which images: leave one out")
+    if wrong:
+        return mistakes(subject, count, batch_size=batch_size, track=track)
+    if images is not None:
+        return named_images(subject, numbers(images))
+    return first_of_classes(subject, count)

@@ -1,0 +1,175 @@
+"""How much each block reads of each earlier output, over the images of a part of a data set, and
+where in chosen images (attention over depth: ERA 33(8), section 3.2)."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from searchspace.cost import count_macs, count_params
+from searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
+from searchspace.layers.network import MergeNetwork
+from studies.analysis.carried import Carried
+from studies.analysis.chosen import drawn, first_of_classes, named_images, numbers
+from studies.analysis.reading import Reading, pixel_weights, watch
+from studies.analysis.subject import Subject
+from studies.analysis.tracking import Track, untracked
+from studies.analysis.undisturbed import Handles, undisturbed
+from studies.analysis.wiring import Consumer, chained, merging
+from trainers.data import Array
+
+CLASSES = 4  # of which an image is shown, unless images are named
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthAttention:
+    """`error` is the part of the images whose class is not the most likely one, from 0 to 1."""
+
+    target: str
+    trained: bool
+    shortcut: str
+    params: int
+    macs: int
+    dataset: str
+    part: str
+    images: int
+    error: float
+    readings: tuple[Reading, ...]
+
+    def mean(self, figure: Callable[[Reading], float]) -> float:
+        return math.fsum(map(figure, self.readings)) / len(self.readings)
+
+
+def depth_attention(
+    subject: Subject,
+    *,
+    batch_size: int = 128,
+    count: int | None = None,
+    seed: int = 0,
+    track: Track = untracked,
+) -> DepthAttention:
+    """Over `count` images that `seed` draws, or all. Raises ValueError where there is no shortcut
+    to read earlier outputs by."""
+    check_reads(subject)
+    some, network = drawn(subject, count, seed), subject.network
+    batches, wrong = some.batches(batch_size), torch.zeros((), dtype=torch.int64)
+    with undisturbed(network) as handles, torch.no_grad():
+        macs = count_macs(network.eval(), subject.model.inputs.shape)
+        found = _watched(subject, handles)
+        for x_BCHW, label_B in track(batches, f"what {subject.name} reads"):
+            wrong = wrong.to(label_B.device) + (network(x_BCHW).argmax(1) != label_B).sum()
+        readings = found()
+    return DepthAttention(
+        target=subject.name,
+        trained=subject.trained,
+        shortcut=subject.model.arch.shortcut.label,
+        params=count_params(network),
+        macs=macs,
+        dataset=subject.dataset,
+        part=subject.part,
+        images=len(some.images),
+        error=int(wrong) / len(some.images),
+        readings=readings,
+    )
+
+
+def check_reads(subject: Subject) -> None:
+    """Raises ValueError where no block reads two outputs or more."""
+    network, shortcut = subject.network, subject.model.arch.shortcut.label
+    why = f"its shortcut is {shortcut}"
+    if isinstance(network, MergeNetwork):
+        there = bool(merging(network, subject.model.arch))
+    else:
+        there = any(hasattr(block, "add") for block in _chained(network).values())
+        if shortcut == "sum":
+            why = "every block of it changes the shape, where its sum has nothing to add"
+    if not there:
+        raise ValueError(
+            f"{subject.name} has no shortcut by which a block reads earlier outputs: {why}; "
+            "analyze gradient-flow takes any network"
+        )
+
+
+def _watched(subject: Subject, handles: Handles) -> Callable[[], tuple[Reading, ...]]:
+    """Lays the hooks; what it gives back gives what they found."""
+    network = subject.network
+    if not isinstance(network, MergeNetwork):
+        return Carried(_chained(network), handles).found
+    watches = [watch(one, handles) for one in merging(network, subject.model.arch)]
+    return lambda: tuple(one.found() for one in watches)
+
+
+def _chained(network: nn.Module) -> dict[str, nn.Module]:
+    stages = network.stages
+    assert isinstance(stages, nn.ModuleList)
+    return chained(stages)
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Of one consumer and chosen images: weights by source and image, mean over the heads."""
+
+    consumer: str
+    sources: tuple[str, ...]
+    weights_NBHW: Array
+    index: Array  # of the images
+
+
+def mapped(subject: Subject) -> list[str]:
+    """The consumers whose weights differ from pixel to pixel."""
+    return [one.name for one in _by_pixel(subject)]
+
+
+def maps(subject: Subject, consumer: str | None, index: Array) -> Maps:
+    """Of `consumer`, by default the last one that has such weights. Raises ValueError for a name
+    that none of them has."""
+    there = _by_pixel(subject)
+    chosen = [one for one in there if one.name == (consumer or there[-1].name)]
+    if not chosen:
+        names = ", ".join(one.name for one in there)
+        raise ValueError(f"--consumer must be one of {names} in {subject.name}, got {consumer!r}")
+    found: list[Tensor] = []
+
+    def keep(
+        merge: AttentionMerge | PseudoQueryMerge, inputs: tuple[Tensor, list[tuple[Tensor, ...]]]
+    ) -> None:
+        found.append(pixel_weights(merge, *inputs).mean(2).cpu())
+
+    with undisturbed(subject.network) as handles, torch.no_grad():
+        handles.append(chosen[0].merge.register_forward_pre_hook(keep))
+        for number in range(len(index)):  # one at a time: they may be large, and are few
+            subject.network.eval()(subject.prepared(index[number : number + 1])[0])
+    weights_NBHW = torch.cat(found, dim=1).numpy()
+    return Maps(chosen[0].name, chosen[0].sources, weights_NBHW, index)
+
+
+def _by_pixel(subject: Subject) -> Sequence[Consumer]:
+    network = subject.network
+    if not isinstance(network, MergeNetwork):
+        return []
+    consumers = merging(network, subject.model.arch)
+    return [one for one in consumers if isinstance(one.merge, AttentionMerge | PseudoQueryMerge)]
+
+
+def looks(
+    subjects: Sequence[Subject], consumer: str | None, images: str | None
+) -> tuple[list[tuple[Subject, Maps]], list[str]]:
+    """The maps of `images` (`3,17`, by default the first of four classes), and a line for each
+    network that has none. Raises ValueError where nothing has what was asked for, and of a
+    network that reads no earlier output."""
+    found, lines = list[tuple[Subject, Maps]](), list[str]()
+    for subject in subjects:
+        check_reads(subject)
+        index = first_of_classes(subject, CLASSES)
+        if images is not None:
+            index = named_images(subject, numbers(images))
+        if mapped(subject):
+            found.append((subject, maps(subject, consumer, index)))
+        else:
+            label = subject.model.arch.shortcut.label
+            lines.append(f"{subject.name}: no maps, a {label} shortcut weighs all pixels alike")
+    if consumer is not None and not found:
+        raise ValueError(f"--consumer needs weights that differ by pixel; {'; '.join(lines)}")
+    return found, lines

@@ -1,0 +1,182 @@
+"""Grad-CAM: where a class is seen, at any stage (https://arxiv.org/abs/1610.02391, eqs 1 and 2).
+
+map = relu(Σ_c α_c A_c), α_c the mean over the pixels of d logit / d A_c, A the output of a stage;
+of the last stage what the head reads. Each map is divided by its maximum.
+
+Ours is a few lines: captum 0.8 pins numpy < 2, and its LayerGradCam asks for layers that put out
+one tensor, while a stage here may also hand on a memory.
+
+Shapes: B images, C channels, H, W pixels of a stage's output, K classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from searchspace.domains import nearest
+from studies.analysis.subject import Subject
+from studies.analysis.tracking import Track, untracked
+from studies.analysis.undisturbed import undisturbed
+from trainers.data import Array
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The most likely class of each image."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """The true class of each image."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """One class for all images."""
+
+    number: int
+
+
+Of = Predicted | Label | Named
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heat:
+    """Of one image at one stage. `map_HW` is from 0 to 1, or zero everywhere where nothing speaks
+    for the class; then there is no centre."""
+
+    stage: int  # from 1; 0 is the stem
+    map_HW: Array
+    highest: float  # before it was divided
+
+    @property
+    def centre(self) -> tuple[float, float] | None:
+        """Centre of mass, from 0 to 1 to the right and downwards."""
+        if not self.highest:
+            return None
+        down, right = _places(self.map_HW)
+        share = self.map_HW / self.map_HW.sum()
+        return float((share * right).sum()), float((share * down).sum())
+
+    @property
+    def spread(self) -> float | None:
+        """Root mean square distance from the centre, in sides of the image: 0.41 of an even map."""
+        if (centre := self.centre) is None:
+            return None
+        down, right = _places(self.map_HW)
+        share = self.map_HW / self.map_HW.sum()
+        squares = (right - centre[0]) ** 2 + (down - centre[1]) ** 2
+        return float((share * squares).sum() ** 0.5)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """What a network says of one image, and where it sees the class `explained`."""
+
+    image: int  # its place in the part
+    label: int
+    predicted: int
+    explained: int
+    probabilities: tuple[float, ...]
+    heats: tuple[Heat, ...]  # a stage each
+
+    @property
+    def wrong(self) -> bool:
+        return self.predicted != self.label
+
+
+def of_named(text: str, classes: Sequence[str]) -> Of:
+    """`predicted`, `true` or a class's name. Raises ValueError for an unknown one."""
+    match text:
+        case "predicted":
+            return Predicted()
+        case "true":
+            return Label()
+        case _ if text in classes:
+            return Named(list(classes).index(text))
+    hint = nearest(text, list(classes)) or f"; the classes are {', '.join(classes[:12])}"
+    raise ValueError(f"--of must be predicted, true or a class, got {text!r}{hint}")
+
+
+def stages_named(subject: Subject, stages: Sequence[int]) -> tuple[int, ...]:
+    """The stages, by default the last one. Raises ValueError for one that is not there."""
+    parts: Any = subject.network.stages
+    for stage in stages:
+        if not 0 <= stage <= len(parts):
+            raise ValueError(
+                f"--stage must be from 0 (the stem) to {len(parts)} in {subject.name}, got {stage}"
+            )
+    return tuple(dict.fromkeys(stages)) or (len(parts),)
+
+
+def grad_cam(
+    subject: Subject,
+    index: Array,
+    *,
+    stages: Sequence[int] = (),
+    of: Of,
+    batch_size: int = 128,
+    track: Track = untracked,
+) -> tuple[Seen, ...]:
+    """Of the images at `index` at the stages (by default the last one), batch by batch."""
+    chosen, found = stages_named(subject, stages), list[Seen]()
+    starts = range(0, len(index), batch_size)
+    with undisturbed(subject.network), torch.enable_grad():
+        network = subject.network.eval().requires_grad_(False)
+        for start in track(starts, f"Grad-CAM of {subject.name}"):
+            part = index[start : start + batch_size]
+            x_BCHW, label_B = subject.prepared(part)
+            logits_BK, wanted_B, maps = _maps(network, x_BCHW, label_B, chosen, of)
+            probabilities = logits_BK.softmax(1).cpu()
+            for place, image in enumerate(part):
+                heats = (_heat(s, m[place]) for s, m in zip(chosen, maps, strict=True))
+                seen = Seen(
+                    image=int(image),
+                    label=int(label_B[place]),
+                    predicted=int(probabilities[place].argmax()),
+                    explained=int(wanted_B[place]),
+                    probabilities=tuple(probabilities[place].tolist()),
+                    heats=tuple(heats),
+                )
+                found.append(seen)
+    return tuple(found)
+
+
+def _maps(
+    network: nn.Module, x_BCHW: Tensor, label_B: Tensor, stages: Sequence[int], of: Of
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Logits, the classes that are explained, and a map (B, H, W) a stage, not yet divided."""
+    features: list[Tensor] = network.forward_features(x_BCHW.requires_grad_())  # type: ignore[operator]
+    logits_BK: Tensor = network.head(features)  # type: ignore[operator]
+    match of:
+        case Predicted():
+            wanted_B = logits_BK.argmax(1)
+        case Label():
+            wanted_B = label_B
+        case Named(number=number):
+            wanted_B = torch.full_like(label_B, number)
+        case _:
+            assert_never(of)
+    looked = [features[stage] for stage in stages]
+    explained = logits_BK.gather(1, wanted_B[:, None]).sum()
+    gradients = torch.autograd.grad(explained, looked)
+    maps = []
+    for a_BCHW, gradient_BCHW in zip(looked, gradients, strict=True):
+        alpha_BC11 = gradient_BCHW.mean((2, 3), keepdim=True)
+        maps.append((alpha_BC11 * a_BCHW).sum(1).relu().detach().cpu())
+    return logits_BK.detach(), wanted_B, maps
+
+
+def _heat(stage: int, map_HW: Tensor) -> Heat:
+    highest = float(map_HW.max())
+    return Heat(stage=stage, map_HW=(map_HW / (highest or 1.0)).numpy(), highest=highest)
+
+
+def _places(map_HW: Array) -> tuple[Array, Array]:
+    """Down and to the right, of the pixels' middles, from 0 to 1."""
+    down, right = (np.arange(n) + 0.5 for n in map_HW.shape)
+    return down[:, None] / len(down), right[None, :] / len(right)

@@ -1,0 +1,153 @@
+"""`skipsearch analyze depth-attention` and `grad-cam`: what a network looks at."""
+
+from typing import Annotated
+
+import typer
+
+from studies.cli.analyzing import (
+    BatchSize,
+    Data,
+    Device,
+    Networks,
+    Part,
+    Retrained,
+    Seed,
+    To,
+    analyze,
+)
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
+
+Chosen = Annotated[
+    str | None,
+    typer.Option("--images", metavar="N,N…", help="These images of the part, from 0."),
+]
+Stages = Annotated[
+    list[int] | None,
+    typer.Option("--stage", metavar="N", help="From 1, 0 is the stem; default: the last."),
+]
+Explained = Annotated[
+    str,
+    typer.Option("--of", metavar="predicted|true|CLASS", help="The class that is explained."),
+]
+Wrong = Annotated[
+    bool, typer.Option("--wrong", help="Images that the first target is most wrong about.")
+]
+
+
+@analyze.command("depth-attention")
+def depth_attention(
+    targets: Networks,
+    images: Chosen = None,
+    consumer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help='Of the maps: "block 3.1", by default the last one.'),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="So many images, drawn; all without it.")
+    ] = None,
+    batch_size: BatchSize = 128,
+    data: Data = None,
+    data_dir: DataDir = None,
+    part: Part = None,
+    retrained: Retrained = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    to: To = None,
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+) -> None:
+    """How much each block reads of each earlier output, and where."""
+    from studies.analysis.asked import Asked, conclude, folder_for
+    from studies.analysis.depth_attention import depth_attention as found
+    from studies.analysis.depth_attention import looks
+    from studies.analysis.depth_page import depth_report
+    from studies.analysis.depth_tables import consumers, overview, remarks
+    from studies.analysis.tracking import tracked
+    from studies.show import console
+
+    terminal = console()
+    asked = Asked(
+        data=data,
+        data_dir=data_dir,
+        part=part,
+        retrained=retrained,
+        device=device,
+        folder=folder,
+        storage=storage,
+    )
+    subjects = asked.subjects(targets)
+    looked, unseen = looks(subjects, consumer, images)
+    with tracked() as track:
+        readings = [
+            found(one, batch_size=batch_size, count=count, seed=seed, track=track)
+            for one in subjects
+        ]
+    conclude(
+        depth_report(readings, looked),
+        [overview(readings, terminal.width), *consumers(readings, terminal.width)],
+        [*remarks(readings), *unseen],
+        to or folder_for(subjects),
+        as_json=as_json,
+        terminal=terminal,
+    )
+
+
+@analyze.command("grad-cam")
+def grad_cam(
+    targets: Networks,
+    stage: Stages = None,
+    images: Chosen = None,
+    wrong: Wrong = False,
+    count: Annotated[
+        int, typer.Option(min=1, help="So many wrong ones, or classes with an image each.")
+    ] = 8,
+    of: Explained = "predicted",
+    batch_size: BatchSize = 128,
+    data: Data = None,
+    data_dir: DataDir = None,
+    part: Part = None,
+    retrained: Retrained = False,
+    device: Device = "auto",
+    to: To = None,
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+) -> None:
+    """Where a class is seen, at any stage: a grid of images by targets."""
+    from studies.analysis.asked import Asked, conclude, folder_for
+    from studies.analysis.cam_page import cam_report, cam_table, remarks
+    from studies.analysis.chosen import asked_for, check_same
+    from studies.analysis.grad_cam import grad_cam as explain
+    from studies.analysis.grad_cam import of_named, stages_named
+    from studies.analysis.tracking import tracked
+    from studies.show import console
+
+    terminal = console()
+    asked = Asked(
+        data=data,
+        data_dir=data_dir,
+        part=part,
+        retrained=retrained,
+        device=device,
+        folder=folder,
+        storage=storage,
+    )
+    subjects = asked.subjects(targets)
+    check_same(subjects)
+    looked = [(one, stages_named(one, stage or [])) for one in subjects]
+    explained, size = of_named(of, subjects[0].classes), batch_size
+    with tracked() as track:
+        index = asked_for(subjects[0], images, count, wrong=wrong, batch_size=size, track=track)
+        found = [
+            (one, explain(one, index, stages=stages, of=explained, batch_size=size, track=track))
+            for one, stages in looked
+        ]
+    conclude(
+        cam_report(found),
+        [cam_table(found, terminal.width)],
+        remarks(found),
+        to or folder_for(subjects),
+        as_json=as_json,
+        terminal=terminal,
+    )
