@@ -7,6 +7,7 @@
     studies.pick(study, "best")  # a trial of the front
     studies.retrain("digits", [3, "cnntention/resnet20"], seeds=5)    # for the test error
     studies.compare(["digits"])  # what was retrained, with t-tests
+    studies.gradient_flow(studies.look("digits#3"))    # and the other analyses
 
 Nothing heavy is imported before it is used.
 """
@@ -17,6 +18,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studies.analysis.depth_attention import depth_attention as depth_attention
+    from studies.analysis.grad_cam import grad_cam as grad_cam
+    from studies.analysis.gradient_flow import gradient_flow as gradient_flow
+    from studies.analysis.subject import look as look
     from studies.comparing import compare as compare
     from studies.evaluating import evaluate as evaluate
     from studies.exporting.export import export as export
@@ -33,10 +38,14 @@ _HOMES = {
     "Report": ("studies.report", "Report"),
     "Study": ("studies.study", "Study"),
     "compare": ("studies.comparing", "compare"),
+    "depth_attention": ("studies.analysis.depth_attention", "depth_attention"),
     "evaluate": ("studies.evaluating", "evaluate"),
     "export": ("studies.exporting.export", "export"),
     "front": ("studies.front", "front"),
+    "grad_cam": ("studies.analysis.grad_cam", "grad_cam"),
+    "gradient_flow": ("studies.analysis.gradient_flow", "gradient_flow"),
     "load": ("studies.find", "find"),
+    "look": ("studies.analysis.subject", "look"),
     "pick": ("studies.picking", "pick"),
     "retrain": ("studies.retraining.retrain", "retrain"),
     "run": ("studies.running", "run_study"),
@@ -46,10 +55,14 @@ __all__ = [
     "Report",
     "Study",
     "compare",
+    "depth_attention",
     "evaluate",
     "export",
     "front",
+    "grad_cam",
+    "gradient_flow",
     "load",
+    "look",
     "pick",
     "retrain",
     "run",

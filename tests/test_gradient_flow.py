@@ -19,6 +19,7 @@ from studies.analysis.gradient_flow import GradientFlow, Recorder, gradient_flow
 from studies.analysis.gradient_tables import flow_record
 from studies.analysis.health import PAPER, Thresholds, health, sensitivity
 from studies.analysis.subject import Subject
+from studies.exporting.export import export
 from trainers.fit import seeded
 
 
@@ -271,17 +272,19 @@ def test_a_mistake_is_one_line(
     assert status == 2 and said in error and error.count("\n") == 1
 
 
-def test_a_trial_is_looked_at_with_its_own_images(
+def test_a_trial_and_its_export_are_looked_at_with_their_own_images(
     skipsearch: Command,  # noqa: F811
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     study = trained(tmp_path / "runs")
-    words = ("analyze", "gradient-flow", "tiny#0", "tiny#1", "--batches", "2", "--json")
+    export("tiny", tmp_path / "out", trial=0, formats=())
+    words = ("analyze", "gradient-flow", "tiny#0", "out", "--batches", "2", "--json")
     status, out, _ = skipsearch(*words)
     one, other = json.loads(out)["networks"]
     assert (
         status == 0 and one["trained"] and (one["dataset"], one["part"]) == ("digits", "validation")
     )
-    assert one["params"] == study.trials[0].user_attrs["params"] and other["target"] == "tiny#1"
+    assert one["params"] == study.trials[0].user_attrs["params"] and other["target"] == "out"
+    assert [one[k] for k in ("loss", "layers")] == [other[k] for k in ("loss", "layers")]
