@@ -53,7 +53,7 @@ MODES: dict[str, dict[str, bool] | None] = {
     "pareto stop": {"pareto": True, "promote": False},
     "pareto promote": {"pareto": True, "promote": True},
 }
-SAMPLERS = ("random", "tpe")
+SAMPLERS = ("random", "tpe", "gp")
 PARTS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)  # of the epochs, at which the hypervolume is shown
 BAR, AIM = 1 / 2, 1 / 3
 WIDTH = 148  # of the printed table
