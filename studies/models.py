@@ -105,7 +105,7 @@ def load(
     storage: str | None = None,
 ) -> Model:
     """The network that `target` names: a study (`trial` says which of it, by default its knee),
-    STUDY#NUMBER, an exported folder, a preset or an architecture file.
+    STUDY#NUMBER, STUDY#BASELINE, an exported folder, a preset or an architecture file.
 
     `retrained` takes the weights of its first retrained seed. Raises ValueError in one line."""
     from searchspace.presets import PRESETS
@@ -120,17 +120,29 @@ def load(
                 f"{target} is one network and no study: it has no trials to choose from"
             )
         return untrained(resolve(target, folder=folder)) if is_network else read_exported(path)
-    name, hash_sign, number = target.rpartition("#")
+    name, hash_sign, which = target.rpartition("#")
     if not hash_sign:
         name, chosen = target, Picked() if trial is None else trial
-    elif not number.isdecimal():
-        raise ValueError(f"{target} must end with the number of a trial, such as {name}#17")
     elif trial is not None:
         raise ValueError(f"{target} names a trial: leave the choice of another one out")
-    else:
-        chosen = int(number)
     study = find(name, folder=folder, storage=storage)
+    if hash_sign:
+        chosen = int(which) if which.isdecimal() else _baseline(study, which)
     return of_trial(study, _number(study, chosen), home_of(name, folder=folder), retrained)
+
+
+def _baseline(study: "optuna.Study", name: str) -> int:
+    """The trial of a baseline of the study."""
+    from studies.trials import baseline_numbers
+
+    known = baseline_numbers(study)
+    if name not in known:
+        baselines = f", or one of {', '.join(known)}" if known else ""
+        raise ValueError(
+            f"{study.study_name}#{name} must end with the number of a trial, such as "
+            f"{study.study_name}#17{baselines}"
+        )
+    return known[name]
 
 
 def _number(study: "optuna.Study", chosen: Choice) -> int:

@@ -182,6 +182,16 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
+def test_a_trial_may_be_named_by_its_baseline(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "tiny", tmp_path / "tiny")
+    study = find("tiny", folder=tmp_path)
+    facts = {**study.trials[0].user_attrs, "baseline": "as/mine", "charged": True}
+    study.add_trial(create_trial(values=[0.5, 9e9], user_attrs=facts))
+    assert load("tiny#as/mine", folder=tmp_path).target == "tiny#3"
+    with pytest.raises(ValueError, match="such as tiny#17, or one of as/mine"):
+        load("tiny#as/ot", folder=tmp_path)
+
+
 def test_a_trial_without_a_checkpoint_says_how_to_get_one(tmp_path: Path) -> None:
     study = trained(tmp_path, keep="front")
     without = [

@@ -18,7 +18,8 @@ app.add_typer(analyze, name="analyze")
 Networks = Annotated[
     list[str],
     typer.Argument(
-        metavar="TARGET…", help="STUDY#NUMBER, a study, an exported folder, a preset, an arch file."
+        metavar="TARGET…",
+        help="STUDY#NUMBER, STUDY#BASELINE, a study, an exported folder, a preset, an arch file.",
     ),
 ]
 Data = Annotated[
