@@ -14,7 +14,7 @@ from searchspace import gates
 from searchspace.places import AfterBlock, AfterStage, InConvolution, SomeStages
 from studies.analysis.integration import Row, integration, row
 from studies.analysis.integration_page import integration_report, notes
-from studies.analysis.masks import Masks, Use
+from studies.analysis.masks import Use, watch_masks
 from studies.analysis.undisturbed import undisturbed
 from studies.cli.app import app
 
@@ -77,7 +77,8 @@ def test_masks_are_those_of_the_forward_pass_in_its_order(tmp_path: Path) -> Non
     subject = looked_at(tmp_path, small(gates.DIA(cells=2)))
     network, x = subject.network, subject.prepared(np.arange(4))[0]
     with undisturbed(network) as handles, torch.no_grad():
-        masks = Masks(network, handles)
+        kept: dict[Use, list[torch.Tensor]] = {}
+        watch_masks(network, handles, lambda use, mask: kept.setdefault(use, []).append(mask))
         network(x)
         network(x)
         cell = network.stages[0][0].gate
@@ -89,7 +90,7 @@ def test_masks_are_those_of_the_forward_pass_in_its_order(tmp_path: Path) -> Non
         for a in inputs:
             gated, state = cell(a, state)
             expected.append((gated / a).nanmean((2, 3)))
-    found = masks.whole()
+    found = {use: torch.cat(masks) for use, masks in kept.items()}
     uses = [Use("stages.0.0.gate", n) for n in range(3)]
     assert list(found) == [*uses, *(Use("stages.1.0.gate", n) for n in range(2))]
     for use, mask in zip(uses, expected, strict=True):

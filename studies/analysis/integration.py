@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from studies.analysis.masks import Masks, Use, masking, no_masks
+from studies.analysis.masks import Use, masking, no_masks, watch_masks
 from studies.analysis.subject import Subject
 from studies.analysis.tracking import Track, untracked
 from studies.analysis.undisturbed import undisturbed
@@ -155,10 +155,14 @@ def _masks(subject: Subject, samples: int, seed: int, track: Track) -> dict[Use,
             f"{subject.dataset}"
         )
     index = np.random.default_rng(seed).permutation(there)[:count]
-    network = subject.network
+    network, found = subject.network, dict[Use, list[torch.Tensor]]()
+
+    def take(use: Use, mask_BC: torch.Tensor) -> None:
+        found.setdefault(use, []).append(mask_BC.cpu())
+
     with undisturbed(network) as handles, torch.no_grad():
-        masks = Masks(network.eval(), handles)
+        watch_masks(network.eval(), handles, take)
         batches = [index[start : start + BATCH] for start in range(0, count, BATCH)]
         for some in track(batches, f"masks of {subject.name}"):
             network(subject.prepared(some)[0])
-        return {use: mask.numpy() for use, mask in masks.whole().items()}
+    return {use: torch.cat(masks).numpy() for use, masks in found.items()}

@@ -1,11 +1,11 @@
 """The masks of channels that the gates of a network make, in the order in which they make them."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from searchspace.arch import Arch
@@ -38,29 +38,21 @@ class Use:
         return f"{self.gate}, call {self.call + 1}" if self.call else self.gate
 
 
-class Masks:
-    """Lays hooks on a network and keeps every mask (B, C) that comes, by its use; uses are in the
-    order of a forward pass."""
+def watch_masks(network: nn.Module, handles: Handles, take: Callable[[Use, Tensor], None]) -> None:
+    """Lays hooks on a network: `take` gets every mask (B, C) of a forward pass, in its order."""
+    calls: Counter[str] = Counter()
 
-    def __init__(self, network: nn.Module, handles: Handles) -> None:
-        self.by_use: dict[Use, list[Tensor]] = {}
-        self._calls: Counter[str] = Counter()
-        handles.append(network.register_forward_pre_hook(self._begins))
-        for name, gate in masking(network).items():
-            handles.append(gate.register_forward_hook(partial(self._came, name)))
+    def begins(_network: nn.Module, _inputs: Any) -> None:
+        calls.clear()
 
-    def whole(self) -> dict[Use, Tensor]:
-        """Of all batches so far, (N, C), on the CPU."""
-        return {use: torch.cat(parts) for use, parts in self.by_use.items()}
-
-    def _begins(self, _network: nn.Module, _inputs: Any) -> None:
-        self._calls.clear()
-
-    def _came(self, name: str, gate: nn.Module, inputs: Any, output: Any) -> None:
+    def came(name: str, gate: nn.Module, inputs: Any, output: Any) -> None:
         mask_BC = gate.mask(inputs[0]) if isinstance(gate, Masking) else output[1][-2]
-        use = Use(name, self._calls[name])
-        self._calls[name] += 1
-        self.by_use.setdefault(use, []).append(mask_BC.detach().float().cpu())
+        take(Use(name, calls[name]), mask_BC.detach().float())
+        calls[name] += 1
+
+    handles.append(network.register_forward_pre_hook(begins))
+    for name, gate in masking(network).items():
+        handles.append(gate.register_forward_hook(partial(came, name)))
 
 
 def masking(network: nn.Module) -> dict[str, nn.Module]:
