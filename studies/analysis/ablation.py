@@ -16,7 +16,7 @@ from searchspace.cost import count_macs, count_params
 from studies.analysis.fixing import Means, fix
 from studies.analysis.masks import masking, watch_masks
 from studies.analysis.removal import Part, parts_of, remove
-from studies.analysis.subject import Subject
+from studies.analysis.subject import Subject, never_trained
 from studies.analysis.tracking import Track, untracked
 from studies.analysis.undisturbed import undisturbed
 
@@ -72,7 +72,8 @@ def chosen(subject: Subject, wanted: Sequence[str]) -> list[Part]:
 def ablation(subject: Subject, wanted: Sequence[str] = (), *, track: Track = untracked) -> Ablation:
     """Over all images of the subject's part. Raises ValueError for a network that was never
     trained, or that does not have such a part."""
-    check_trained(subject.name, trained=subject.trained)
+    if not subject.trained:
+        raise ValueError(never_trained(subject.name))
     parts = chosen(subject, wanted)
     means = _means(subject, track) if any(part.kind == "gate" for part in parts) else Means()
     rows = []
@@ -89,14 +90,6 @@ def ablation(subject: Subject, wanted: Sequence[str] = (), *, track: Track = unt
         whole=_row(subject, "", "whole", lambda network: network, track),
         rows=tuple(rows),
     )
-
-
-def check_trained(name: str, *, trained: bool) -> None:
-    if not trained:
-        raise ValueError(
-            f"{name} was never trained and has nothing to lose: name a trial of a study, or what "
-            "was exported of one"
-        )
 
 
 def _row(

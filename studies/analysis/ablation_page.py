@@ -93,12 +93,13 @@ def bars_figure(found: Ablation) -> Figure:
     parts = {"gridcolor": "@grid", "rangemode": "tozero", "ticksuffix": " %"}
     legend = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
     layout = bare() | {
-        "margin": {"l": 190, "r": 18, "t": 44, "b": 52},
+        "margin": {"l": 214, "r": 18, "t": 44, "b": 52},
         "barmode": "group",
         "bargap": 0.28,
         "xaxis": line("error") | parts | {"domain": [0, 0.56]},
         "xaxis2": line("saved") | parts | {"domain": [0.62, 1]},
         "yaxis": line("") | {"autorange": "reversed", "showgrid": False, "ticks": ""},
+        "yaxis2": {"matches": "y", "anchor": "x2", "showticklabels": False, "showgrid": False},
         "legend": legend | {"font": {"size": 12.5}},
         "shapes": [
             {"type": "line", "line": {"color": "@muted", "width": 1, "dash": "dot"}} | level
@@ -115,7 +116,7 @@ def _bars(name: str, values: list[float], names: list[str], colour: str, axis: s
         "x": values,
         "y": names,
         "xaxis": axis,
-        "offsetgroup": name,
+        "yaxis": axis.replace("x", "y"),
         "marker": {"color": colour},
         "hovertemplate": f"without %{{y}}<br>{name} %{{x:.2f}} %<extra></extra>",
     }

@@ -37,6 +37,11 @@ class Written:
     files: tuple[Path, ...]
     notes: tuple[str, ...]  # what the space cannot say
 
+    @property
+    def lines(self) -> list[str]:
+        notes = [f"--study: {one}" for one in self.notes]
+        return notes + [f"written   {file}" for file in self.files]
+
 
 def check_free(path: Path) -> None:
     """Raises ValueError for what is no study file, or where there is one."""

@@ -9,18 +9,20 @@ from studies.cli.analyzing import Data, Device, Part, Retrained, To, analyze
 from studies.cli.integrating import Network
 from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
 
+Remove = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PART",
+        help="shortcut, gate, norm, head, or of one stage: gate@stage2; may be repeated. "
+        "Default: all that it has, and the gate of each stage.",
+    ),
+]
+
 
 @analyze.command("ablate")
 def ablate(
     target: Network,
-    remove: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PART",
-            help="shortcut, gate, norm, head, or of one stage: gate@stage2; may be repeated. "
-            "Default: all that it has, and the gate of each stage.",
-        ),
-    ] = None,
+    remove: Remove = None,
     study: Annotated[
         Path | None,
         typer.Option(
@@ -39,18 +41,15 @@ def ablate(
     storage: Storage = None,
 ) -> None:
     """Error after removing a part without training again, and the cost saved."""
-    from studies.analysis.ablation import ablation, check_trained, chosen
+    from studies.analysis.ablation import ablation, chosen
     from studies.analysis.ablation_page import ablation_report, ablation_table, notes
     from studies.analysis.ablation_study import check_free, write_study
     from studies.analysis.asked import Asked, conclude, folder_for
     from studies.analysis.tracking import tracked
-    from studies.models import Trained, load
     from studies.show import console
 
     if study is not None:
         check_free(study)
-    model = load(target, retrained=retrained, folder=folder, storage=storage)
-    check_trained(target, trained=isinstance(model.origin, Trained))
     asked = Asked(
         data=data,
         data_dir=data_dir,
@@ -60,14 +59,12 @@ def ablate(
         folder=folder,
         storage=storage,
     )
-    (subject,) = asked.subjects([target])
+    subject = asked.trained(target)
     with tracked() as track:
         found = ablation(subject, remove or (), track=track)
     lines = notes(found)
     if study is not None:
-        written = write_study(subject.model, chosen(subject, remove or ()), study)
-        lines += [f"--study: {one}" for one in written.notes]
-        lines += [f"written   {file}" for file in written.files]
+        lines += write_study(subject.model, chosen(subject, remove or ()), study).lines
     terminal = console()
     conclude(
         ablation_report(found, lines),
