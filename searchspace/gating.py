@@ -130,11 +130,11 @@ def _function(stage: Stage, gate: gates.OneMap, channels: int, style: Call | Non
     match gate:
         case gates.SE():
             hidden = _squeezed(stage, gate.base, channels, gate.reduction)
-            return call(layers.SqueezeExcite, channels, hidden, bias=gate.bias)
+            return call(channel_gates.SqueezeExcite, channels, hidden, bias=gate.bias)
         case gates.EffectiveSE():
             return call(channel_gates.EffectiveSqueeze, channels)
         case gates.ECA():
-            return call(layers.EfficientChannel, _kernel(gate.kernel, channels))
+            return call(channel_gates.EfficientChannel, _kernel(gate.kernel, channels))
         case gates.CBAM():
             return _cbam(gate, channels)
         case gates.SRM():

@@ -1,12 +1,16 @@
-"""A network with images to look at it with, made in no time: for tests of analyses."""
+"""Networks with images to look at them with, made in no time: for tests of analyses."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import torch
 
 import searchspace
-from searchspace.arch import Arch
-from searchspace.walk import override
-from studies.analysis.subject import Subject
+from searchspace.arch import Arch, Doubling
+from searchspace.gates import Gate, NoGate
+from searchspace.walk import encode, override
+from studies.analysis.subject import Subject, look
 from studies.models import Inputs, Model, Untrained
 from trainers.data import Images
 from trainers.fit import seeded
@@ -64,3 +68,15 @@ def state_of(network: torch.nn.Module) -> dict[str, object]:
 
 def assert_undisturbed(network: torch.nn.Module, before: dict[str, object]) -> None:
     torch.testing.assert_close(state_of(network), before, rtol=0, atol=0)
+
+
+def small(gate: Gate | None = None, **settings: object) -> Arch:
+    """Two stages of 8 and 16 channels with a gate."""
+    given = {"stages": 2, "blocks": (3, 2), "stem_channels": 8, "width": Doubling(channels=8)}
+    return Arch(**{**given, "gate": gate or NoGate(), **settings})
+
+
+def looked_at(folder: Path, arch: Arch, name: str = "tiny") -> Subject:
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps(encode(arch)))
+    return look(str(file), data="digits", device="cpu")

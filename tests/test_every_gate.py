@@ -10,8 +10,8 @@ from searchspace.layers import channel_gates, gates, spatial_gates
 
 X = (3, 8, 5, 6)
 LAYERS: dict[str, Callable[[], nn.Module]] = {
-    "squeeze-excite": lambda: gates.SqueezeExcite(8, 2, bias=True),
-    "efficient channel": lambda: gates.EfficientChannel(3),
+    "squeeze-excite": lambda: channel_gates.SqueezeExcite(8, 2, bias=True),
+    "efficient channel": lambda: channel_gates.EfficientChannel(3),
     "conv block": lambda: gates.ConvBlockAttention(8, 2, 7, False, True, nn.BatchNorm2d(1)),
     "conv block of convolutions": lambda: gates.ConvBlockAttention(
         8, 2, 7, True, True, nn.Identity(), mlp="convolution"
@@ -111,3 +111,13 @@ def test_a_gate_exports_for_any_batch(make: Callable[[], nn.Module]) -> None:
 @every_layer
 def test_a_gate_has_the_gradient_of_its_formula(make: Callable[[], nn.Module]) -> None:
     torch.autograd.gradcheck(drawn(make()).eval(), images(1, 8, 2, 3).requires_grad_())
+
+
+def test_a_channel_gate_is_its_input_times_its_mask() -> None:
+    found = 0
+    for make in LAYERS.values():
+        layer, x = drawn(make()).eval(), images()
+        if isinstance(layer, channel_gates.ChannelGate):
+            close(layer(x), x * layer.mask(x)[:, :, None, None])
+            found += 1
+    assert found == 7

@@ -39,7 +39,7 @@ def params(layer: nn.Module) -> int:
 
 
 def test_squeeze_excite_is_its_formula() -> None:
-    layer, x = gates.SqueezeExcite(8, 2, bias=True).double(), images()
+    layer, x = channel_gates.SqueezeExcite(8, 2, bias=True).double(), images()
     v = x.sum((2, 3)) / 30
     hidden = (v @ layer.squeeze.weight.T + layer.squeeze.bias).clamp(min=0)
     mask = 1 / (1 + (-(hidden @ layer.excite.weight.T + layer.excite.bias)).exp())
@@ -48,7 +48,7 @@ def test_squeeze_excite_is_its_formula() -> None:
 
 
 def test_efficient_channel_attention_slides_one_kernel_over_the_channels() -> None:
-    layer, x = gates.EfficientChannel(3).double(), images()
+    layer, x = channel_gates.EfficientChannel(3).double(), images()
     v, w = torch.nn.functional.pad(x.mean((2, 3)), (1, 1)), layer.conv.weight[0, 0]
     mask = torch.stack([(v[:, c : c + 3] * w).sum(1) for c in range(8)], 1).sigmoid()
     close(layer(x), x * mask[:, :, None, None])
@@ -248,9 +248,9 @@ def test_parameters_are_as_many_as_the_systems_count(c: int, q: int, k: int) -> 
         spatial_gates.ChannelMask(c, q), spatial_gates.SpatialMask(c, k, bias=True)
     )
     cbam = gates.ConvBlockAttention
-    assert params(gates.SqueezeExcite(c, q, bias=True)) == 2 * c * q + q + c
-    assert params(gates.SqueezeExcite(c, q, bias=False)) == 2 * c * q
-    assert params(gates.EfficientChannel(k)) == k
+    assert params(channel_gates.SqueezeExcite(c, q, bias=True)) == 2 * c * q + q + c
+    assert params(channel_gates.SqueezeExcite(c, q, bias=False)) == 2 * c * q
+    assert params(channel_gates.EfficientChannel(k)) == k
     assert params(cbam(c, q, 7, False, False, nn.Identity())) == 2 * c * q + 98
     assert params(cbam(c, q, 7, False, True, nn.BatchNorm2d(1))) == 2 * c * q + q + c + 98 + 2
     assert params(style) == 2 * c

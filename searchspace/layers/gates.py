@@ -1,4 +1,4 @@
-"""Gates on features (B, C, H, W), and the ways in which one joins its input."""
+"""The ways in which a gate on features (B, C, H, W) joins its input; CBAM, which has two masks."""
 
 from typing import Literal
 
@@ -30,33 +30,6 @@ class Gated(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = x + self.weight * self.function(x)
         return y
-
-
-class SqueezeExcite(nn.Module):
-    """x · sigmoid(W₂ relu(W₁ mean(x))) (https://arxiv.org/abs/1709.01507, equation 3)."""
-
-    def __init__(self, channels: int, hidden: int, bias: bool) -> None:
-        super().__init__()
-        self.squeeze = nn.Linear(channels, hidden, bias=bias)
-        self.excite = nn.Linear(hidden, channels, bias=bias)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        hidden = functional.relu(self.squeeze(x_BCHW.mean((2, 3))))
-        mask_BC = torch.sigmoid(self.excite(hidden))
-        return x_BCHW * mask_BC[:, :, None, None]
-
-
-class EfficientChannel(nn.Module):
-    """x · sigmoid(conv1d(mean(x))) along the channels (https://arxiv.org/abs/1910.03151)."""
-
-    def __init__(self, kernel: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        mean_B1C = x_BCHW.mean((2, 3)).unsqueeze(1)
-        mask_BC = torch.sigmoid(self.conv(mean_B1C)).squeeze(1)
-        return x_BCHW * mask_BC[:, :, None, None]
 
 
 class ConvBlockAttention(nn.Module):
@@ -91,10 +64,13 @@ class ConvBlockAttention(nn.Module):
         self.norm = norm
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        summary = self._mlp(x_BCHW.amax((2, 3))) + self._mlp(x_BCHW.mean((2, 3)))
-        x_BCHW = x_BCHW * torch.sigmoid(summary)[:, :, None, None]
+        x_BCHW = x_BCHW * self.mask(x_BCHW)[:, :, None, None]
         maps_B2HW = torch.stack((x_BCHW.amax(1), x_BCHW.mean(1)), dim=1)
         return x_BCHW * torch.sigmoid(self.norm(self.spatial(maps_B2HW)))
+
+    def mask(self, x_BCHW: Tensor) -> Tensor:
+        """That of the channels, (B, C)."""
+        return torch.sigmoid(self._mlp(x_BCHW.amax((2, 3))) + self._mlp(x_BCHW.mean((2, 3))))
 
     def _mlp(self, x_BC: Tensor) -> Tensor:
         x = x_BC if self.mlp == "linear" else x_BC[:, :, None, None]

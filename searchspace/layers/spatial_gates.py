@@ -103,9 +103,13 @@ class ChannelMask(nn.Module):
         self.squeeze = nn.Linear(channels, hidden, bias=False)
         self.excite = nn.Linear(hidden, channels, bias=False)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def mask(self, x_BCHW: Tensor) -> Tensor:
+        """(B, C)."""
         hidden = functional.relu(self.squeeze(x_BCHW.mean((2, 3))))
-        return torch.sigmoid(self.excite(hidden))[:, :, None, None]
+        return torch.sigmoid(self.excite(hidden))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.mask(x_BCHW)[:, :, None, None]
 
 
 class SpatialMask(nn.Module):

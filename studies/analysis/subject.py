@@ -122,6 +122,14 @@ def look(
     )
 
 
+def never_trained(target: str) -> str:
+    """What is wrong with it."""
+    return (
+        f"{target} was never trained and has nothing to lose: name a trial of a study, or what was "
+        "exported of one"
+    )
+
+
 def device_of(name: str) -> torch.device:
     """`auto` is the GPU where there is one. Raises ValueError for one that is not there."""
     if name == "auto":

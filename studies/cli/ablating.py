@@ -1,0 +1,76 @@
+"""`skipsearch analyze ablate`: what each part of a trained network is worth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.analyzing import Data, Device, Part, Retrained, To, analyze
+from studies.cli.integrating import Network
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
+
+Remove = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PART",
+        help="shortcut, gate, norm, head, or of one stage: gate@stage2; may be repeated. "
+        "Default: all that it has, and the gate of each stage.",
+    ),
+]
+
+
+@analyze.command("ablate")
+def ablate(
+    target: Network,
+    remove: Remove = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Also write a study that trains these networks from the start.",
+        ),
+    ] = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    part: Part = None,
+    retrained: Retrained = False,
+    device: Device = "auto",
+    to: To = None,
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+) -> None:
+    """Error after removing a part without training again, and the cost saved."""
+    from studies.analysis.ablation import ablation, chosen
+    from studies.analysis.ablation_page import ablation_report, ablation_table, notes
+    from studies.analysis.ablation_study import check_free, write_study
+    from studies.analysis.asked import Asked, conclude, folder_for
+    from studies.analysis.tracking import tracked
+    from studies.show import console
+
+    if study is not None:
+        check_free(study)
+    asked = Asked(
+        data=data,
+        data_dir=data_dir,
+        part=part,
+        retrained=retrained,
+        device=device,
+        folder=folder,
+        storage=storage,
+    )
+    subject = asked.trained(target)
+    with tracked() as track:
+        found = ablation(subject, remove or (), track=track)
+    lines = notes(found)
+    if study is not None:
+        lines += write_study(subject.model, chosen(subject, remove or ()), study).lines
+    terminal = console()
+    conclude(
+        ablation_report(found, lines),
+        [ablation_table(found, terminal.width)],
+        lines,
+        to or folder_for([subject]),
+        as_json=as_json,
+        terminal=terminal,
+    )

@@ -1,0 +1,63 @@
+"""`skipsearch analyze integration`: what gates take from the gates before them."""
+
+from typing import Annotated
+
+import typer
+
+from studies.cli.analyzing import Data, Device, Part, Retrained, Seed, To, analyze
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
+
+Network = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="STUDY#NUMBER, a study, an exported folder, a preset, an arch file."
+    ),
+]
+
+
+@analyze.command("integration")
+def integration(
+    target: Network,
+    samples: Annotated[int, typer.Option(min=10, help="So many images; a fifth judges.")] = 500,
+    trees: Annotated[int, typer.Option(min=1, help="Trees of a forest.")] = 100,
+    data: Data = None,
+    data_dir: DataDir = None,
+    part: Part = None,
+    retrained: Retrained = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    to: To = None,
+    as_json: AsJson = False,
+    folder: Folder = RUNS,
+    storage: Storage = None,
+) -> None:
+    """What each block's gate takes from the gates before it, by random forests.
+
+    The t-th gate of a stage costs a forest of (t − 1)·c inputs and c outputs, c being channels."""
+    from studies.analysis.asked import Asked, conclude, folder_for
+    from studies.analysis.integration import integration as found_by_forests
+    from studies.analysis.integration_page import integration_report, integration_table, notes
+    from studies.analysis.tracking import tracked
+    from studies.show import console
+
+    terminal = console()
+    asked = Asked(
+        data=data,
+        data_dir=data_dir,
+        part=part,
+        retrained=retrained,
+        device=device,
+        folder=folder,
+        storage=storage,
+    )
+    subjects = asked.subjects([target])
+    with tracked() as track:
+        found = found_by_forests(subjects[0], samples=samples, trees=trees, seed=seed, track=track)
+    conclude(
+        integration_report(found),
+        [integration_table(found, terminal.width)],
+        notes(found),
+        to or folder_for(subjects),
+        as_json=as_json,
+        terminal=terminal,
+    )
