@@ -18,9 +18,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.analysis.depth_attention import depth_attention as depth_attention
-    from studies.analysis.grad_cam import grad_cam as grad_cam
-    from studies.analysis.gradient_flow import gradient_flow as gradient_flow
+    from studies.analysis.ablations.ablation import ablation as ablation
+    from studies.analysis.cam.grad_cam import grad_cam as grad_cam
+    from studies.analysis.depth.attention import depth_attention as depth_attention
+    from studies.analysis.gates.integration import integration as integration
+    from studies.analysis.gradients.flow import gradient_flow as gradient_flow
     from studies.analysis.subject import look as look
     from studies.comparing import compare as compare
     from studies.evaluating import evaluate as evaluate
@@ -37,13 +39,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "Report": ("studies.report", "Report"),
     "Study": ("studies.study", "Study"),
+    "ablation": ("studies.analysis.ablations.ablation", "ablation"),
     "compare": ("studies.comparing", "compare"),
-    "depth_attention": ("studies.analysis.depth_attention", "depth_attention"),
+    "depth_attention": ("studies.analysis.depth.attention", "depth_attention"),
     "evaluate": ("studies.evaluating", "evaluate"),
     "export": ("studies.exporting.export", "export"),
     "front": ("studies.front", "front"),
-    "grad_cam": ("studies.analysis.grad_cam", "grad_cam"),
-    "gradient_flow": ("studies.analysis.gradient_flow", "gradient_flow"),
+    "grad_cam": ("studies.analysis.cam.grad_cam", "grad_cam"),
+    "gradient_flow": ("studies.analysis.gradients.flow", "gradient_flow"),
+    "integration": ("studies.analysis.gates.integration", "integration"),
     "load": ("studies.find", "find"),
     "look": ("studies.analysis.subject", "look"),
     "pick": ("studies.picking", "pick"),
@@ -54,6 +58,7 @@ _HOMES = {
 __all__ = [
     "Report",
     "Study",
+    "ablation",
     "compare",
     "depth_attention",
     "evaluate",
@@ -61,6 +66,7 @@ __all__ = [
     "front",
     "grad_cam",
     "gradient_flow",
+    "integration",
     "load",
     "look",
     "pick",

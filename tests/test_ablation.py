@@ -19,12 +19,12 @@ from searchspace import bodies, gates, heads, places, shortcuts
 from searchspace.arch import Arch, GroupNorm
 from searchspace.cost import count_macs, count_params
 from searchspace.layers.recurrent import SharedLSTM
-from studies.analysis.ablation import Ablation, ablation
-from studies.analysis.ablation_page import ablation_report
-from studies.analysis.ablation_study import without, write_study
-from studies.analysis.fixing import Means, fix
-from studies.analysis.masks import watch_masks
-from studies.analysis.removal import Part, has, parts_of, remove
+from studies.analysis.ablations.ablation import Ablation, ablation
+from studies.analysis.ablations.fixing import Means, fix
+from studies.analysis.ablations.page import ablation_report
+from studies.analysis.ablations.removal import Part, has, parts_of, remove
+from studies.analysis.ablations.study import without, write_study
+from studies.analysis.gates.masks import watch_masks
 from studies.analysis.subject import Subject, look
 from studies.analysis.undisturbed import undisturbed
 from studies.cli.app import app

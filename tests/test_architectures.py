@@ -15,7 +15,7 @@ from searchspace.gates import GATES
 from searchspace.places import Recurrent
 from searchspace.shortcuts import SHORTCUTS
 from searchspace.walk import document
-from studies.analysis.gradient_flow import parametric_layers
+from studies.analysis.gradients.flow import parametric_layers
 
 TINY = {"stages": 3, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}
 

@@ -18,9 +18,7 @@ from torch import Tensor, nn
 from searchspace.arch import Arch
 from searchspace.layers.network import Network, PoolHead
 from searchspace.walk import encode, override
-from studies.analysis.cam_page import cam_report, remarks
-from studies.analysis.chosen import asked_for, check_same, mistakes
-from studies.analysis.grad_cam import (
+from studies.analysis.cam.grad_cam import (
     Heat,
     Label,
     Named,
@@ -30,6 +28,8 @@ from studies.analysis.grad_cam import (
     of_named,
     stages_named,
 )
+from studies.analysis.cam.page import cam_report, remarks
+from studies.analysis.chosen import asked_for, check_same, mistakes
 from studies.analysis.pictures import coloured, fitting, overlaid
 from studies.analysis.subject import Subject, look
 from trainers.data import Images

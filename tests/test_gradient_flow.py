@@ -15,9 +15,9 @@ from trained_study import trained
 
 from searchspace.gates import GATES
 from searchspace.shortcuts import SHORTCUTS
-from studies.analysis.gradient_flow import GradientFlow, Recorder, gradient_flow, parametric_layers
-from studies.analysis.gradient_tables import flow_record
-from studies.analysis.health import PAPER, Thresholds, health, sensitivity
+from studies.analysis.gradients.flow import GradientFlow, Recorder, gradient_flow, parametric_layers
+from studies.analysis.gradients.health import PAPER, Thresholds, health, sensitivity
+from studies.analysis.gradients.tables import flow_record
 from studies.analysis.subject import Subject
 from studies.exporting.export import export
 from trainers.fit import seeded

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from searchspace import gates
 from searchspace.places import AfterBlock, AfterStage, InConvolution, SomeStages
-from studies.analysis.integration import Row, integration, row
-from studies.analysis.integration_page import integration_report, notes
-from studies.analysis.masks import Use, watch_masks
+from studies.analysis.gates.integration import Row, integration, row
+from studies.analysis.gates.masks import Use, watch_masks
+from studies.analysis.gates.page import integration_report, notes
 from studies.analysis.undisturbed import undisturbed
 from studies.cli.app import app
 

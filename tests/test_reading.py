@@ -20,15 +20,15 @@ from searchspace.arch import Arch
 from searchspace.layers import joins
 from searchspace.layers.merge import AttentionMerge, Entry, PseudoQueryMerge, Step
 from searchspace.walk import encode, override
-from studies.analysis import depth_attention as analysis
-from studies.analysis.carried import Carried, carried
 from studies.analysis.chosen import first_of_classes
-from studies.analysis.depth_attention import DepthAttention, maps
-from studies.analysis.depth_page import depth_report
-from studies.analysis.depth_tables import sizes
-from studies.analysis.reading import entropy, pixel_weights
+from studies.analysis.depth import attention as analysis
+from studies.analysis.depth.attention import DepthAttention, maps
+from studies.analysis.depth.carried import Carried, carried
+from studies.analysis.depth.page import depth_report
+from studies.analysis.depth.reading import entropy, pixel_weights
+from studies.analysis.depth.tables import sizes
+from studies.analysis.depth.wiring import merging
 from studies.analysis.subject import Subject, look
-from studies.analysis.wiring import merging
 
 SMALL = {
     "stages": 2,

@@ -6,10 +6,7 @@ from studies.cli import searching  # noqa: F401, I001  (the imports register the
 from studies.cli import results  # noqa: F401
 from studies.cli import judging  # noqa: F401
 from studies.cli import using  # noqa: F401
-from studies.cli import analyzing  # noqa: F401
-from studies.cli import attention  # noqa: F401
-from studies.cli import integrating  # noqa: F401
-from studies.cli import ablating  # noqa: F401
+from studies.cli import analyze  # noqa: F401
 from studies.cli import catalogue  # noqa: F401
 from studies.cli.app import app, main
 

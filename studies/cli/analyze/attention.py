@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyzing import (
+from studies.cli.analyze.options import (
     BatchSize,
     Data,
     Device,
@@ -59,10 +59,10 @@ def depth_attention(
 ) -> None:
     """How much each block reads of each earlier output, and where."""
     from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.depth_attention import depth_attention as found
-    from studies.analysis.depth_attention import looks
-    from studies.analysis.depth_page import depth_report
-    from studies.analysis.depth_tables import consumers, overview, remarks
+    from studies.analysis.depth.attention import depth_attention as found
+    from studies.analysis.depth.attention import looks
+    from studies.analysis.depth.page import depth_report
+    from studies.analysis.depth.tables import consumers, overview, remarks
     from studies.analysis.tracking import tracked
     from studies.show import console
 
@@ -116,10 +116,10 @@ def grad_cam(
 ) -> None:
     """Where a class is seen, at any stage: a grid of images by targets."""
     from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.cam_page import cam_report, cam_table, remarks
+    from studies.analysis.cam.grad_cam import grad_cam as explain
+    from studies.analysis.cam.grad_cam import of_named, stages_named
+    from studies.analysis.cam.page import cam_report, cam_table, remarks
     from studies.analysis.chosen import asked_for, check_same
-    from studies.analysis.grad_cam import grad_cam as explain
-    from studies.analysis.grad_cam import of_named, stages_named
     from studies.analysis.tracking import tracked
     from studies.show import console
 

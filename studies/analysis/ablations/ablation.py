@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from searchspace.cost import count_macs, count_params
-from studies.analysis.fixing import Means, fix
-from studies.analysis.masks import masking, watch_masks
-from studies.analysis.removal import Part, parts_of, remove
+from studies.analysis.ablations.fixing import Means, fix
+from studies.analysis.ablations.removal import Part, parts_of, remove
+from studies.analysis.gates.masks import masking, watch_masks
 from studies.analysis.subject import Subject, never_trained
 from studies.analysis.tracking import Track, untracked
 from studies.analysis.undisturbed import undisturbed

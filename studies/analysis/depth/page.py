@@ -7,8 +7,9 @@ from itertools import cycle
 import numpy as np
 from PIL import Image
 
-from studies.analysis.depth_attention import DepthAttention, Maps
-from studies.analysis.depth_tables import (
+from studies.analysis.depth.attention import DepthAttention, Maps
+from studies.analysis.depth.reading import Reading, Shares
+from studies.analysis.depth.tables import (
     WEIGHTS,
     consumer_rows,
     names_of,
@@ -18,7 +19,6 @@ from studies.analysis.depth_tables import (
 )
 from studies.analysis.looks import COLOURS, layout
 from studies.analysis.pictures import Cell, coloured, grid, png, shown, stacked
-from studies.analysis.reading import Reading, Shares
 from studies.analysis.report import Report, Section
 from studies.analysis.subject import Subject
 from studies.axes import Figure, bare

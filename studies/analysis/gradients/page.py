@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from itertools import cycle
 
-from studies.analysis.gradient_flow import BINS, LOWEST, PER_DECADE, GradientFlow, StageGradient
-from studies.analysis.gradient_tables import findings, flow_record, names_of, sensitivity_rows
-from studies.analysis.health import Thresholds, health
+from studies.analysis.gradients.flow import BINS, LOWEST, PER_DECADE, GradientFlow, StageGradient
+from studies.analysis.gradients.health import Thresholds, health
+from studies.analysis.gradients.tables import findings, flow_record, names_of, sensitivity_rows
 from studies.analysis.looks import COLOURS, NONE, layout, power
 from studies.analysis.report import Report, Section
 from studies.axes import Figure

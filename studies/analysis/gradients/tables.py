@@ -6,14 +6,14 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.gradient_flow import (
+from studies.analysis.gradients.flow import (
     BINS,
     LOWEST,
     PER_DECADE,
     GradientFlow,
     LayerGradient,
 )
-from studies.analysis.health import PAPER, Health, Thresholds, health, sensitivity
+from studies.analysis.gradients.health import PAPER, Health, Thresholds, health, sensitivity
 from studies.analysis.looks import NONE, power, told
 from studies.show import Column, table
 from studies.wording import compact, percent

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.depth_attention import DepthAttention
+from studies.analysis.depth.attention import DepthAttention
+from studies.analysis.depth.reading import Reading
 from studies.analysis.looks import told
-from studies.analysis.reading import Reading
 from studies.show import Column, table
 from studies.wording import compact, percent
 

@@ -4,15 +4,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyzing import Data, Device, Part, Retrained, Seed, To, analyze
+from studies.cli.analyze.options import Data, Device, Network, Part, Retrained, Seed, To, analyze
 from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
-
-Network = Annotated[
-    str,
-    typer.Argument(
-        metavar="TARGET", help="STUDY#NUMBER, a study, an exported folder, a preset, an arch file."
-    ),
-]
 
 
 @analyze.command("integration")
@@ -35,8 +28,8 @@ def integration(
 
     The t-th gate of a stage costs a forest of (t − 1)·c inputs and c outputs, c being channels."""
     from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.integration import integration as found_by_forests
-    from studies.analysis.integration_page import integration_report, integration_table, notes
+    from studies.analysis.gates.integration import integration as found_by_forests
+    from studies.analysis.gates.page import integration_report, integration_table, notes
     from studies.analysis.tracking import tracked
     from studies.show import console
 

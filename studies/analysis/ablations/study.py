@@ -16,7 +16,7 @@ from searchspace.heads import Pool, Tokens
 from searchspace.places import SomeStages
 from searchspace.shortcuts import NoShortcut, Projection, Sum
 from searchspace.walk import encode
-from studies.analysis.removal import Part
+from studies.analysis.ablations.removal import Part
 from studies.models import Model, Trained, safe_name
 from studies.study import Study
 from studies.whole import write_whole

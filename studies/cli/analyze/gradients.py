@@ -1,43 +1,21 @@
-"""`skipsearch analyze`: why a network works."""
+"""`skipsearch analyze gradient-flow`: how gradients reach the layers."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from studies.cli.app import app
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
-
-analyze = typer.Typer(
-    help="Why a network works: gradients, attention, gates, ablations.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+from studies.cli.analyze.options import (
+    BatchSize,
+    Data,
+    Device,
+    Networks,
+    Part,
+    Retrained,
+    Seed,
+    To,
+    analyze,
 )
-app.add_typer(analyze, name="analyze")
-
-Networks = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="TARGET…",
-        help="STUDY#NUMBER, STUDY#BASELINE, a study, an exported folder, a preset, an arch file.",
-    ),
-]
-Data = Annotated[
-    str | None,
-    typer.Option(metavar="DATASET", help="Another data set than its own; a preset has none."),
-]
-Part = Annotated[
-    str | None, typer.Option(metavar="PART", help="validation (default) or test (if retrained).")
-]
-Retrained = Annotated[
-    bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
-]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Where it is computed.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn at random.")]
-To = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Default: analyses/NAME of the targets.")
-]
-BatchSize = Annotated[int, typer.Option(min=2, help="Images of a batch.")]
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
 
 
 @analyze.command("gradient-flow")
@@ -60,15 +38,15 @@ def gradient_flow(
 ) -> None:
     """Gradients of every layer and stage: vanishing, exploding, dead."""
     from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.gradient_flow import gradient_flow as found
-    from studies.analysis.gradient_page import flow_report
-    from studies.analysis.gradient_tables import (
+    from studies.analysis.gradients.flow import gradient_flow as found
+    from studies.analysis.gradients.health import Thresholds
+    from studies.analysis.gradients.page import flow_report
+    from studies.analysis.gradients.tables import (
         findings,
         flow_table,
         sensitivity_table,
         stage_table,
     )
-    from studies.analysis.health import Thresholds
     from studies.analysis.tracking import tracked
     from studies.show import console
 

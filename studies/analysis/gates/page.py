@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.integration import HELD, Integration, Row, Stage
+from studies.analysis.gates.integration import HELD, Integration, Row, Stage
 from studies.analysis.looks import NONE
 from studies.analysis.report import Report, Section
 from studies.axes import Figure, bare, line

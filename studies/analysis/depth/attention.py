@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from searchspace.cost import count_macs, count_params
 from searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
 from searchspace.layers.network import MergeNetwork
-from studies.analysis.carried import Carried
 from studies.analysis.chosen import drawn, first_of_classes, named_images, numbers
-from studies.analysis.reading import Reading, pixel_weights, watch
+from studies.analysis.depth.carried import Carried
+from studies.analysis.depth.reading import Reading, pixel_weights, watch
+from studies.analysis.depth.wiring import Consumer, chained, merging
 from studies.analysis.subject import Subject
 from studies.analysis.tracking import Track, untracked
 from studies.analysis.undisturbed import Handles, undisturbed
-from studies.analysis.wiring import Consumer, chained, merging
 from trainers.data import Array
 
 CLASSES = 4  # of which an image is shown, unless images are named

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from studies.analysis.masks import Use, masking, no_masks, watch_masks
+from studies.analysis.gates.masks import Use, masking, no_masks, watch_masks
 from studies.analysis.subject import Subject
 from studies.analysis.tracking import Track, untracked
 from studies.analysis.undisturbed import undisturbed

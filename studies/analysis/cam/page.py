@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.grad_cam import Heat, Seen
+from studies.analysis.cam.grad_cam import Heat, Seen
 from studies.analysis.looks import NONE, told
 from studies.analysis.pictures import Cell, grid, overlaid, png, shown
 from studies.analysis.report import Report, Section

@@ -28,8 +28,8 @@ from searchspace.layers.merge import (
     PseudoQueryMerge,
     WeightedMerge,
 )
+from studies.analysis.depth.wiring import Consumer
 from studies.analysis.undisturbed import Handles
-from studies.analysis.wiring import Consumer
 
 Shares = tuple[float, ...]
 

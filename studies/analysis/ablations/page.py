@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.ablation import Ablated, Ablation
+from studies.analysis.ablations.ablation import Ablated, Ablation
 from studies.analysis.report import Report, Section
 from studies.axes import Figure, bare, line
 from studies.show import Column, table

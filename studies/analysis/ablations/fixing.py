@@ -9,7 +9,7 @@ from searchspace.layers.channel_gates import GlobalResponse, masked
 from searchspace.layers.gates import ConvBlockAttention
 from searchspace.layers.recurrent import LightLSTM, SharedLSTM
 from searchspace.layers.spatial_gates import ChannelMask
-from studies.analysis.masks import Use, masking
+from studies.analysis.gates.masks import Use, masking
 
 
 @dataclass

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyzing import Data, Device, Part, Retrained, To, analyze
-from studies.cli.integrating import Network
+from studies.cli.analyze.options import Data, Device, Network, Part, Retrained, To, analyze
 from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
 
 Remove = Annotated[
@@ -41,9 +40,9 @@ def ablate(
     storage: Storage = None,
 ) -> None:
     """Error after removing a part without training again, and the cost saved."""
-    from studies.analysis.ablation import ablation, chosen
-    from studies.analysis.ablation_page import ablation_report, ablation_table, notes
-    from studies.analysis.ablation_study import check_free, write_study
+    from studies.analysis.ablations.ablation import ablation, chosen
+    from studies.analysis.ablations.page import ablation_report, ablation_table, notes
+    from studies.analysis.ablations.study import check_free, write_study
     from studies.analysis.asked import Asked, conclude, folder_for
     from studies.analysis.tracking import tracked
     from studies.show import console

@@ -1,0 +1,1 @@
+"""Where a class is seen."""

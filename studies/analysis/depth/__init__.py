@@ -1,0 +1,1 @@
+"""What each block reads of the outputs before it."""

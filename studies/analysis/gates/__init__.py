@@ -1,0 +1,1 @@
+"""What a gate takes from the gates before it."""

@@ -1,0 +1,1 @@
+"""How gradients reach the layers of a network."""

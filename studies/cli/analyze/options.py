@@ -1,0 +1,35 @@
+"""The group of commands `skipsearch analyze`, and the options that they share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.app import app
+
+analyze = typer.Typer(
+    help="Why a network works: gradients, attention, gates, ablations.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(analyze, name="analyze")
+
+KINDS = "STUDY#NUMBER, STUDY#BASELINE, a study, an exported folder, a preset, an arch file."
+Networks = Annotated[list[str], typer.Argument(metavar="TARGET…", help=KINDS)]
+Network = Annotated[str, typer.Argument(metavar="TARGET", help=KINDS)]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="DATASET", help="Another data set than its own; a preset has none."),
+]
+Part = Annotated[
+    str | None, typer.Option(metavar="PART", help="validation (default) or test (if retrained).")
+]
+Retrained = Annotated[
+    bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
+]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Where it is computed.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn at random.")]
+To = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Default: analyses/NAME of the targets.")
+]
+BatchSize = Annotated[int, typer.Option(min=2, help="Images of a batch.")]
