@@ -143,7 +143,7 @@ LOOPS: dict[str, Loop] = {
     "Optuna's TPE as it comes": partial(plain, optuna.samplers.TPESampler),
     "Optuna's random sampler": partial(plain, optuna.samplers.RandomSampler),
 }
-OURS = "skipsearch, tpe"
+OURS = "skipsearch, gp"
 
 
 def measure(results: Results, loop: Loop, seeds: int, progress: Callable[[], None]) -> Figures:

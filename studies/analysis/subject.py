@@ -106,6 +106,8 @@ def look(
     A preset and an architecture file have no data set of their own; their weights are drawn, for
     its images and classes. Raises ValueError in one line."""
     on, model = device_of(device), load(target, retrained=retrained, folder=folder, storage=storage)
+    if "#" in target:  # shortcuts#dia says more than the number of its trial
+        model = replace(model, target=target)
     if isinstance(model.origin, Untrained):
         model, found = _with_images(model, data, data_dir, folder)
         chosen = part_named(part or "validation")
