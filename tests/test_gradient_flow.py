@@ -191,6 +191,8 @@ def test_health_is_as_the_paper_defines_it() -> None:
         "good",
         "moderate",
     ]
+    assert found.steep and not health([Norm("a", 1.0), Norm("b", 9.0)]).steep
+    assert health([Norm("a", 20.0), Norm("b", 1.0)]).steep
     low = [Norm(str(n), 1.0 if n else 0.1) for n in range(10)]
     assert health(low).bottlenecks == ("0",)
 

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 State = Literal["healthy", "vanishing", "exploding", "dead", "not finite", "silent"]
 BANDS = ((0.8, "excellent"), (0.6, "good"), (0.4, "moderate"), (-math.inf, "poor"))
-DECAY = 10.0  # more than this, or less than 1/this, from layer to layer is worth a warning
+DECAY = 10.0  # from layer to layer: more than this, or less than 1/this, is worth a warning
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class Health:
 
     def count(self, state: State) -> int:
         return len(self.states[state])
+
+    @property
+    def steep(self) -> bool:
+        """Whether norms grow or fall more than `DECAY` times from layer to layer."""
+        return self.decay > DECAY or self.decay < 1 / DECAY
 
 
 def health(layers: Sequence[Layer], thresholds: Thresholds = PAPER) -> Health:

@@ -99,6 +99,8 @@ def findings(flows: Sequence[GradientFlow], thresholds: Thresholds) -> list[str]
             if layers and what != "healthy":
                 more = f" and {len(layers) - MOST} more" if len(layers) > MOST else ""
                 lines.append(f"{name}: {what} {', '.join(layers[:MOST])}{more}")
+        if found.steep:
+            lines.append(f"{name}: norms change {found.decay:.3g} times from layer to layer")
     return lines
 
 
