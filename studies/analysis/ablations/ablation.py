@@ -131,7 +131,7 @@ def _means(subject: Subject, track: Track) -> Means:
 
 
 def _listed(parts: Sequence[Part]) -> str:
-    """`shortcut (stages 1 2), gate (stage 2)`."""
+    """`shortcut (also @stage2), gate (also @stage1, @stage2)`."""
     found = []
     for kind in dict.fromkeys(part.kind for part in parts):
         numbers = [str(p.stage) for p in parts if p.kind == kind and p.stage is not None]
