@@ -27,7 +27,8 @@ def observed(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Observ
     """Those that were trained or are in training, with their costs `names`.
 
     One that was stopped would have come to what those that went on made of the same error after
-    the same epochs (the median ratio); one that failed counts as the worst."""
+    the same epochs (the median ratio); one that failed counts as the worst. A proposal that a dead
+    driver left half-asked is none: its end is a failure that was never charged."""
     ends = _ends([t for t in trials if is_full(t)])
     errors = {t.number: _error(t, ends) for t in trials if t.state != TrialState.RUNNING}
     known = [error for error in errors.values() if error is not None]
@@ -35,7 +36,7 @@ def observed(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Observ
     for trial in trials:
         costs = costs_of(trial, names)
         error = errors.get(trial.number)
-        if trial.state == TrialState.FAIL and known:
+        if trial.state == TrialState.FAIL and "charged" in trial.user_attrs and known:
             error = max(known)
         if costs is not None and (error is not None or trial.state == TrialState.RUNNING):
             found.append(Observed(trial, error, costs, is_full(trial)))

@@ -65,7 +65,7 @@ def trial(number: int, drawn: Drawn[Net], **facts: object) -> FrozenTrial:
     given: dict[str, object] = {
         "state": TrialState.COMPLETE,
         "values": [error(drawn.config), params(drawn.config)],
-        "user_attrs": {"params": params(drawn.config)},
+        "user_attrs": {"params": params(drawn.config), "charged": True},
     }
     made = create_trial(
         params={name: one.value for name, one in drawn.chosen.items()},
@@ -201,7 +201,9 @@ def test_a_stopped_trial_counts_as_what_others_made_of_its_error() -> None:
     )
     failed = trial(3, drawn_of(nets[3]), state=TrialState.FAIL, values=None)
     over = trial(4, drawn_of(nets[3]), state=TrialState.PRUNED, values=None)
-    found = observed([*full, stopped, failed, over], ["params"])
+    costs = {"params": failed.user_attrs["params"]}  # of a proposal whose driver died
+    left = trial(5, drawn_of(nets[3]), state=TrialState.FAIL, values=None, user_attrs=costs)
+    found = observed([*full, stopped, failed, over, left], ["params"])
     assert [one.trial.number for one in found] == [0, 1, 2, 3]
     assert found[2].error == pytest.approx(math.log10(0.25))
     assert found[3].error == max(found[k].error or -9 for k in range(3))
