@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from looked_at import arch, assert_undisturbed, images, state_of, subject
 from test_cli import Command, skipsearch  # noqa: F401
 from torch import Tensor, nn
-from trained_study import trained
 
 from searchspace.gates import GATES
 from searchspace.shortcuts import SHORTCUTS
@@ -20,6 +19,7 @@ from studies.analysis.gradients.health import PAPER, Thresholds, health, sensiti
 from studies.analysis.gradients.tables import flow_record
 from studies.analysis.subject import Subject
 from studies.exporting.export import export
+from studies.find import find
 from trainers.fit import seeded
 
 
@@ -276,17 +276,17 @@ def test_a_mistake_is_one_line(
 
 def test_a_trial_and_its_export_are_looked_at_with_their_own_images(
     skipsearch: Command,  # noqa: F811
+    runs: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    study = trained(tmp_path / "runs")
-    export("tiny", tmp_path / "out", trial=0, formats=())
-    words = ("analyze", "gradient-flow", "tiny#0", "out", "--batches", "2", "--json")
-    status, out, _ = skipsearch(*words)
+    export("tiny", tmp_path / "out", trial=0, formats=(), folder=runs)
+    words = ("analyze", "gradient-flow", "tiny#0", "out", "--batches", "2", "--folder", str(runs))
+    status, out, _ = skipsearch(*words, "--json")
     one, other = json.loads(out)["networks"]
-    assert (
-        status == 0 and one["trained"] and (one["dataset"], one["part"]) == ("digits", "validation")
-    )
-    assert one["params"] == study.trials[0].user_attrs["params"] and other["target"] == "out"
+    assert status == 0 and one["trained"]
+    assert (one["dataset"], one["part"]) == ("digits", "validation")
+    trial = find("tiny", folder=runs).trials[0]
+    assert one["params"] == trial.user_attrs["params"] and other["target"] == "out"
     assert [one[k] for k in ("loss", "layers")] == [other[k] for k in ("loss", "layers")]

@@ -78,12 +78,13 @@ def test_every_mode_and_sampler_goes_through_and_only_whole_trainings_count(
     table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    found: list[dict[str, Any]] = []
-    for _ in range(2):
-        called(monkeypatch, "--data", table, "--seeds", 2, "--json")
-        found.append(json.loads(capsys.readouterr().out))
-    assert found[0]["rows"] == found[1]["rows"] and len(found[0]["rows"]) == 16
-    for row in found[0]["rows"]:
+    found: list[list[dict[str, Any]]] = []
+    for samplers in (("random", "tpe", "gp"), ("random", "tpe")):
+        called(monkeypatch, "--data", table, "--seeds", 2, "--samplers", *samplers, "--json")
+        found.append(json.loads(capsys.readouterr().out)["rows"])
+    assert len(found[0]) == 24  # two references, three samplers, four modes
+    assert [row for row in found[0] if row["sampler"] != "gp"] == found[1]
+    for row in found[0]:
         means = [mean for mean, _ in row["hypervolume"].values()]
         assert means == sorted(means) and means[0] == 0 < means[-1] <= 1
         assert row["trials"] == 6 if row["mode"] == "none" else row["trials"] > 6
