@@ -225,6 +225,7 @@ def test_a_papers_study_names_its_systems_and_says_how_it_is_run(file: Path) -> 
     assert f"skipsearch retrain examples/papers/{file.name} --baselines --seeds 3" in text
     named = re.search(rf"skipsearch compare {file.stem} --baseline (\S+)", text)
     assert named and named[1] in study.baselines
+    assert "# Takes: " in text and "# Expect: " in text
 
 
 def test_what_is_searched_may_not_change_but_its_extent_may(digits: Path) -> None:
