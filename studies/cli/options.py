@@ -39,6 +39,9 @@ Address = Annotated[
     str | None,
     typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
 ]
+Retrained = Annotated[
+    bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RUNS = Path("runs")
 

@@ -14,6 +14,7 @@ from studies.cli.options import (
     MaxLatency,
     MaxMacs,
     MaxParams,
+    Retrained,
     Storage,
     limits,
 )
@@ -30,9 +31,6 @@ Network = Annotated[
 Trial = Annotated[int | None, typer.Option(metavar="N", help="Of a study: this trial.")]
 Pick = Annotated[
     str | None, typer.Option(metavar="RULE", help="Of a study: knee (default), best, one-se.")
-]
-Retrained = Annotated[
-    bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
 ]
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyze.options import Data, Device, Network, Part, Retrained, To, analyze
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
+from studies.cli.analyze.options import Data, Device, Network, Part, To, analyze
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
 
 Remove = Annotated[
     list[str] | None,

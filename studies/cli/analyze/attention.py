@@ -10,12 +10,11 @@ from studies.cli.analyze.options import (
     Device,
     Networks,
     Part,
-    Retrained,
     Seed,
     To,
     analyze,
 )
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
 
 Chosen = Annotated[
     str | None,

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyze.options import Data, Device, Network, Part, Retrained, Seed, To, analyze
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Storage
+from studies.cli.analyze.options import Data, Device, Network, Part, Seed, To, analyze
+from studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
 
 
 @analyze.command("integration")

@@ -24,9 +24,6 @@ Data = Annotated[
 Part = Annotated[
     str | None, typer.Option(metavar="PART", help="validation (default) or test (if retrained).")
 ]
-Retrained = Annotated[
-    bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
-]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Where it is computed.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn at random.")]
 To = Annotated[
