@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from searchspace.layers.pooling import subsampled
+
 
 class Single(nn.Module):
     """norm(conv(dropout(x))): one convolution."""
@@ -227,7 +229,7 @@ class Subsample(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, :, :: self.stride, :: self.stride]
+        return subsampled(x, self.stride)
 
 
 class PadChannels(nn.Module):
@@ -241,7 +243,7 @@ class PadChannels(nn.Module):
         self.before, self.after, self.stride = before, after, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        kept = x[:, :, :: self.stride, :: self.stride]
+        kept = subsampled(x, self.stride)
         y: Tensor = functional.pad(kept, (0, 0, 0, 0, self.before, self.after))
         return y
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from searchspace.layers.pooling import spatial_mean
+
 
 class ChannelGate(nn.Module):
     """x · mask(x), each channel times its number."""
@@ -28,7 +30,7 @@ class SqueezeExcite(ChannelGate):
         self.excite = nn.Linear(hidden, channels, bias=bias)
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        hidden = functional.relu(self.squeeze(x_BCHW.mean((2, 3))))
+        hidden = functional.relu(self.squeeze(spatial_mean(x_BCHW)))
         return torch.sigmoid(self.excite(hidden))
 
 
@@ -40,7 +42,7 @@ class EfficientChannel(ChannelGate):
         self.conv = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        mean_B1C = x_BCHW.mean((2, 3)).unsqueeze(1)
+        mean_B1C = spatial_mean(x_BCHW).unsqueeze(1)
         return torch.sigmoid(self.conv(mean_B1C)).squeeze(1)
 
 
@@ -73,7 +75,7 @@ class StyleRecalibration(ChannelGate):
     def mask(self, x_BCHW: Tensor) -> Tensor:
         unbiased = min(1, x_BCHW.shape[2] * x_BCHW.shape[3] - 1)
         std_BC = x_BCHW.std((2, 3), correction=unbiased)
-        summary_BC = self.weights(x_BCHW.mean((2, 3)), std_BC)
+        summary_BC = self.weights(spatial_mean(x_BCHW), std_BC)
         return torch.sigmoid(self.norm(summary_BC))
 
 
@@ -115,7 +117,7 @@ class SwitchableExcitation(ChannelGate):
         self.bias = nn.Parameter(torch.full((channels,), -1.0))
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        mean_BC = x_BCHW.mean((2, 3))
+        mean_BC = spatial_mean(x_BCHW)
         a_B1, b_B1, c_B1 = torch.sigmoid(self.switch(mean_BC)).chunk(3, dim=1)
         full_BC = self.excite(functional.relu(self.squeeze(mean_BC)))
         near_BC = self.conv(mean_BC.unsqueeze(1)).squeeze(1)
@@ -163,7 +165,7 @@ class EffectiveSqueeze(ChannelGate):
         self.excite = nn.Linear(channels, channels)
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        return functional.hardsigmoid(self.excite(x_BCHW.mean((2, 3))))
+        return functional.hardsigmoid(self.excite(spatial_mean(x_BCHW)))
 
 
 class GlobalResponse(nn.Module):

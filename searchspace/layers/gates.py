@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from searchspace.layers.pooling import channel_mean, spatial_mean
+
 
 class Add(nn.Module):
     """x + F(x)."""
@@ -65,12 +67,12 @@ class ConvBlockAttention(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BCHW = x_BCHW * self.mask(x_BCHW)[:, :, None, None]
-        maps_B2HW = torch.stack((x_BCHW.amax(1), x_BCHW.mean(1)), dim=1)
+        maps_B2HW = torch.stack((x_BCHW.amax(1), channel_mean(x_BCHW)), dim=1)
         return x_BCHW * torch.sigmoid(self.norm(self.spatial(maps_B2HW)))
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
         """That of the channels, (B, C)."""
-        return torch.sigmoid(self._mlp(x_BCHW.amax((2, 3))) + self._mlp(x_BCHW.mean((2, 3))))
+        return torch.sigmoid(self._mlp(x_BCHW.amax((2, 3))) + self._mlp(spatial_mean(x_BCHW)))
 
     def _mlp(self, x_BC: Tensor) -> Tensor:
         x = x_BC if self.mlp == "linear" else x_BC[:, :, None, None]

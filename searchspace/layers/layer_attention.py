@@ -6,6 +6,7 @@ Shapes: B batch, C channels, H, W positions, G heads of D = C/G channels.
 import torch
 from torch import Tensor, nn
 
+from searchspace.layers.pooling import spatial_mean
 from searchspace.layers.recurrent import State
 
 
@@ -37,7 +38,7 @@ class LayerAttention(nn.Module):
             self.weight = nn.Parameter(torch.randn(channels))
 
     def forward(self, a_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
-        mean_B1C = a_BCHW.mean((2, 3)).unsqueeze(1)
+        mean_B1C = spatial_mean(a_BCHW).unsqueeze(1)
         q_BGD, k_BGD = (
             f(mean_B1C).unflatten(2, (self.heads, -1)).squeeze(1) for f in (self.query, self.key)
         )

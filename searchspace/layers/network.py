@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from searchspace.layers.initialise import INITIALISATIONS
 from searchspace.layers.merge import Entry
+from searchspace.layers.pooling import spatial_mean
 
 
 class PoolHead(nn.Module):
@@ -15,7 +16,7 @@ class PoolHead(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        logits: Tensor = self.classifier(self.pool(features[-1]).mean((2, 3)))
+        logits: Tensor = self.classifier(spatial_mean(self.pool(features[-1])))
         return logits
 
 

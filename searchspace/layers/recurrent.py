@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from searchspace.layers.blocks import Block
 from searchspace.layers.channel_gates import masked
+from searchspace.layers.pooling import spatial_mean
 
 State = tuple[Tensor, ...] | None
 
@@ -104,7 +105,7 @@ class SharedLSTM(nn.Module):
         self.cells, self.dropout = nn.ModuleList((first, *further)), dropout
 
     def forward(self, a_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
-        x_BC = a_BCHW.mean((2, 3))
+        x_BC = spatial_mean(a_BCHW)
         old = (torch.zeros_like(x_BC),) * (2 * len(self.cells)) if state is None else state
         new: list[Tensor] = []
         for number, cell in enumerate(self.cells):
@@ -138,7 +139,7 @@ class LightLSTM(nn.Module):
         )
 
     def forward(self, a_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
-        x_BC = a_BCHW.mean((2, 3))
+        x_BC = spatial_mean(a_BCHW)
         h_BC, c_BC = (torch.zeros_like(x_BC),) * 2 if state is None else state
         h_BC, c_BC = self.cell(x_BC, h_BC, c_BC)
         return masked(a_BCHW, h_BC), (h_BC, c_BC)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from searchspace.layers.initialise import MaskConv2d
+from searchspace.layers.pooling import spatial_mean
 
 
 class SpatialGroupEnhance(nn.Module):
@@ -105,7 +106,7 @@ class ChannelMask(nn.Module):
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
         """(B, C)."""
-        hidden = functional.relu(self.squeeze(x_BCHW.mean((2, 3))))
+        hidden = functional.relu(self.squeeze(spatial_mean(x_BCHW)))
         return torch.sigmoid(self.excite(hidden))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

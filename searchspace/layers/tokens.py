@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from searchspace.layers.pooling import spatial_mean
+
 
 class LearnedPosition(nn.Module):
     """x + p with one learned vector for each position, from N(0, 1)."""
@@ -126,7 +128,7 @@ class TokenHead(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         pairs = zip(self.taps, features, strict=True)
-        tokens_BTF = torch.stack([tap(x_BCHW.mean((2, 3))) for tap, x_BCHW in pairs], dim=1)
+        tokens_BTF = torch.stack([tap(spatial_mean(x_BCHW)) for tap, x_BCHW in pairs], dim=1)
         tokens_BTF = self.encoder(self.position(tokens_BTF))
         logits: Tensor = self.classifier(tokens_BTF.mean(1))
         return logits
