@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from studies.analysis.report import Report
-from studies.analysis.subject import Subject, look, never_trained
+from studies.analysis.subject import Subject, look
 from studies.find import RUNS
-from studies.models import Untrained, load, safe_name
+from studies.models import safe_name
 from studies.show import json_text
 
 
@@ -35,10 +35,7 @@ class Asked:
 
     def trained(self, target: str) -> Subject:
         """Raises ValueError for a target that was never trained, whatever its images."""
-        found = load(target, retrained=self.retrained, folder=self.folder, storage=self.storage)
-        if isinstance(found.origin, Untrained):
-            raise ValueError(never_trained(target))
-        return look(target, **vars(self))
+        return look(target, trained=True, **vars(self))
 
 
 def folder_for(subjects: Sequence[Subject]) -> Path:

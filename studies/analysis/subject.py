@@ -96,6 +96,7 @@ def look(
     data_dir: str | Path | None = None,
     part: str | None = None,
     retrained: bool = False,
+    trained: bool = False,
     device: str = "auto",
     folder: Path = RUNS,
     storage: str | None = None,
@@ -104,8 +105,11 @@ def look(
     was, or of the data set `data`.
 
     A preset and an architecture file have no data set of their own; their weights are drawn, for
-    its images and classes. Raises ValueError in one line."""
+    its images and classes, or refused where they must be `trained`. Raises ValueError in one line.
+    """
     on, model = device_of(device), load(target, retrained=retrained, folder=folder, storage=storage)
+    if trained and isinstance(model.origin, Untrained):
+        raise ValueError(never_trained(target))
     if "#" in target:  # shortcuts#dia says more than the number of its trial
         model = replace(model, target=target)
     if isinstance(model.origin, Untrained):
