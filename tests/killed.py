@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
-from tabulated import Silent, Tabulated, charged, study_of, val_error
+from tabulated import ByNetwork, Silent, charged, study_of, val_error
 
 from searchspace.arch import Arch
 from searchspace.walk import encode
@@ -114,13 +114,6 @@ def small_study(space: str = "narrow", **more: Any) -> Study:
     return study_of(
         **{"trials": 12, "pruner": "pareto-asha", "deterministic": True} | tables | more
     )
-
-
-class ByNetwork(Tabulated):
-    """Curves that depend on the network, whatever the number of its trial."""
-
-    def report(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "val_error": val_error(self.job.seed, self.epoch)}
 
 
 def train(study: Study, folder: Path) -> optuna.Study:

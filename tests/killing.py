@@ -21,8 +21,8 @@ from unittest.mock import patch
 
 import optuna
 import psutil
-from killed import ByNetwork, small_study
-from tabulated import Silent, charged
+from killed import small_study
+from tabulated import Silent, Slow, charged
 
 from studies.run import run
 from studies.store import load
@@ -47,13 +47,6 @@ HEALTH = {
     "health_check_timeout_ms": 2000,
     "health_check_failure_threshold": 3,
 }
-
-
-class Slow(ByNetwork):
-    """0.05 to 0.2 seconds an epoch, so that who is killed is killed within one."""
-
-    def train_epoch(self) -> None:
-        time.sleep(0.05 * (1 + (self.job.seed + self.epoch) % 4))
 
 
 def planned(kind: str) -> Study:

@@ -1,11 +1,16 @@
-"""Training that costs nothing: curves from the number of the trial, faults on request."""
+"""Training that costs nothing: curves from the number of the trial, faults on request.
+
+A worker of Ray imports this file and no other of the tests: what it needs not is not imported here.
+"""
 
 import math
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainers.checkpoints import Checkpoints
 from trainers.training import Job
 
 if TYPE_CHECKING:
@@ -51,6 +56,51 @@ class Tabulated:
 
     def report(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "val_error": val_error(self.job.number, self.epoch)}
+
+
+class ByNetwork(Tabulated):
+    """Curves that depend on the network, whatever the number of its trial."""
+
+    def report(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "val_error": val_error(self.job.seed, self.epoch)}
+
+
+class Slow(ByNetwork):
+    """0.05 to 0.2 seconds an epoch, so that who is killed is killed within one."""
+
+    def train_epoch(self) -> None:
+        time.sleep(0.05 * (1 + (self.job.seed + self.epoch) % 4))
+
+
+class Stillborn(ByNetwork):
+    """The worker that is to begin one of some trials dies, once each."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        died = self.folder / "died"
+        if job.number % 3 == 2 and not died.exists():
+            died.touch()
+            os._exit(1)
+
+
+class Shot(Tabulated):
+    """The worker of the second trial is killed in its second epoch, once."""
+
+    def train_epoch(self) -> None:
+        there = self.folder / "shot"
+        if (self.job.number, self.epoch) == (1, 2) and not there.exists():
+            there.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class CannotSaveOnce(Tabulated):
+    """In a worker: a real refusal of the system, through the real saving."""
+
+    def train_epoch(self) -> None:
+        mended = self.folder.parent.parent / "mended"
+        if (self.job.number, self.epoch) == (1, 2) and not mended.exists():
+            with Checkpoints.at(str(self.folder)).saving():
+                (self.folder / "no folder" / "checkpoint").write_text("x")
 
 
 class Hanging(Tabulated):

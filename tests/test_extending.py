@@ -5,8 +5,8 @@ from typing import Any
 
 import optuna
 import pytest
-from killed import ByNetwork, Killed, killed_at
-from tabulated import Silent, charged, study_of
+from killed import Killed, killed_at
+from tabulated import ByNetwork, Silent, charged, study_of
 
 from searchspace.arch import Arch
 from searchspace.walk import encode

@@ -2,8 +2,6 @@
 a full disk, the same seed twice."""
 
 import math
-import os
-import signal
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -12,9 +10,18 @@ from typing import Any
 import pytest
 import torch
 from cases import ONE, assert_whole, file_size_limit, quick, stops, train
-from killed import ByNetwork
 from optuna.trial import TrialState
-from tabulated import Silent, Tabulated, charged, study_of, trained_once, val_error
+from tabulated import (
+    ByNetwork,
+    CannotSaveOnce,
+    Shot,
+    Silent,
+    Tabulated,
+    charged,
+    study_of,
+    trained_once,
+    val_error,
+)
 
 from studies.check import load_data
 from studies.front import front_trials
@@ -30,14 +37,6 @@ pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
 ]
-
-
-class Shot(Tabulated):
-    def train_epoch(self) -> None:
-        there = self.folder / "shot"
-        if (self.job.number, self.epoch) == (1, 2) and not there.exists():
-            there.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_case_02_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(
@@ -218,16 +217,6 @@ def test_case_07_a_full_disk_at_a_checkpoint_stops_the_run_and_fails_no_trial(
     assert left.state == TrialState.RUNNING and list(left.intermediate_values) == [1, 2]
     done = train(study, tmp_path, begin=partial(Training, data=data))
     assert_whole(done, study)
-
-
-class CannotSaveOnce(Tabulated):
-    """In a worker: a real refusal of the system, through the real saving."""
-
-    def train_epoch(self) -> None:
-        mended = self.folder.parent.parent / "mended"
-        if (self.job.number, self.epoch) == (1, 2) and not mended.exists():
-            with Checkpoints.at(str(self.folder)).saving():
-                (self.folder / "no folder" / "checkpoint").write_text("x")
 
 
 def test_case_07_a_full_disk_under_a_worker_stops_the_run_and_fails_no_trial(

@@ -5,9 +5,9 @@ from typing import Any
 
 import optuna
 import pytest
-from killed import ByNetwork, Killed, killed_at, outcome, violations
+from killed import Killed, killed_at, outcome, violations
 from optuna.trial import TrialState
-from tabulated import Silent, charged, study_of
+from tabulated import ByNetwork, Silent, charged, study_of
 
 from searchspace.arch import Arch
 from searchspace.walk import encode

@@ -1,13 +1,11 @@
 """Studies on real Ray that lose their driver, a worker, a node: nothing else is lost."""
 
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from killed import ByNetwork, small_study, train, violations
+from killed import small_study, train, violations
 from killing import (
     AGENTS,
     LONGEST,
@@ -19,7 +17,7 @@ from killing import (
     two_nodes,
     wait,
 )
-from tabulated import Silent, charged
+from tabulated import Silent, Stillborn, charged
 
 from studies.run import run
 from studies.store import open_store
@@ -45,17 +43,6 @@ def drivers(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
     yield start
     for driver in started:
         driver.clear()
-
-
-class Stillborn(ByNetwork):
-    """The worker that is to begin one of some trials dies, once each."""
-
-    def __init__(self, job: Any) -> None:
-        super().__init__(job)
-        died = self.folder / "died"
-        if job.number % 3 == 2 and not died.exists():
-            died.touch()
-            os._exit(1)
 
 
 def test_a_worker_that_dies_as_it_begins_a_trial_costs_nothing(

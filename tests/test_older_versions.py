@@ -7,9 +7,9 @@ from typing import Any
 
 import optuna
 import pytest
-from killed import ByNetwork, Killed, violations
+from killed import Killed, violations
 from optuna.storages import RDBStorage
-from tabulated import Silent, charged, study_of
+from tabulated import ByNetwork, Silent, charged, study_of
 
 from searchspace.arch import Arch
 from searchspace.walk import encode

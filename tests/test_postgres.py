@@ -15,11 +15,11 @@ from typing import Any
 import optuna
 import pytest
 from cases import skipsearch, stops, train
-from killed import ByNetwork, Killed, killed_at, outcome, small_study, violations
+from killed import Killed, killed_at, outcome, small_study, violations
 from killed import train as train_whole
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
-from tabulated import Silent, charged
+from tabulated import ByNetwork, Silent, charged
 
 from studies.run import run
 from studies.store import load

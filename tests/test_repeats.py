@@ -8,10 +8,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from killed import ByNetwork, Killed
+from killed import Killed
 from made_study import make_study
 from optuna.trial import TrialState, create_trial
-from tabulated import Silent, charged, study_of, val_error
+from tabulated import ByNetwork, Silent, charged, study_of, val_error
 from test_searcher import begin, drive
 from test_searcher import study_of as cheap_study
 from torch import equal

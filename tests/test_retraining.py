@@ -8,9 +8,9 @@ from typing import Any
 
 import optuna
 import pytest
-from killed import ByNetwork, Killed, killed_at, small_study
+from killed import Killed, killed_at, small_study
 from optuna.trial import TrialState
-from tabulated import Final, Silent, Tabulated, study_of, val_error
+from tabulated import ByNetwork, Final, Silent, Tabulated, study_of, val_error
 from test_cli import Command, skipsearch  # noqa: F401
 
 from searchspace.arch import Arch

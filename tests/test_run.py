@@ -7,10 +7,19 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
-from killed import ByNetwork
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
-from tabulated import Faulty, Final, Silent, Tabulated, charged, study_of, trained_once, val_error
+from tabulated import (
+    ByNetwork,
+    Faulty,
+    Final,
+    Silent,
+    Tabulated,
+    charged,
+    study_of,
+    trained_once,
+    val_error,
+)
 
 import studies
 from searchspace.arch import Arch

@@ -5,9 +5,9 @@ from pathlib import Path
 import optuna
 import pytest
 from cases import ONE, train
-from killed import ByNetwork, Killed, killed_at
+from killed import Killed, killed_at
 from optuna.trial import TrialState
-from tabulated import charged, study_of, trained_once
+from tabulated import ByNetwork, charged, study_of, trained_once
 
 from studies.keys import SAMPLERS
 from studies.study import Study
