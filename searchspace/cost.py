@@ -34,7 +34,7 @@ class Description:
 def describe(arch: Arch, *, classes: int, shape: Shape) -> Description:
     """Cost of `arch`, without memory for its weights. Raises ValueError where it does not fit."""
     plan = assemble(arch, classes=classes, shape=shape)
-    with torch.device("meta"):
+    with torch.device("meta"), Shapes():
         network = module(plan)
     return Description(count_params(network), count_macs(network, shape), identity(plan))
 

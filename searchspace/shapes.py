@@ -1,11 +1,11 @@
-"""A forward pass for its shapes only, on the meta device.
+"""A network and its forward pass for their shapes only, on the meta device.
 
-There torch runs norms, activations and sums through Python, operation by operation: 50 ms for a
-network of 15 layers. What gives back the shape that it got needs none of it.
+There torch runs norms, activations, sums and initial weights through Python, operation by
+operation: 50 ms for a network of 15 layers. What gives back the shape that it got needs none of it.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -34,8 +34,12 @@ KEEPING = {  # the shape of their first argument
     Tensor.rsqrt,
     Tensor.square,
     Tensor.softmax,
+    Tensor.uniform_,
+    Tensor.normal_,
+    Tensor.zero_,
+    Tensor.fill_,
 }
-PAIRING = {  # one operand's shape, where the other one's stretches to it
+BROADCASTING = {  # one operand's shape, where the others' stretch to it
     torch.mul,
     torch.add,
     Tensor.mul,
@@ -44,6 +48,8 @@ PAIRING = {  # one operand's shape, where the other one's stretches to it
     Tensor.div,
     Tensor.__mul__,
     Tensor.__add__,
+    torch.addcmul,
+    Tensor.addcmul_,
 }
 SUMMING = {Tensor.mean, torch.mean, torch.linalg.vector_norm}  # a sum's shape and arguments
 
@@ -60,8 +66,8 @@ class Shapes(TorchFunctionMode):
     ) -> Any:
         if function in KEEPING:
             return args[0]
-        if function in PAIRING and (wider := _wider(*args)) is not None:
-            return wider
+        if function in BROADCASTING and (widest := _widest(*args)) is not None:
+            return widest
         if function in SUMMING:
             return torch.sum(*args, **(kwargs or {}))
         if function is functional.linear and args[0].shape[-1] == args[1].shape[1]:
@@ -70,6 +76,13 @@ class Shapes(TorchFunctionMode):
             query, _key, value = args[:3]
             return query.new_empty((*query.shape[:-1], value.shape[-1]))
         return function(*args, **(kwargs or {}))
+
+
+def _widest(*operands: Any) -> Tensor | None:
+    wide, *others = operands
+    for other in others:
+        wide = _wider(wide, other)
+    return cast("Tensor | None", wide)
 
 
 def _wider(one: Any, other: Any) -> Tensor | None:
