@@ -25,17 +25,20 @@ def seeded() -> Iterator[None]:
     yield
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Ray with two cores, whose workers import `tabulated`."""
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of a Ray with two cores and what it takes for a GPU, whose workers import
+    `tabulated`; this process has joined it."""
     import ray
 
     folder = tempfile.mkdtemp(prefix="rt-")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
-        yield
-        ray.shutdown()
+        there = ray.init(
+            num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=folder
+        )
+    yield there.address_info["gcs_address"]
+    ray.shutdown()
     shutil.rmtree(folder, ignore_errors=True)
 
 

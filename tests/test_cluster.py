@@ -3,15 +3,10 @@
 One session of two cores and a GPU that is there for Ray's books only.
 """
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import ray
 import torch
 from optuna.trial import TrialState
 from tabulated import (
@@ -32,26 +27,12 @@ from studies.run import run
 from studies.show import status_lines
 from studies.store import Store
 
-HERE = Path(__file__).parent
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
 ]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    folder = tempfile.mkdtemp(prefix="rc-")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
-        ray.init(
-            num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=folder
-        )
-        yield
-        ray.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Watching(Silent):
@@ -66,7 +47,7 @@ class Watching(Silent):
 
 
 def test_a_trial_that_hangs_is_ended_and_goes_on_from_its_checkpoint(
-    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "AT_LEAST", 1.6)
     study = study_of(pruner="none", trials=4)
@@ -80,7 +61,7 @@ def test_a_trial_that_hangs_is_ended_and_goes_on_from_its_checkpoint(
 
 
 def test_who_runs_out_of_memory_is_tried_again_with_more_of_its_gpu(
-    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # for Ray's books only
     study = study_of(pruner="none", trials=3, gpus_per_trial=1, trials_per_gpu=4)
@@ -105,7 +86,7 @@ def test_a_trial_that_never_has_enough_memory_fails_with_that_reason(tmp_path: P
     assert len({t.user_attrs["identity"] for t in charged(done)}) == len(charged(done)) == 6
 
 
-def test_curves_are_logged_for_tensorboard_by_epoch(cluster: None, tmp_path: Path) -> None:
+def test_curves_are_logged_for_tensorboard_by_epoch(cluster: str, tmp_path: Path) -> None:
     study = study_of(pruner="none", trials=2)
     done = run(study, folder=tmp_path, observer=Silent(), begin=Tabulated, log="tensorboard")
     for trial in done.trials:

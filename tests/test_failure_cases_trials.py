@@ -40,7 +40,7 @@ pytestmark = [  # as in test_run.py
 
 
 def test_case_02_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     study = quick(trials=3)
     done = run(study, folder=tmp_path, observer=Silent(), begin=Shot)
@@ -220,7 +220,7 @@ def test_case_07_a_full_disk_at_a_checkpoint_stops_the_run_and_fails_no_trial(
 
 
 def test_case_07_a_full_disk_under_a_worker_stops_the_run_and_fails_no_trial(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     study = quick(trials=3)
     with stops(r"storage failed: .*No such file or directory: '.*trials/1'"):
@@ -285,7 +285,7 @@ def test_case_18_the_same_seed_gives_the_same_proposals_and_the_same_metrics(
 
 
 def test_case_18_two_workers_of_a_deterministic_study_train_the_same_set(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     """However fast they are: side by side in Ray, and one after the other here."""
     study = study_of(

@@ -46,7 +46,7 @@ def drivers(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
 
 
 def test_a_worker_that_dies_as_it_begins_a_trial_costs_nothing(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     """Ray's own retries are for trials that train; the last trial is begun when no other comes."""
     study = small_study(trials=6, pruner="none", epochs=2, limits={}, baselines={})
@@ -81,13 +81,14 @@ def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
 
 
 def test_a_promoting_study_loses_nothing_with_its_driver(
-    tmp_path: Path, drivers: Callable[[str], Driver]
+    cluster: str, tmp_path: Path, drivers: Callable[[str, str], Driver]
 ) -> None:
+    """On a cluster that outlives its drivers."""
     moment, plan = random.Random(2), planned("promote")
-    first = drivers("promote")
+    first = drivers("promote", cluster)
     assert first.at(moment)
     first.kill()
-    drivers("promote").finish()
+    drivers("promote", cluster).finish()
     done = stored(plan, tmp_path)
     assert not violations(plan, done, tmp_path)
     assert any(t.user_attrs.get("parked") == 0 for t in charged(done)), "nobody was promoted"

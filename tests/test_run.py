@@ -67,7 +67,7 @@ def assert_true_states(study: optuna.Study) -> None:
 
 
 def test_a_study_has_its_trials_with_true_states_and_whole_curves(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     observer = Silent()
     study = study_of(baselines={"presets": ["cnntention/resnet20"]})
@@ -94,7 +94,7 @@ def test_a_study_has_its_trials_with_true_states_and_whole_curves(
 
 
 def test_a_finished_study_does_nothing_and_a_longer_one_goes_on(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     first = run(study_of(trials=4), folder=tmp_path, observer=Silent(), begin=Tabulated)
     before = [(t.number, t.datetime_complete) for t in first.trials]
@@ -110,7 +110,7 @@ def test_a_finished_study_does_nothing_and_a_longer_one_goes_on(
         run(study_of(epochs=3), folder=tmp_path, observer=Silent(), begin=Tabulated)
 
 
-def test_nan_errors_and_deaths_are_results_with_a_reason(cluster: None, tmp_path: Path) -> None:
+def test_nan_errors_and_deaths_are_results_with_a_reason(cluster: str, tmp_path: Path) -> None:
     study = study_of(pruner="none", trials=6)
     done = run(study, folder=tmp_path, observer=Silent(), begin=Faulty)
     assert_true_states(done)
@@ -128,7 +128,7 @@ def test_nan_errors_and_deaths_are_results_with_a_reason(cluster: None, tmp_path
 
 
 def test_proposals_over_a_limit_are_neither_trained_nor_charged(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     study = study_of(limits={"params": 20_000}, trials=5)
     done = run(study, folder=tmp_path, observer=Silent(), begin=Tabulated)
@@ -149,7 +149,7 @@ def test_more_cores_than_there_are_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path) -> None:
+def test_real_networks_are_trained_on_real_images(cluster: str, tmp_path: Path) -> None:
     study = study_of(trials=3, epochs=2, pruner="none", train_subset=200, keep="all")
     done, home = studies.run(study, folder=tmp_path), tmp_path / study.name
     for trial in charged(done):
@@ -163,7 +163,7 @@ def test_real_networks_are_trained_on_real_images(cluster: None, tmp_path: Path)
     assert json.loads((home / "front.json").read_text())["front"]
 
 
-def test_several_seeds_a_trial_are_trained_side_by_side(cluster: None, tmp_path: Path) -> None:
+def test_several_seeds_a_trial_are_trained_side_by_side(cluster: str, tmp_path: Path) -> None:
     study = study_of(trials=2, pruner="none", seeds_per_trial=2)
     done = run(study, folder=tmp_path, observer=Silent(), begin=ByNetwork)
     assert_true_states(done)
@@ -177,7 +177,7 @@ def test_several_seeds_a_trial_are_trained_side_by_side(cluster: None, tmp_path:
             assert log.read_text().split() == [str(epoch) for epoch in range(1, 10)]
 
 
-def test_networks_are_retrained_side_by_side(cluster: None, tmp_path: Path) -> None:
+def test_networks_are_retrained_side_by_side(cluster: str, tmp_path: Path) -> None:
     plan = study_of(trials=2, epochs=3, pruner="none")
     done = run(plan, folder=tmp_path / plan.name, observer=Silent(), begin=Tabulated)
     found = retrain(plan.name, [0, 1], seeds=2, folder=tmp_path, begin=Final)
@@ -190,7 +190,7 @@ def test_networks_are_retrained_side_by_side(cluster: None, tmp_path: Path) -> N
 
 
 def test_a_storage_that_fails_in_the_middle_ends_in_one_line_and_loses_nothing(
-    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
 

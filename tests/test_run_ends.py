@@ -32,7 +32,7 @@ pytestmark = [  # as in test_run.py
 
 @pytest.mark.parametrize("pruner", ["asha", "none"])
 def test_a_trial_that_its_recipe_ended_early_is_complete_with_the_error_that_it_keeps(
-    cluster: None, tmp_path: Path, pruner: str
+    cluster: str, tmp_path: Path, pruner: str
 ) -> None:
     study = study_of(pruner=pruner, trials=8)
     done = run(study, folder=tmp_path, observer=Report(tmp_path), begin=Impatient)
@@ -59,7 +59,7 @@ def test_a_trial_that_its_recipe_ended_early_is_complete_with_the_error_that_it_
 
 
 def test_a_recipe_that_ends_early_and_keeps_the_best_does_so_in_a_study(
-    cluster: None, tmp_path: Path
+    cluster: str, tmp_path: Path
 ) -> None:
     """An error that must fall by 90 % in an epoch ends nearly every training after two."""
     study = study_of(
