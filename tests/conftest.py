@@ -14,6 +14,13 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+RAYS = {"cluster", "drivers", "nodes"}  # fixtures that start one
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait for Ray come first: one process has them and waits, while another has the
+    rest and computes."""
+    items.sort(key=lambda item: RAYS.isdisjoint(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(autouse=True)
