@@ -49,7 +49,6 @@ BROADCASTING = {  # one operand's shape, where the others' stretch to it
     Tensor.__mul__,
     Tensor.__add__,
     torch.addcmul,
-    Tensor.addcmul_,
 }
 SUMMING = {Tensor.mean, torch.mean, torch.linalg.vector_norm}  # a sum's shape and arguments
 

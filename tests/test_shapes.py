@@ -32,7 +32,12 @@ def test_what_does_not_fit_together_is_refused_as_elsewhere() -> None:
     with Shapes():
         assert (four * 2).shape == (2, 4)
         assert (four * torch.empty(2, 1, device="meta")).shape == (2, 4)
-        assert torch.add(torch.empty(4, device="meta"), four).shape == (2, 4)
+        one = torch.empty(4, device="meta")
+        assert torch.add(one, four).shape == torch.addcmul(one, one, four).shape == (2, 4)
+        with pytest.raises(RuntimeError):
+            one.addcmul_(four, four)
+        with pytest.raises(RuntimeError):
+            torch.addcmul(four, three, four)
         with pytest.raises(RuntimeError):
             torch.add(four, three)
         with pytest.raises(RuntimeError):
