@@ -1,12 +1,13 @@
 """Time and memory of depth attention against the two usual ways to write it.
 
-    python benchmarks/depth_attention.py [--json] [--default-heap] [--threads 1]
+    python benchmarks/depth_attention.py [--json] [--default-heap] [--threads 1] [--bfloat16]
 
 Forward and backward, the query and every key and value needing a gradient. Every contender gets
-the same list of NCHW maps in channels_last, the layout that training uses. Each rival comes twice:
-in the fastest arrangement of several we tried, on rows of pixels (pixels, heads, width of a head),
-which cost no copy to see; and "as written", from the five axes of the stacked maps, which is the
-text one finds.
+the same list of NCHW maps in channels_last, the layout that training uses. Ours comes as it is,
+and without its compiled loops (an exported model, another system than Linux). Each rival comes
+twice: in the fastest arrangement of several we tried, on rows of pixels (pixels, heads, width of a
+head), which cost no copy to see; and "as written", from the five axes of the stacked maps, which
+is the text one finds.
 
 All contenders take turns within one run, in an order that rotates; figures are medians. Each lives
 in a process of its own, as it would for its user: in one process they would share the heap, whose
@@ -39,7 +40,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from searchspace.layers.depth_attention import depth_attention
+from searchspace.layers.depth_attention import FASTER, depth_attention
 from trainers.memory import keep_freed
 
 BATCH, CHANNELS, SIZE, HEADS = 16, 128, 32, 4
@@ -57,6 +58,11 @@ def maps(rows_PGD: Tensor) -> Tensor:
 
 
 def ours(query: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
+    return depth_attention(query, keys, values, HEADS)
+
+
+def ours_uncompiled(query: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
+    FASTER.clear()  # in this process
     return depth_attention(query, keys, values, HEADS)
 
 
@@ -97,6 +103,7 @@ def cat_sdpa_as_written(query: Tensor, keys: list[Tensor], values: list[Tensor])
 
 CONTENDERS: dict[str, Attention] = {
     "ours": ours,
+    "ours, torch's operations": ours_uncompiled,
     "stack + einsum": stack_einsum,
     "stack + einsum, as written": stack_einsum_as_written,
     "cat + sdpa": cat_sdpa,
@@ -108,6 +115,7 @@ CONTENDERS: dict[str, Attention] = {
 class Setting:
     threads: int
     heap: str  # "worker" | "default"
+    dtype: torch.dtype
     repetitions: int
 
 
@@ -146,10 +154,11 @@ class Problem:
         return [self.query, *self.keys, *self.values]
 
 
-def problem(sources: int) -> Problem:
+def problem(sources: int, dtype: torch.dtype) -> Problem:
     torch.manual_seed(sources)
+    shape = BATCH, CHANNELS, SIZE, SIZE
     drawn = [
-        torch.randn(BATCH, CHANNELS, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
+        torch.randn(shape).to(dtype, memory_format=torch.channels_last)
         for _ in range(2 + 2 * sources)
     ]
     inputs = [map_.requires_grad_() for map_ in drawn[1:]]
@@ -167,7 +176,7 @@ def peak_mib(attention: Attention, given: Problem) -> float:
         alive += event.nbytes()
         peak = max(peak, alive)
     gradients = sum(map_.nbytes for map_ in given.inputs)
-    weights = len(given.keys) * given.query[:, :HEADS].nbytes
+    weights = len(given.keys) * given.query[:, :HEADS].numel() * torch.float32.itemsize
     return (peak - gradients - weights) / 2**20
 
 
@@ -176,7 +185,7 @@ def serve(pipe: Connection, name: str, sources: int, setting: Setting) -> None:
     if setting.heap == "worker":
         keep_freed()
     torch.set_num_threads(setting.threads)
-    given, attention = problem(sources), CONTENDERS[name]
+    given, attention = problem(sources, setting.dtype), CONTENDERS[name]
     for _ in range(3):
         given.run(attention)
     while pipe.recv():
@@ -251,14 +260,16 @@ def main() -> None:
     parser.add_argument("--default-heap", action="store_true", help="glibc as it comes")
     parser.add_argument("--repetitions", type=int, default=12, help="rounds, each with everyone")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
+    parser.add_argument("--bfloat16", action="store_true", help="maps in bfloat16, not float32")
     arguments = parser.parse_args()
+    dtype = torch.bfloat16 if arguments.bfloat16 else torch.float32
     heap = "default" if arguments.default_heap else "worker"
-    setting = Setting(arguments.threads, heap, arguments.repetitions)
+    setting = Setting(arguments.threads, heap, dtype, arguments.repetitions)
     measured = [row for sources in SOURCES for row in measure(sources, setting)]
     ours_peak = {row.sources: row.peak_mib for row in measured if row.contender == "ours"}
     growth = ours_peak[16] / ours_peak[2] - 1
     caption = (
-        f"batch {BATCH}, {CHANNELS} channels, {SIZE}×{SIZE}, {HEADS} heads, float32, "
+        f"batch {BATCH}, {CHANNELS} channels, {SIZE}×{SIZE}, {HEADS} heads, {str(dtype)[6:]}, "
         f"{arguments.threads} threads, channels_last, {heap} heap, torch {torch.__version__}; "
         "peak beyond inputs, gradients and weights, "
         f"ours grows by {growth:.1%} from 2 to 16 sources"
