@@ -4,7 +4,7 @@ There torch runs norms, activations, sums and initial weights through Python, op
 operation: 50 ms for a network of 15 layers. What gives back the shape that it got needs none of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -38,8 +38,13 @@ KEEPING = {  # the shape of their first argument
     Tensor.normal_,
     Tensor.zero_,
     Tensor.fill_,
+    Tensor.__rpow__,
+    Tensor.__neg__,
+    Tensor.neg,
+    Tensor.cos,
+    Tensor.sin,
 }
-BROADCASTING = {  # one operand's shape, where the others' stretch to it
+BROADCASTING = {  # the operands' shapes, stretched to each other's
     torch.mul,
     torch.add,
     Tensor.mul,
@@ -50,7 +55,12 @@ BROADCASTING = {  # one operand's shape, where the others' stretch to it
     Tensor.__add__,
     torch.addcmul,
 }
-SUMMING = {Tensor.mean, torch.mean, torch.linalg.vector_norm}  # a sum's shape and arguments
+SUMMING = {  # a sum's shape and arguments, but for `correction`
+    Tensor.mean,
+    Tensor.std,
+    torch.mean,
+    torch.linalg.vector_norm,
+}
 
 
 class Shapes(TorchFunctionMode):
@@ -68,13 +78,37 @@ class Shapes(TorchFunctionMode):
         if function in BROADCASTING and (widest := _widest(*args)) is not None:
             return widest
         if function in SUMMING:
-            return torch.sum(*args, **(kwargs or {}))
+            given = {k: v for k, v in (kwargs or {}).items() if k != "correction"}
+            return torch.sum(*args, **given)
+        if function is torch.stack and (found := _stacked(*args, **(kwargs or {}))) is not None:
+            return found
+        if function is torch.cat and (found := _joined(*args, **(kwargs or {}))) is not None:
+            return found
+        if function is functional.adaptive_avg_pool2d and isinstance(args[1], int):
+            return args[0].new_empty((*args[0].shape[:-2], args[1], args[1]))
         if function is functional.linear and args[0].shape[-1] == args[1].shape[1]:
             return args[0].new_empty((*args[0].shape[:-1], args[1].shape[0]))
         if function is functional.scaled_dot_product_attention:
             query, _key, value = args[:3]
             return query.new_empty((*query.shape[:-1], value.shape[-1]))
         return function(*args, **(kwargs or {}))
+
+
+def _stacked(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
+    """None where torch has something to say."""
+    shape = tensors[0].shape
+    if dim < 0 or dim > len(shape) or any(one.shape != shape for one in tensors):
+        return None
+    return tensors[0].new_empty((*shape[:dim], len(tensors), *shape[dim:]))
+
+
+def _joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
+    """None where torch has something to say."""
+    around = [(*one.shape[:dim], *one.shape[dim + 1 :]) for one in tensors]
+    if dim < 0 or dim >= tensors[0].dim() or any(one != around[0] for one in around):
+        return None
+    total = sum(one.shape[dim] for one in tensors)
+    return tensors[0].new_empty((*around[0][:dim], total, *around[0][dim:]))
 
 
 def _widest(*operands: Any) -> Tensor | None:
@@ -85,12 +119,19 @@ def _widest(*operands: Any) -> Tensor | None:
 
 
 def _wider(one: Any, other: Any) -> Tensor | None:
-    """The operand whose shape the result has, if any; a number changes no shape."""
+    """The operand whose shape the result has, or such a one; a number changes no shape. None
+    where they do not fit."""
     if not isinstance(one, Tensor):
         return None
     if not isinstance(other, Tensor) or _stretches(other, one):
         return one
-    return other if _stretches(one, other) else None
+    if _stretches(one, other):
+        return other
+    try:
+        shape = torch.broadcast_shapes(one.shape, other.shape)  # type: ignore[no-untyped-call]
+        return one.new_empty(shape)
+    except RuntimeError:
+        return None
 
 
 def _stretches(small: Tensor, large: Tensor) -> bool:

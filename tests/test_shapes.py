@@ -1,5 +1,10 @@
 """Counting by shapes only is counting in a real forward pass."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from drawn import draw
@@ -32,13 +37,47 @@ def test_what_does_not_fit_together_is_refused_as_elsewhere() -> None:
     with Shapes():
         assert (four * 2).shape == (2, 4)
         assert (four * torch.empty(2, 1, device="meta")).shape == (2, 4)
+        column = torch.empty(5, 1, 1, device="meta")
+        assert (column * four).shape == torch.addcmul(column, four, four).shape == (5, 2, 4)
+        assert (-four).shape == (2.0**four).shape == (2, 4)
         one = torch.empty(4, device="meta")
         assert torch.add(one, four).shape == torch.addcmul(one, one, four).shape == (2, 4)
         with pytest.raises(RuntimeError):
             one.addcmul_(four, four)
         with pytest.raises(RuntimeError):
             torch.addcmul(four, three, four)
+        assert torch.stack([four, four, four], 1).shape == torch.stack([four] * 3, -2).shape
+        assert torch.stack([four, four, four], 1).shape == (2, 3, 4)
+        assert torch.cat([four, three], 1).shape == torch.cat([four, three], dim=-1).shape == (2, 7)
+        assert four.std((0, 1), correction=0, keepdim=True).shape == (1, 1)
+        pooled = torch.nn.functional.adaptive_avg_pool2d
+        maps = torch.empty(2, 3, 5, 7, device="meta")
+        assert pooled(maps, 2).shape == (2, 3, 2, 2) and pooled(maps, (2, 1)).shape[2:] == (2, 1)
+        with pytest.raises(RuntimeError):
+            torch.stack([four, three])
+        with pytest.raises(RuntimeError):
+            torch.cat([four, three])
+        with pytest.raises(IndexError):
+            torch.cat([four, four], 2)
         with pytest.raises(RuntimeError):
             torch.add(four, three)
         with pytest.raises(RuntimeError):
             torch.nn.functional.linear(four, torch.empty(5, 3, device="meta"))
+
+
+def test_counting_does_not_load_torchs_compiler() -> None:
+    """Which takes half a second, and comes with torch's slow way to find shapes."""
+    code = (
+        "import sys; from drawn import draw; from searchspace import describe; "
+        "[describe(arch, classes=3, shape=(3, 32, 32)) for arch in draw(40, seed=5)]; "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "False"

@@ -22,7 +22,7 @@ class BlurPool(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         row = torch.tensor([1.0, 2.0, 1.0]) / 4
-        kernel = torch.outer(row, row).expand(channels, 1, 3, 3).contiguous()
+        kernel = (row[:, None] * row).expand(channels, 1, 3, 3).contiguous()
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.axes import Figure, bare, line
@@ -49,6 +48,8 @@ def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, I
     step = max(1, -(-len(trials) // MOST))
     looked = trials[::step]
     best = min(0.5, max(0.1, 5 / len(looked)))
+    from optuna.importance import PedAnovaImportanceEvaluator  # loads scikit-learn's forests
+
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
     study, found = _Trials(looked), dict[str, Importance]()
     with warnings.catch_warnings():  # that low is good, and that a value is rare
