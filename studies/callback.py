@@ -48,7 +48,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         self.silenced.pop(trial.trial_id, None)
         live = self.searcher.live[trial.trial_id]
         done = self.searcher.store.trial(live.trial.number).last_step or 0
-        self.watchdog.started(trial.trial_id, done, time.monotonic())
+        self.watchdog.started(trial.trial_id, done, time.monotonic(), live.cost.macs)
 
     def on_trial_result(
         self,
@@ -63,7 +63,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self.watchdog.ended(trial.trial_id)
+        self.watchdog.forget(trial.trial_id)
         self.over.append(trial)
 
     def _kill_silent(self, trials: list[Trial]) -> None:

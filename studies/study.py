@@ -82,7 +82,7 @@ class Study:
     trials_per_gpu: int | str | None = None  # so many share a GPU; "auto": by their memory
     max_failures: int  # so many trials in a row that fail end the run
     keep: str  # checkpoints of told trials: those of the front's, or all
-    watchdog: float  # × the median epoch without a report end a trial; 0: never
+    watchdog: float  # × its slowest epoch without a report end a trial; 0: never
     limits: Mapping[str, float] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Any] = field(default_factory=dict)

@@ -25,7 +25,7 @@ def looked(dog: Watchdog, begin: float, end: float) -> list[tuple[str, float]]:
     return [found for tenth in looks for found in dog.look(tenth / 10)]
 
 
-def test_a_trial_that_is_silent_for_ten_median_epochs_is_named_once(dog: Watchdog) -> None:
+def test_a_trial_that_is_silent_for_ten_of_its_epochs_is_named_once(dog: Watchdog) -> None:
     dog.started("b", 0, 3.0)
     assert looked(dog, 3.0, 12.9) == []
     dog.reported("b", 1, 12.9)
@@ -40,18 +40,48 @@ def test_nobody_is_judged_before_three_epochs_or_below_the_least_time(
     dog.started("a", 0, 0.0)
     dog.reported("a", 1, 0.1)
     dog.reported("a", 2, 0.2)
-    assert dog.patience == math.inf
+    assert dog.patience("a") == math.inf
     dog.reported("a", 3, 0.3)
-    assert dog.patience == watchdog.AT_LEAST == 60
+    assert dog.patience("a") == watchdog.AT_LEAST == 60
     assert looked(dog, 0.3, 59.0) == [] and len(looked(dog, 59.1, 62.0)) == 1
 
 
 def test_what_is_reported_again_after_a_death_is_no_epoch(dog: Watchdog) -> None:
     dog.started("b", 5, 3.0)
     dog.reported("b", 5, 3.001)
-    assert len(dog.epochs) == 3
+    assert dog.pace.epochs == 3 and "b" not in dog.paces
     dog.reported("b", 6, 4.001)
-    assert dog.epochs == pytest.approx([1.0] * 4)
+    assert dog.pace.epochs == 4 and dog.paces["b"].slowest == pytest.approx(1)
+
+
+def test_a_slow_network_is_judged_by_its_own_epochs(dog: Watchdog) -> None:
+    dog.started("b", 0, 3.0)
+    dog.reported("b", 1, 11.0)
+    assert dog.patience("b") == pytest.approx(80) and dog.patience("a") == pytest.approx(10)
+
+
+def test_before_its_first_epoch_it_is_judged_by_the_slowest_and_its_size(dog: Watchdog) -> None:
+    """Epochs of 1 s, of 1 M multiply-accumulates, and one of 4 s, of 2 M."""
+    dog.macs["a"] = 10**6
+    dog.started("b", 0, 3.0, macs=2 * 10**6)
+    dog.reported("b", 1, 7.0)
+    for macs, seconds in ((10**5, 40), (2 * 10**6, 40), (10**7, 200)):
+        dog.started("c", 0, 7.0, macs=macs)
+        assert dog.patience("c") == pytest.approx(seconds)
+
+
+def test_who_was_ended_has_twice_the_time_until_it_is_over(dog: Watchdog) -> None:
+    for seconds in (10, 20, 40):
+        dog.started("b", 0, 3.0)
+        assert dog.patience("b") == pytest.approx(seconds)
+        ((trial_id, silent),) = [
+            found for found in looked(dog, 3.0, 4.0 + seconds) if found[0] == "b"
+        ]
+        assert trial_id == "b" and silent == pytest.approx(seconds, abs=0.2)
+        dog.looked = None
+    dog.forget("b")
+    dog.started("b", 0, 3.0)
+    assert dog.patience("b") == pytest.approx(10)
 
 
 def test_while_the_driver_is_busy_nobody_is_silent(dog: Watchdog) -> None:
