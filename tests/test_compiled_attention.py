@@ -189,6 +189,28 @@ def test_training_inference_and_a_second_backward_are_bit_identical() -> None:
     torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
+def test_saved_maps_may_come_back_in_another_layout() -> None:
+    maps = draw(3, (2, 16, 5, 7), torch.float32)
+    plainly = torch.autograd.grad(attend(depth_attention, maps, 2).square().sum(), maps)
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda map_: map_.mT.contiguous(), lambda m: m.mT
+    ):
+        loss = attend(depth_attention, maps, 2).square().sum()
+    torch.testing.assert_close(torch.autograd.grad(loss, maps), plainly, rtol=0, atol=0)
+
+
+def test_torchs_default_type_changes_nothing() -> None:
+    maps = draw(3, (2, 16, 5, 7), torch.float32)
+    before = output_and_gradients(depth_attention, maps, 2)
+    torch.set_default_dtype(torch.float64)
+    try:
+        after = output_and_gradients(depth_attention, maps, 2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(map_.dtype == torch.float32 for map_ in after)
+    torch.testing.assert_close(after[0], before[0], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     "left",
     [

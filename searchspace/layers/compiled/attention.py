@@ -111,13 +111,18 @@ def _work(
     team(loops.compiled(query.dtype).address, job.ctypes.data, torch.get_num_threads(), 0)
 
 
+def _laid(map_: Tensor) -> Tensor:
+    return map_.contiguous(memory_format=torch.channels_last)
+
+
 class _Attention(torch.autograd.Function):
     """`depth_attention` of maps in channels_last; saves its inputs and the weights."""
 
     @staticmethod
     def forward(ctx: Any, heads: int, query: Tensor, *sources: Tensor) -> Tensor:
         output = torch.empty_like(query)
-        weights = torch.empty(query[:, :heads].numel(), len(sources) // 2, device=query.device)
+        shape = query[:, :heads].numel(), len(sources) // 2
+        weights = torch.empty(shape, dtype=torch.float32, device=query.device)
         _work(SCORES, heads, query, sources, weights, output)
         torch.softmax(weights, 1, out=weights)
         _work(OUTPUT, heads, query, sources, weights, output)
@@ -128,9 +133,10 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        weights, query, *sources = ctx.saved_tensors
-        wanted = zip((query, *sources), ctx.needs_input_grad[1:], strict=True)
+        weights, *maps = ctx.saved_tensors
+        maps = [_laid(map_) for map_ in maps]  # hooks on saved tensors may have moved them
+        query, *sources = maps
+        wanted = zip(maps, ctx.needs_input_grad[1:], strict=True)
         grads = [torch.empty_like(map_) if needs else None for map_, needs in wanted]
-        grad = grad.contiguous(memory_format=torch.channels_last)
-        _work(GRADS, ctx.heads, query, sources, weights, grad, grads)
+        _work(GRADS, ctx.heads, query, sources, weights.contiguous(), _laid(grad), grads)
         return None, *grads
