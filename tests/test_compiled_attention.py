@@ -17,7 +17,6 @@ from searchspace.layers.depth_attention import depth_attention
 pytestmark = pytest.mark.skipif(
     compiled._loops() is None or compiled._team() is None, reason="needs numba and GNU OpenMP"
 )
-Shape = tuple[int, int, int, int]
 
 
 @pytest.fixture(autouse=True)
@@ -113,8 +112,7 @@ def test_bfloat16_is_as_near_to_the_truth_as_its_own_rounding(
 
 
 def test_bfloat16_is_rounded_as_torch_rounds_it() -> None:
-    """One source, one channel scored: the value's gradient is the output's; the key's is nothing.
-    Two sources of equal keys: half of a sum of two values, which float32 has exactly."""
+    """Two sources of equal keys: half of each of two values, added in float32."""
     numbers = torch.randint(-(2**31), 2**31 - 1, (2, 8, 64, 64), dtype=torch.int32)
     values = numbers.view(torch.float32).bfloat16()
     values = values.contiguous(memory_format=torch.channels_last)

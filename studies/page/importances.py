@@ -45,11 +45,11 @@ class Importances:
 
 def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, Importance]:
     """Of finished trials: shares by objective and parameter, which sum to 1 for each objective."""
+    from optuna.importance import PedAnovaImportanceEvaluator  # loads scikit-learn's forests
+
     step = max(1, -(-len(trials) // MOST))
     looked = trials[::step]
     best = min(0.5, max(0.1, 5 / len(looked)))
-    from optuna.importance import PedAnovaImportanceEvaluator  # loads scikit-learn's forests
-
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
     study, found = _Trials(looked), dict[str, Importance]()
     with warnings.catch_warnings():  # that low is good, and that a value is rare
