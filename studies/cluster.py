@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,10 +18,11 @@ from studies.ending import Ending
 from studies.logs import loggers
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
-from studies.sharing import MAX_FAILURES, Sharing, gpus_of, resources
+from studies.sharing import MAX_FAILURES, gpus_of, resources
 from studies.study import Study
+from studies.work import Work
+from trainers.memory import give_back
 from trainers.trainable import TrialActor
-from trainers.training import Begin
 
 MIB = 2**20
 ENVIRONMENT = {
@@ -42,21 +43,19 @@ def train(
     scheduler: StudyScheduler,
     observer: Observer,
     ending: Ending,
-    begin: Begin,
+    work: Work,
     *,
-    size: int,
     address: str | None = None,
-    measure: Callable[[Sharing], None] | None = None,
     log: Sequence[str] = (),
 ) -> None:
-    """Until nothing is left to train; `size` is what the images take, in bytes; `address` that of
-    a cluster; `measure` finds out how many trials share a GPU; `log`
-    names loggers. Raises KeyboardInterrupt when an end was asked for."""
+    """Until nothing is left to train; `address` is that of a cluster, `log` names loggers. Raises
+    KeyboardInterrupt when an end was asked for."""
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     study = searcher.setup
-    with ray_session(study, size, address) as scratch, ending.listening():
-        if measure is not None and searcher.sharing.to_measure:
-            measure(searcher.sharing)
+    with ray_session(study, work.size, address) as scratch, ending.listening():
+        if work.measure is not None and searcher.sharing.to_measure:
+            work.measure(searcher.sharing)
+        begin = _stored(work)
         beside = [StudyCallback(searcher, observer, ending)]
         beside += loggers(log, study.name, searcher.folder / "logs")
         while True:
@@ -65,11 +64,19 @@ def train(
                 break
 
 
+def _stored(work: Work) -> ray.ObjectRef:
+    """In the object store, where the images are once for all workers and the driver."""
+    begin = ray.put(work.begin)
+    del work.begin, work.measure
+    give_back()
+    return begin
+
+
 def _tuner(
     searcher: Bridge,
     scheduler: StudyScheduler,
     callbacks: list[tune.Callback],
-    begin: Begin,
+    begin: ray.ObjectRef,
     scratch: str,
 ) -> tune.Tuner:
     study, trainable = searcher.setup, tune.with_parameters(TrialActor, begin=begin)

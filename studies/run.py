@@ -30,6 +30,7 @@ from studies.sharing import gpus_of
 from studies.store import Store, open_store
 from studies.study import Study
 from studies.suggest import space_hash
+from studies.work import Work
 from trainers.checkpoints import Checkpoints
 from trainers.data import Data, Images
 from trainers.probe import step_memory
@@ -79,7 +80,9 @@ def run(
             if rungs is not None:
                 rungs.load(store.trials, study.costs)
             searcher = StudySearcher(study, store, networks, len(data.train), folder, rungs)
-            _observed(searcher, observer, data, executor, begin)
+            work = _work(searcher, data, begin)
+            del data
+            _observed(searcher, observer, work, executor)
         finally:
             store.release()
     return store.study
@@ -113,14 +116,23 @@ def executor_of(in_process: bool, address: str | None, log: str | None) -> Execu
     return InProcess()
 
 
-def _observed(
-    searcher: StudySearcher, observer: Observer, data: Data, executor: Executor, begin: Begin | None
-) -> None:
+def _work(searcher: StudySearcher, data: Data, begin: Begin | None) -> Work:
+    measure = None
+    if begin is None:
+        measure = partial(probing.measure, networks=searcher.networks, data=data, probe=step_memory)
+        nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
+        begin = partial(Training, data=replace(data, test=nothing))
+    if searcher.setup.seeds_per_trial > 1:
+        begin = partial(Repeats, begin=begin)
+    return Work(begin, data.train.nbytes + data.validation.nbytes, measure)
+
+
+def _observed(searcher: StudySearcher, observer: Observer, work: Work, executor: Executor) -> None:
     store = searcher.store
     observer.started(store)
     try:
         if not searcher.finished:
-            _train(searcher, observer, data, executor, begin)
+            _train(searcher, observer, work, executor)
         if searcher.failing:
             raise ValueError(
                 f"study {searcher.setup.name} stopped, {searcher.failing}: mend it and run the "
@@ -131,26 +143,15 @@ def _observed(
         observer.finished(store)
 
 
-def _train(
-    searcher: StudySearcher, observer: Observer, data: Data, executor: Executor, begin: Begin | None
-) -> None:
-    measure = None
-    if begin is None:
-        measure = partial(probing.measure, networks=searcher.networks, data=data, probe=step_memory)
-        nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
-        begin = partial(Training, data=replace(data, test=nothing))
-    if searcher.setup.seeds_per_trial > 1:
-        begin = partial(Repeats, begin=begin)
+def _train(searcher: StudySearcher, observer: Observer, work: Work, executor: Executor) -> None:
     ending = Ending(searcher.setup.max_hours)
-    parts = (searcher, StudyScheduler(searcher.rungs, searcher.sharing), observer, ending, begin)
+    parts = (searcher, StudyScheduler(searcher.rungs, searcher.sharing), observer, ending, work)
     try:
         match executor:
             case InProcess():
                 serial.train(*parts)
             case OnRay(address, log):
-                images = (part for part in (data.train, data.validation))
-                size = sum(i.images.nbytes + i.labels.nbytes for i in images)
-                cluster.train(*parts, size=size, address=address, measure=measure, log=log)
+                cluster.train(*parts, address=address, log=log)
     except KeyboardInterrupt:
         if not ending.over:
             raise

@@ -14,6 +14,7 @@ from studies.ending import Ending
 from studies.errors import marked
 from studies.observer import Observer
 from studies.scheduler import StudyScheduler
+from studies.work import Work
 from trainers.checkpoints import CannotSave
 from trainers.training import Begin, Job, Record
 
@@ -41,12 +42,12 @@ def train(
     scheduler: StudyScheduler,
     observer: Observer,
     ending: Ending,
-    begin: Begin,
+    work: Work,
 ) -> None:
     """Until nothing is left to train. Raises KeyboardInterrupt when an end was asked for."""
     with ending.listening():
         while isinstance(given := searcher.suggest(TRIAL), dict):
-            _train_one(given["job"], searcher, scheduler, ending, begin)
+            _train_one(given["job"], searcher, scheduler, ending, work.begin)
             observer.changed(searcher.store)
 
 

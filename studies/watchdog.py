@@ -31,7 +31,7 @@ class Silence:
 
 @dataclass
 class Pace:
-    """Of the epochs that were seen."""
+    """Of the epochs that were seen, whoever trained them."""
 
     epochs: int = 0
     slowest: float = 0.0  # seconds
@@ -45,7 +45,7 @@ class Watchdog:
         self.multiple = multiple
         self.silent: dict[str, Silence] = {}
         self.pace = Pace()
-        self.paces: dict[str, Pace] = {}  # by trial
+        self.slowest: dict[str, float] = {}  # seconds, by trial
         self.macs: dict[str, int] = {}
         self.named: Counter[str] = Counter()
         self.looked: float | None = None
@@ -61,10 +61,11 @@ class Watchdog:
         if before is None:
             return
         if epoch > before.epoch:
-            for pace in (self.pace, self.paces.setdefault(trial_id, Pace())):
-                pace.epochs += 1
-                pace.slowest = max(pace.slowest, now - before.since)
-                pace.macs = max(pace.macs, self.macs[trial_id])
+            seconds = now - before.since
+            self.slowest[trial_id] = max(seconds, self.slowest.get(trial_id, 0.0))
+            self.pace.epochs += 1
+            self.pace.slowest = max(seconds, self.pace.slowest)
+            self.pace.macs = max(self.pace.macs, self.macs[trial_id])
         self.silent[trial_id] = Silence(max(epoch, before.epoch), now)
 
     def ended(self, trial_id: str) -> None:
@@ -73,15 +74,15 @@ class Watchdog:
     def forget(self, trial_id: str) -> None:
         """It never starts again."""
         self.ended(trial_id)
-        for known in (self.paces, self.macs, self.named):
+        for known in (self.slowest, self.macs, self.named):
             known.pop(trial_id, None)
 
     def patience(self, trial_id: str) -> float:
         """Seconds of silence that a trial is allowed."""
         if not self.multiple or self.pace.epochs < EPOCHS:
             return math.inf
-        if own := self.paces.get(trial_id):
-            expected = own.slowest
+        if trial_id in self.slowest:
+            expected = self.slowest[trial_id]
         else:
             expected = self.pace.slowest * max(1.0, self.macs[trial_id] / self.pace.macs)
         return math.ldexp(max(AT_LEAST, self.multiple * expected), self.named[trial_id])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_depth_attention import attend, draw, output_and_gradients, twin
+from test_depth_attention import attend, draw, exactly, output_and_gradients, twin
 from torch import Tensor
 
 from searchspace.layers import depth_attention as plain
@@ -42,10 +42,6 @@ def threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-def exactly(maps: list[Tensor]) -> list[Tensor]:
-    return [map_.detach().double().requires_grad_(map_.requires_grad) for map_ in maps]
 
 
 def assert_equals_the_twin(maps: list[Tensor], heads: int) -> None:
@@ -98,19 +94,6 @@ def test_any_number_of_threads_gives_the_same_bits(dtype: torch.dtype, threads: 
     torch.testing.assert_close(found[0], found[2], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("sources", [2, 16])
-def test_bfloat16_is_as_near_to_the_truth_as_its_own_rounding(
-    sources: int, jobs: list[int]
-) -> None:
-    rounded = draw(sources, (4, 64, 8, 8), torch.bfloat16)
-    truth = output_and_gradients(twin, exactly(rounded), 4)
-    ours = output_and_gradients(depth_attention, rounded, 4)
-    assert len(jobs) == 3
-    for our, true in zip(ours, truth, strict=True):
-        assert our.dtype == torch.bfloat16
-        assert (our - true).norm() <= 1.05 * (true.bfloat16() - true).norm()
-
-
 def test_bfloat16_is_rounded_as_torch_rounds_it() -> None:
     """Two sources of equal keys: half of each of two values, added in float32."""
     numbers = torch.randint(-(2**31), 2**31 - 1, (2, 8, 64, 64), dtype=torch.int32)
@@ -135,56 +118,6 @@ def test_nan_and_inf_come_through(dtype: torch.dtype, bad: float) -> None:
     true = attend(twin, exactly(maps), 2)
     assert not ours[0, 9, 0, 3].isfinite() and ours.isfinite().sum() >= ours.numel() - 9
     assert torch.equal(ours.isfinite(), true.isfinite())
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_extreme_scores_choose_one_source_and_stay_finite(dtype: torch.dtype) -> None:
-    maps = draw(3, (2, 8, 5, 7), dtype)
-    one = torch.ones_like(maps[0])
-    query, keys = 1e4 * one, [0 * one, one, -one]
-    inputs = [map_.detach().requires_grad_() for map_ in (query, *keys, *maps[4:])]
-    output, *gradients = output_and_gradients(depth_attention, inputs, 1)
-    assert torch.equal(output, maps[5])
-    assert all(torch.isfinite(grad).all() for grad in gradients)
-
-
-@pytest.mark.parametrize("frozen", [[0], [1], [5], [0, 1, 2, 3], [4, 5, 6], [0, 2, 4]])
-def test_a_map_that_needs_no_gradient_gets_none_and_changes_no_other(frozen: list[int]) -> None:
-    maps = draw(3, (2, 16, 5, 7), torch.float32)
-    for index in frozen:
-        maps[index].requires_grad_(False)
-    assert_equals_the_twin(maps, 2)
-    attend(depth_attention, maps, 2).sum().backward()
-    assert [index for index, map_ in enumerate(maps) if map_.grad is None] == frozen
-
-
-def test_a_map_that_is_key_value_and_query_at_once_gets_the_sum_of_its_gradients() -> None:
-    map_, other = draw(1, (2, 16, 5, 7), torch.float32)[:2]
-    gradients = []
-    for attention in (depth_attention, twin):
-        output = attention(map_, [map_, other], [map_, map_], 2)
-        gradients.append(torch.autograd.grad(output.square().sum(), [map_, other]))
-    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
-
-
-def test_a_gradient_of_the_output_may_be_expanded_or_strided() -> None:
-    maps = draw(3, (2, 16, 5, 7), torch.float32)
-    for grad in (torch.ones(()).expand(2, 16, 5, 7), torch.randn(2, 16, 5, 14)[..., ::2]):
-        ours = torch.autograd.grad(attend(depth_attention, maps, 2), maps, grad)
-        truth = exactly(maps)
-        theirs = torch.autograd.grad(attend(twin, truth, 2), truth, grad.double())
-        for our, their in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(our.double(), their, rtol=2e-5, atol=2e-5)
-
-
-def test_training_inference_and_a_second_backward_are_bit_identical() -> None:
-    maps = draw(5, (3, 16, 5, 7), torch.float32)
-    trained = attend(depth_attention, maps, 2)
-    with torch.inference_mode():
-        assert torch.equal(attend(depth_attention, maps, 2), trained)
-    first = torch.autograd.grad(trained.square().sum(), maps, retain_graph=True)
-    second = torch.autograd.grad(trained.square().sum(), maps)
-    torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 def test_saved_maps_may_come_back_in_another_layout() -> None:

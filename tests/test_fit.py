@@ -202,7 +202,7 @@ def test_evaluation_counts_every_image_whatever_the_batches(
 ) -> None:
     model = network(digits).eval()
     whole = evaluate(model, digits, "test", bf16=False)
-    monkeypatch.setattr("trainers.evaluate.PIXELS", 64 * 7)  # batches of 7
+    monkeypatch.setattr("trainers.evaluate.PIXELS_CPU", 64 * 7)  # batches of 7
     assert evaluate(model, digits, "test", bf16=False) == pytest.approx(whole, rel=1e-5)
     x = torch.from_numpy(digits.test.images).permute(0, 3, 1, 2) / 255
     logits = model((x - digits.mean[0]) / digits.std[0])

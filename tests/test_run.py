@@ -1,7 +1,9 @@
 """Whole studies on real Ray and real SQLite, with training that costs nothing (and once real)."""
 
 import json
+import weakref
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -29,6 +31,7 @@ from studies.retraining.retrain import retrain
 from studies.run import run
 from studies.store import Store
 from studies.suggest import derived_seed
+from trainers.data import Data
 from trainers.recipes import RECIPES
 from trainers.training import Job, Training
 
@@ -161,6 +164,37 @@ def test_real_networks_are_trained_on_real_images(cluster: str, tmp_path: Path) 
         assert checkpoint.exists()
     assert len(pd.read_csv(home / "trials.csv")) == len(done.trials)
     assert json.loads((home / "front.json").read_text())["front"]
+
+
+class Looking(Silent):
+    """Whether the images that were loaded are still there, change by change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[bool] = []
+
+    def __getstate__(self) -> dict[str, object]:
+        return {}
+
+    def load(self, study: studies.Study) -> Data:
+        data = load_data(study)
+        self.loaded = weakref.ref(data)
+        return data
+
+    def changed(self, store: Store) -> None:
+        self.kept.append(self.loaded() is not None)
+
+
+def test_a_driver_leaves_its_images_to_the_object_store(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_ray, in_process = Looking(), Looking()
+    study = study_of(trials=2, epochs=1, pruner="none", train_subset=100)
+    monkeypatch.setitem(run.__globals__, "load_data", on_ray.load)
+    run(study, folder=tmp_path, observer=on_ray)
+    monkeypatch.setitem(run.__globals__, "load_data", in_process.load)
+    run(replace(study, trials=3), folder=tmp_path, observer=in_process, in_process=True)
+    assert set(on_ray.kept) == {False} and set(in_process.kept) == {True}
 
 
 def test_several_seeds_a_trial_are_trained_side_by_side(cluster: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ STUDY = """
 name = "two"
 dataset = "digits"
 trials = 2
-epochs = 16
+epochs = 40
 concurrency = 2
 pruner = "none"
 train_subset = 1000
@@ -143,7 +143,7 @@ def test_a_study_on_two_nodes_survives_the_death_of_one(tmp_path: Path, nodes: N
         assert driver.wait(120) == 0
     for trial in charged(load("two", storage=url)):
         assert trial.state == TrialState.COMPLETE
-        assert list(trial.intermediate_values) == list(range(1, 17))
+        assert list(trial.intermediate_values) == list(range(1, 41))
         moved = workers[trial.number] == raylet.pid
         assert trial.user_attrs["attempts"] == (2 if moved else 1)
 

@@ -49,9 +49,9 @@ def test_nobody_is_judged_before_three_epochs_or_below_the_least_time(
 def test_what_is_reported_again_after_a_death_is_no_epoch(dog: Watchdog) -> None:
     dog.started("b", 5, 3.0)
     dog.reported("b", 5, 3.001)
-    assert dog.pace.epochs == 3 and "b" not in dog.paces
+    assert dog.pace.epochs == 3 and "b" not in dog.slowest
     dog.reported("b", 6, 4.001)
-    assert dog.pace.epochs == 4 and dog.paces["b"].slowest == pytest.approx(1)
+    assert dog.pace.epochs == 4 and dog.slowest["b"] == pytest.approx(1)
 
 
 def test_a_slow_network_is_judged_by_its_own_epochs(dog: Watchdog) -> None:

@@ -28,6 +28,11 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def nbytes(self) -> int:
+        """Of the images and labels."""
+        return self.images.nbytes + self.labels.nbytes
+
 
 @dataclass(frozen=True, eq=False)
 class Data:

@@ -10,7 +10,7 @@ from searchspace.arch import Arch
 from searchspace.walk import decode
 from trainers.data import Data, Images
 from trainers.device import peak_memory_bytes
-from trainers.evaluate import PIXELS
+from trainers.evaluate import batch_size
 from trainers.fit import fit
 from trainers.recipe import Recipe
 from trainers.training import Job
@@ -22,27 +22,22 @@ def step_memory(job: Job, data: Data) -> tuple[int, int]:
     from the libraries' own."""
     torch.set_num_threads(job.threads)
     recipe = decode(Recipe, job.recipe)
-    height, width = data.image_size
+    device = torch.device(job.device)
     first = replace(
         data,
         train=_first(data.train, recipe.batch_size),
-        validation=_first(data.validation, max(1, PIXELS // (height * width))),
+        validation=_first(data.validation, batch_size(data.validation, device)),
     )
     model = build(decode(Arch, job.arch), classes=data.num_classes, shape=data.shape)
     next(fit(model, first, recipe, seed=job.seed, device=job.device))
-    device = torch.device(job.device)
     if device.type != "cuda":
         return peak_memory_bytes(device), psutil.virtual_memory().total
     free, memory = torch.cuda.mem_get_info(device)
     others = memory - free - torch.cuda.memory_reserved(device)
-    rest = _bytes(data) - _bytes(first)
+    beside = data.train.nbytes + data.validation.nbytes
+    rest = beside - first.train.nbytes - first.validation.nbytes
     return torch.cuda.max_memory_reserved(device) + others + rest, memory
 
 
 def _first(images: Images, count: int) -> Images:
     return Images(images.images[:count], images.labels[:count])
-
-
-def _bytes(data: Data) -> int:
-    parts = (data.train, data.validation)
-    return sum(part.images.nbytes + part.labels.nbytes for part in parts)

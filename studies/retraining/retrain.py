@@ -41,7 +41,7 @@ from studies.storage import connect
 from studies.store import Store, open_store
 from studies.study import Study
 from studies.suggest import space_hash
-from trainers.data import Data
+from studies.work import Work
 from trainers.final import FinalTraining, final_data
 from trainers.training import Begin
 
@@ -98,18 +98,18 @@ def retrain(
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
             store.study.set_user_attr("asked", asked)
             environment.record(store.study)
-            _train(retrainer, final, observer or Unwatched(), executor, begin)
+            begin = begin or partial(FinalTraining, data=final)
+            work = Work(begin, final.train.nbytes + final.test.nbytes)
+            del data, final, begin
+            _train(retrainer, observer or Unwatched(), work, executor)
         finally:
             store.release()
             write(study, home)
     return results(study)
 
 
-def _train(
-    retrainer: Retrainer, data: Data, observer: Observer, executor: Executor, begin: Begin | None
-) -> None:
-    begin = begin or partial(FinalTraining, data=data)
-    parts = (retrainer, ToTheEnd(None, retrainer.sharing), observer, Ending(None), begin)
+def _train(retrainer: Retrainer, observer: Observer, work: Work, executor: Executor) -> None:
+    parts = (retrainer, ToTheEnd(None, retrainer.sharing), observer, Ending(None), work)
     observer.started(retrainer.store)
     try:
         if retrainer.waiting:
@@ -117,9 +117,7 @@ def _train(
                 case InProcess():
                     serial.train(*parts)
                 case OnRay(address, _):
-                    images = data.train, data.test
-                    size = sum(i.images.nbytes + i.labels.nbytes for i in images)
-                    cluster.train(*parts, size=size, address=address)
+                    cluster.train(*parts, address=address)
     finally:
         observer.finished(retrainer.store)
     if retrainer.failing:
