@@ -33,6 +33,8 @@ ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_LD_PRELOAD_ON_WORKERS": "1",  # Ray's own jemalloc, see trainers/memory.py
+    "MALLOC_CONF": "oversize_threshold:0",  # large blocks are as good for the next step as small
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # prints even when told not to
 }
@@ -50,7 +52,6 @@ def train(
 ) -> None:
     """Until nothing is left to train; `address` is that of a cluster, `log` names loggers. Raises
     KeyboardInterrupt when an end was asked for."""
-    os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     study = searcher.setup
     with ray_session(study, work.size, address) as scratch, ending.listening():
         if work.measure is not None and searcher.sharing.to_measure:
@@ -110,6 +111,7 @@ def _name(trial: Any) -> str:
 def ray_session(study: Study, size: int, address: str | None = None) -> Iterator[str]:
     """Ray for one study, and a scratch folder that goes with it. A Ray that this process has
     joined is used, then the cluster at `address`."""
+    os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     scratch = tempfile.mkdtemp(prefix="ss-")  # short: Ray's socket paths end at 107 bytes
     mine = not ray.is_initialized()
     try:
