@@ -68,12 +68,13 @@ def attend_positions(
     """Each position attends over all positions, head by head (contiguous channel groups)."""
     q, k, v = (_heads(x, heads) for x in (q_BCHW, k_BCHW, v_BCHW))
     out_BGND = functional.scaled_dot_product_attention(q, k, v, scale=scale)
-    return out_BGND.mT.reshape(q_BCHW.shape)
+    return out_BGND.transpose(1, 2).flatten(2).mT.view(q_BCHW.shape)
 
 
 def _heads(x_BCHW: Tensor, heads: int) -> Tensor:
-    batch, channels, height, width = x_BCHW.shape
-    return x_BCHW.reshape(batch, heads, channels // heads, height * width).mT
+    """(B, G, N, D), whose channels lie side by side: else torch writes all G·N·N weights down."""
+    x_BNC = x_BCHW.flatten(2).mT.contiguous()
+    return x_BNC.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
 def position_macs(x_BCHW: Tensor) -> int:
