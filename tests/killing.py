@@ -111,11 +111,15 @@ class Driver:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def kill_worker(self, choice: random.Random) -> bool:
-        """One that trains, by what the study knows of it; False where none is alive."""
+    def workers(self) -> list[int]:
+        """Who trains, by what the study knows of it, and is alive."""
         trials = [t for t in charged(stored(self.plan, self.folder)) if not t.state.is_finished()]
         noted = {t.user_attrs["pid"] for t in trials if "pid" in t.user_attrs}
-        alive = sorted(noted & {p.pid for p in self.others()})
+        return sorted(noted & {p.pid for p in self.others()})
+
+    def kill_worker(self, choice: random.Random) -> bool:
+        """One that trains; False where there is none."""
+        alive = self.workers()
         if alive:
             os.kill(choice.choice(alive), signal.SIGKILL)
         return bool(alive)

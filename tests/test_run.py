@@ -27,8 +27,10 @@ import studies
 from searchspace.arch import Arch
 from searchspace.walk import encode
 from studies.check import check, load_data
+from studies.report import Report
 from studies.retraining.retrain import retrain
 from studies.run import run
+from studies.running import Together
 from studies.store import Store
 from studies.suggest import derived_seed
 from trainers.data import Data
@@ -152,20 +154,6 @@ def test_more_cores_than_there_are_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_real_networks_are_trained_on_real_images(cluster: str, tmp_path: Path) -> None:
-    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200, keep="all")
-    done, home = studies.run(study, folder=tmp_path), tmp_path / study.name
-    for trial in charged(done):
-        assert trial.state == TrialState.COMPLETE, trial.user_attrs["why"]
-        assert trial.user_attrs["epochs"] == 2 and list(trial.intermediate_values) == [1, 2]
-        assert trial.user_attrs["seconds"] > 0
-        checkpoint = Path(trial.user_attrs["checkpoint"])
-        assert checkpoint == home / "trials" / str(trial.number) / "checkpoint-00002.pt"
-        assert checkpoint.exists()
-    assert len(pd.read_csv(home / "trials.csv")) == len(done.trials)
-    assert json.loads((home / "front.json").read_text())["front"]
-
-
 class Looking(Silent):
     """Whether the images that were loaded are still there, change by change."""
 
@@ -185,15 +173,24 @@ class Looking(Silent):
         self.kept.append(self.loaded() is not None)
 
 
-def test_a_driver_leaves_its_images_to_the_object_store(
+def test_real_networks_are_trained_on_images_that_ray_alone_keeps(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_ray, in_process = Looking(), Looking()
-    study = study_of(trials=2, epochs=1, pruner="none", train_subset=100)
+    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200, keep="all")
     monkeypatch.setitem(run.__globals__, "load_data", on_ray.load)
-    run(study, folder=tmp_path, observer=on_ray)
+    done = run(study, folder=tmp_path, observer=Together(on_ray, Report(tmp_path)))
+    for trial in charged(done):
+        assert trial.state == TrialState.COMPLETE, trial.user_attrs["why"]
+        assert trial.user_attrs["epochs"] == 2 and list(trial.intermediate_values) == [1, 2]
+        assert trial.user_attrs["seconds"] > 0
+        checkpoint = Path(trial.user_attrs["checkpoint"])
+        assert checkpoint == tmp_path / "trials" / str(trial.number) / "checkpoint-00002.pt"
+        assert checkpoint.exists()
+    assert len(pd.read_csv(tmp_path / "trials.csv")) == len(done.trials)
+    assert json.loads((tmp_path / "front.json").read_text())["front"]
     monkeypatch.setitem(run.__globals__, "load_data", in_process.load)
-    run(replace(study, trials=3), folder=tmp_path, observer=in_process, in_process=True)
+    run(replace(study, trials=4), folder=tmp_path, observer=in_process, in_process=True)
     assert set(on_ray.kept) == {False} and set(in_process.kept) == {True}
 
 
