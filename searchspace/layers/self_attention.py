@@ -74,7 +74,8 @@ def attend_positions(
 def _heads(x_BCHW: Tensor, heads: int) -> Tensor:
     """(B, G, N, D), whose channels lie side by side: else torch writes all G·N·N weights down."""
     x_BNC = x_BCHW.flatten(2).mT.contiguous()
-    return x_BNC.unflatten(2, (heads, -1)).transpose(1, 2)
+    batch, positions, channels = x_BNC.shape
+    return x_BNC.view(batch, positions, heads, channels // heads).transpose(1, 2)
 
 
 def position_macs(x_BCHW: Tensor) -> int:
