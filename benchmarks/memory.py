@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import psutil
 import ray
+from overhead import met
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -78,8 +79,6 @@ def highest(command: list[str], progress: Callable[[], object]) -> dict[str, Any
     return {
         "mib": total(top),
         "processes": top,
-        "most_of_a_worker": max(mib for look in looks for mib in look["workers"]),
-        "looks": len(looks),
     }
 
 
@@ -163,10 +162,6 @@ def main() -> None:
     print(f"a worker between trainings, after {NETWORKS} networks each time: {ends} MiB")
     growth = figures["growth_mib"]
     print(f"growth {growth:+.0f} MiB: bar +{FLAT_MIB:g} MiB {met(growth <= FLAT_MIB)}")
-
-
-def met(kept: bool) -> str:
-    return "met" if kept else "NOT met"
 
 
 if __name__ == "__main__":

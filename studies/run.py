@@ -117,14 +117,14 @@ def executor_of(in_process: bool, address: str | None, log: str | None) -> Execu
 
 
 def _work(searcher: StudySearcher, data: Data, begin: Begin | None) -> Work:
-    measure = None
+    nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
+    data, measure = replace(data, test=nothing), None
     if begin is None:
         measure = partial(probing.measure, networks=searcher.networks, data=data, probe=step_memory)
-        nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
-        begin = partial(Training, data=replace(data, test=nothing))
+        begin = partial(Training, data=data)
     if searcher.setup.seeds_per_trial > 1:
         begin = partial(Repeats, begin=begin)
-    return Work(begin, data.train.nbytes + data.validation.nbytes, measure)
+    return Work(begin, data.nbytes, measure)
 
 
 def _observed(searcher: StudySearcher, observer: Observer, work: Work, executor: Executor) -> None:

@@ -14,7 +14,7 @@ from searchspace.layers import depth_attention as plain
 from searchspace.layers.compiled import attention as compiled
 from searchspace.layers.depth_attention import depth_attention
 
-pytestmark = pytest.mark.skipif(
+pytestmark = needs_loops = pytest.mark.skipif(
     compiled._loops() is None or compiled._team() is None, reason="needs numba and GNU OpenMP"
 )
 
@@ -26,14 +26,18 @@ def every_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    return counted(monkeypatch)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The parts that the loops have worked on."""
     done, work = [], compiled._work
 
-    def counted(part: int, *arguments: Any) -> None:
+    def count(part: int, *arguments: Any) -> None:
         done.append(part)
         work(part, *arguments)
 
-    monkeypatch.setattr(compiled, "_work", counted)
+    monkeypatch.setattr(compiled, "_work", count)
     return done
 
 

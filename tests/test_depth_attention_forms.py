@@ -6,28 +6,20 @@ from typing import Any
 
 import pytest
 import torch
+from test_compiled_attention import counted, needs_loops
 from test_depth_attention import attend, draw, exactly, output_and_gradients, twin
 from torch import Tensor
 
 from searchspace.layers.compiled import attention as compiled
 from searchspace.layers.depth_attention import depth_attention
 
-needs_loops = pytest.mark.skipif(
-    compiled._loops() is None or compiled._team() is None, reason="needs numba and GNU OpenMP"
-)
 TORCH, LOOPS = "torch's operations", "compiled loops"
 
 
 @pytest.fixture(params=[TORCH, pytest.param(LOOPS, marks=needs_loops)], autouse=True)
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """That the test says of the loops what it says is seen by their work."""
-    done, work = [], compiled._work
-
-    def counted(part: int, *arguments: Any) -> None:
-        done.append(part)
-        work(part, *arguments)
-
-    monkeypatch.setattr(compiled, "_work", counted)
+    done = counted(monkeypatch)
     least = 0 if request.param == LOOPS else sys.maxsize
     monkeypatch.setattr(compiled, "LEAST_ELEMENTS", least)
     yield request.param

@@ -77,7 +77,7 @@ def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
     second = drivers("stop")  # while workers of the first may still be dying
     assert second.at(moment)
     if sys.platform == "linux":  # trainers/memory.py
-        assert all("/libjemalloc.so" in maps(pid) for pid in second.workers())
+        assert {"/libjemalloc.so" in maps(pid) for pid in second.workers()} == {True}
     assert second.kill_worker(moment) and second.at(moment)
     second.process.terminate()
     assert second.process.wait(LONGEST) != 0

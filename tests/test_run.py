@@ -161,12 +161,9 @@ class Looking(Silent):
         super().__init__()
         self.kept: list[bool] = []
 
-    def __getstate__(self) -> dict[str, object]:
-        return {}
-
     def load(self, study: studies.Study) -> Data:
         data = load_data(study)
-        self.loaded = weakref.ref(data)
+        self.loaded = weakref.ref(data.train)
         return data
 
     def changed(self, store: Store) -> None:

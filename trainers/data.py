@@ -30,7 +30,7 @@ class Images:
 
     @property
     def nbytes(self) -> int:
-        """Of the images and labels."""
+        """Of images and labels."""
         return self.images.nbytes + self.labels.nbytes
 
 
@@ -48,6 +48,11 @@ class Data:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Of all images and labels."""
+        return sum(part.nbytes for part in (self.train, self.validation, self.test))
 
     @property
     def channels(self) -> int:

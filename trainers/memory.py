@@ -1,9 +1,9 @@
 """The C library's heap: kept between the steps of a training, given back between trainings.
 
 That of glibc, or jemalloc's in a process that was started with it, as Ray's workers are
-(studies/cluster.py). Maps are aligned to 64 bytes, which glibc before 2.38 fits into holes of
-their own size only by chance: a worker held up to 2.0 GiB for maps of 0.7, with jemalloc 0.75, in
-the same time (a step of ResNet-20 on one core 6 % less).
+(studies/cluster.py). Between torch's maps of many sizes glibc (2.36) leaves much unused: for a
+network whose maps take 0.7 GiB at most a process held 2.0, with jemalloc 0.75, in the same time;
+for ResNet-20 0.23 and 0.13.
 """
 
 import ctypes
@@ -13,6 +13,7 @@ from typing import Any
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
 MOST_BYTES, MOST_MAPPED_BYTES = 2**31 - 1, 32 * 2**20  # the largest that glibc takes
 ALL_ARENAS = 4096  # jemalloc, MALLCTL_ARENAS_ALL
+Number = ctypes.c_ssize_t | ctypes.c_uint
 
 
 def keep_freed() -> None:
@@ -45,9 +46,6 @@ def give_back() -> None:
 
 def _library() -> Any:
     return ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-Number = ctypes.c_ssize_t | ctypes.c_uint
 
 
 def _control(

@@ -34,8 +34,7 @@ def step_memory(job: Job, data: Data) -> tuple[int, int]:
         return peak_memory_bytes(device), psutil.virtual_memory().total
     free, memory = torch.cuda.mem_get_info(device)
     others = memory - free - torch.cuda.memory_reserved(device)
-    beside = data.train.nbytes + data.validation.nbytes
-    rest = beside - first.train.nbytes - first.validation.nbytes
+    rest = data.nbytes - first.nbytes
     return torch.cuda.max_memory_reserved(device) + others + rest, memory
 
 

@@ -99,7 +99,7 @@ def retrain(
             store.study.set_user_attr("asked", asked)
             environment.record(store.study)
             begin = begin or partial(FinalTraining, data=final)
-            work = Work(begin, final.train.nbytes + final.test.nbytes)
+            work = Work(begin, final.nbytes)
             del data, final, begin
             _train(retrainer, observer or Unwatched(), work, executor)
         finally:
