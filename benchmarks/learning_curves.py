@@ -21,11 +21,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
-from searchspace.mutation import Chosen, recording
-from studies import store
-from studies.study import Study
-from studies.trials import is_full
+from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.mutation import Chosen, recording
+from skipsearch.studies import store
+from skipsearch.studies.study import Study
+from skipsearch.studies.trials import is_full
 
 OWN = ("trial", "epoch", "val_error", "params", "macs")  # the other columns are the architecture
 

@@ -31,14 +31,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies import suggest
-from studies.cluster import ray_session
-from studies.limits import Networks
-from studies.study import Study
-from trainers.data import Data, Images
-from trainers.training import Job, Training
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies import suggest
+from skipsearch.studies.cluster import ray_session
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.study import Study
+from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.training import Job, Training
 
 FILE = Path(__file__).parent.parent / "examples" / "cifar10.toml"
 SHORT = ("epochs=1", "grace=1", "pruner=none", "gpus_per_trial=0", "validation=0.9")
@@ -132,7 +132,7 @@ def measure(settings: list[str], progress: Progress) -> dict[str, Any]:
         held = ray.get(ray.remote(between_trainings).remote(study))
     bar = progress.add_task(f"a study of {study.trials} trials", total=None)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "studies.cli", "run", str(FILE), "--quiet"]
+        command = [sys.executable, "-m", "skipsearch.studies.cli", "run", str(FILE), "--quiet"]
         command += ["--folder", folder, *(word for s in settings for word in ("--set", s))]
         study_took = highest(command, lambda: progress.advance(bar))
     first, last = held[NETWORKS - 1], held[-1]

@@ -29,18 +29,18 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies import suggest
-from studies.dashboard.board import Board
-from studies.limits import Networks
-from studies.past import Past
-from studies.proposing import Proposer
-from studies.run import run
-from studies.running import Together
-from studies.store import Store, Verdict, open_store
-from studies.study import Study
-from trainers.training import Job
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies import suggest
+from skipsearch.studies.dashboard.board import Board
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.past import Past
+from skipsearch.studies.proposing import Proposer
+from skipsearch.studies.run import run
+from skipsearch.studies.running import Together
+from skipsearch.studies.store import Store, Verdict, open_store
+from skipsearch.studies.study import Study
+from skipsearch.trainers.training import Job
 
 BAR_TRIALS, BAR_SECONDS, AIM_SECONDS = 1000, 120.0, 60.0
 FLAT_FROM, FLAT_MIB = 200, 64.0  # a gigabyte of growth would take 15,000 trials

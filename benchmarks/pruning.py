@@ -43,8 +43,8 @@ from replay import Proposed, Replay, Shuffled, corner, front
 from rich.console import Console
 from rich.table import Table
 
-from studies.front import Staircase
-from studies.halving import Rungs
+from skipsearch.studies.front import Staircase
+from skipsearch.studies.halving import Rungs
 
 DATA = Path(__file__).parent / "data" / "curves.parquet"
 MODES: dict[str, dict[str, bool] | None] = {

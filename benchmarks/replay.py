@@ -16,16 +16,16 @@ import optuna
 from learning_curves import Curves, Row
 from optuna.trial import TrialState
 
-from searchspace.mutation import Chosen, recording
-from studies import store, suggest
-from studies.front import Staircase, non_dominated
-from studies.halving import Rungs
-from studies.limits import Networks
-from studies.proposer import proposer
-from studies.proposing import Draft, asking
-from studies.scheduler import StudyScheduler, fidelity
-from studies.verdicts import stopped
-from trainers.training import Job
+from skipsearch.searchspace.mutation import Chosen, recording
+from skipsearch.studies import store, suggest
+from skipsearch.studies.front import Staircase, non_dominated
+from skipsearch.studies.halving import Rungs
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.proposer import proposer
+from skipsearch.studies.proposing import Draft, asking
+from skipsearch.studies.scheduler import StudyScheduler, fidelity
+from skipsearch.studies.verdicts import stopped
+from skipsearch.trainers.training import Job
 
 CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
 

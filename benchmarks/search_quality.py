@@ -31,14 +31,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from searchspace import encode, parse_space
-from searchspace.domains import choice
-from searchspace.walk import Pick
-from studies import suggest
-from studies.front import hypervolume
-from studies.past import Past
-from studies.proposing import Proposer, Seek, asking, nothing_sought
-from studies.seeking import Counting, Seeker
+from skipsearch.searchspace import encode, parse_space
+from skipsearch.searchspace.domains import choice
+from skipsearch.searchspace.walk import Pick
+from skipsearch.studies import suggest
+from skipsearch.studies.front import hypervolume
+from skipsearch.studies.past import Past
+from skipsearch.studies.proposing import Proposer, Seek, asking, nothing_sought
+from skipsearch.studies.seeking import Counting, Seeker
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 AT = (25, 50, 100, 200)

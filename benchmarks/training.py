@@ -32,12 +32,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-import searchspace
-from trainers.data import Data, Images
-from trainers.datasets import load
-from trainers.fit import fit, seeded
-from trainers.memory import keep_freed
-from trainers.recipe import Recipe
+from skipsearch import searchspace
+from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.datasets import load
+from skipsearch.trainers.fit import fit, seeded
+from skipsearch.trainers.memory import keep_freed
+from skipsearch.trainers.recipe import Recipe
 
 BAR = 2.5  # on 2 CPU cores
 

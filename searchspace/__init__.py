@@ -7,16 +7,16 @@ model = searchspace.build(arch, classes=10, shape=(3, 32, 32))
 
 from typing import TYPE_CHECKING
 
-from searchspace.arch import Arch
-from searchspace.presets import PRESETS
-from searchspace.space import Space, parse_space
-from searchspace.walk import decode, encode, override
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.presets import PRESETS
+from skipsearch.searchspace.space import Space, parse_space
+from skipsearch.searchspace.walk import decode, encode, override
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from searchspace.assemble import Shape
-    from searchspace.cost import Description
+    from skipsearch.searchspace.assemble import Shape
+    from skipsearch.searchspace.cost import Description
 
 __all__ = [
     "PRESETS",
@@ -35,22 +35,22 @@ __all__ = [
 def build(arch: Arch, *, classes: int, shape: "Shape" = (3, 32, 32)) -> "nn.Module":
     """The network for images of `shape` (channels, height, width); weights are drawn from
     torch's global generator. Raises ValueError where the images are too small."""
-    from searchspace.assemble import assemble  # torch is loaded where a network is made
-    from searchspace.plan import module
+    from skipsearch.searchspace.assemble import assemble  # torch is loaded where a network is made
+    from skipsearch.searchspace.plan import module
 
     return module(assemble(arch, classes=classes, shape=shape))
 
 
 def describe(arch: Arch, *, classes: int, shape: "Shape" = (3, 32, 32)) -> "Description":
     """Exact `params` and `macs`, and the network's identity, without making its weights."""
-    from searchspace.cost import describe as describe_network
+    from skipsearch.searchspace.cost import describe as describe_network
 
     return describe_network(arch, classes=classes, shape=shape)
 
 
 def source(arch: Arch, *, classes: int, shape: "Shape" = (3, 32, 32)) -> str:
     """The network as Python: a function `build()` of torch's and the layers' classes."""
-    from searchspace.assemble import assemble
-    from searchspace.plan import source as print_plan
+    from skipsearch.searchspace.assemble import assemble
+    from skipsearch.searchspace.plan import source as print_plan
 
     return print_plan(assemble(arch, classes=classes, shape=shape))

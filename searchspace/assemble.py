@@ -7,16 +7,28 @@ from typing import Any, assert_never
 
 from torch import nn
 
-from searchspace import attending, bricks, merging
-from searchspace.arch import Arch
-from searchspace.bodies import Conv3, Conv7
-from searchspace.heads import Pool, Tokens
-from searchspace.layers.network import MergeNetwork, Network, PoolHead
-from searchspace.layers.tokens import EncoderLayer, LearnedPosition, TokenAttention, TokenHead
-from searchspace.plan import Call, call
-from searchspace.shortcuts import Attention, Concat, NoShortcut, PseudoQuery, Sum, Weighted
-from searchspace.stage import stages
-from searchspace.units import chained
+from skipsearch.searchspace import attending, bricks, merging
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.bodies import Conv3, Conv7
+from skipsearch.searchspace.heads import Pool, Tokens
+from skipsearch.searchspace.layers.network import MergeNetwork, Network, PoolHead
+from skipsearch.searchspace.layers.tokens import (
+    EncoderLayer,
+    LearnedPosition,
+    TokenAttention,
+    TokenHead,
+)
+from skipsearch.searchspace.plan import Call, call
+from skipsearch.searchspace.shortcuts import (
+    Attention,
+    Concat,
+    NoShortcut,
+    PseudoQuery,
+    Sum,
+    Weighted,
+)
+from skipsearch.searchspace.stage import stages
+from skipsearch.searchspace.units import chained
 
 Shape = tuple[int, int, int]
 

@@ -11,13 +11,19 @@ from typing import assert_never
 
 from torch import nn
 
-from searchspace import bricks
-from searchspace.arch import Arch
-from searchspace.layers import merge, norms
-from searchspace.merging import adapt, ended, keep
-from searchspace.plan import Call, call
-from searchspace.shortcuts import Attention, BetweenStages, CommonWidth, EveryBlock, OwnWidths
-from searchspace.units import Merged, Row, Unit, units
+from skipsearch.searchspace import bricks
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.layers import merge, norms
+from skipsearch.searchspace.merging import adapt, ended, keep
+from skipsearch.searchspace.plan import Call, call
+from skipsearch.searchspace.shortcuts import (
+    Attention,
+    BetweenStages,
+    CommonWidth,
+    EveryBlock,
+    OwnWidths,
+)
+from skipsearch.searchspace.units import Merged, Row, Unit, units
 
 
 def attention(arch: Arch, shortcut: Attention) -> Merged:

@@ -4,13 +4,13 @@ from typing import assert_never
 
 from torch import nn
 
-from searchspace import gating, shortcuts
-from searchspace.arch import Arch, BatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
-from searchspace.bodies import Basic, Bottleneck, Conv3, Conv7, Linear, Post, Pre, Single
-from searchspace.layers import blocks, downsampling, joins, norms
-from searchspace.layers.initialise import ProjectionConv2d
-from searchspace.plan import Call, call, in_turn
-from searchspace.stage import Stage
+from skipsearch.searchspace import gating, shortcuts
+from skipsearch.searchspace.arch import Arch, BatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
+from skipsearch.searchspace.bodies import Basic, Bottleneck, Conv3, Conv7, Linear, Post, Pre, Single
+from skipsearch.searchspace.layers import blocks, downsampling, joins, norms
+from skipsearch.searchspace.layers.initialise import ProjectionConv2d
+from skipsearch.searchspace.plan import Call, call, in_turn
+from skipsearch.searchspace.stage import Stage
 
 
 def conv(

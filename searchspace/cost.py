@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from searchspace.arch import Arch
-from searchspace.assemble import Shape, assemble
-from searchspace.plan import identity, module
-from searchspace.shapes import Shapes
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.assemble import Shape, assemble
+from skipsearch.searchspace.plan import identity, module
+from skipsearch.searchspace.shapes import Shapes
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from importlib import import_module
 from inspect import getsource
 from types import ModuleType
 
-from searchspace import layers
-from searchspace.plan import WIDTH
+from skipsearch.searchspace import layers
+from skipsearch.searchspace.plan import WIDTH
 
 LAYERS = f"{layers.__name__}."
 FOR_TYPES = re.compile(r"  # type: ignore\[.*\]$", re.MULTILINE)

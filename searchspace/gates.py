@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from searchspace.domains import choice, integer, one_of
-from searchspace.places import (
+from skipsearch.searchspace.domains import choice, integer, one_of
+from skipsearch.searchspace.places import (
     AfterBlock,
     AfterStage,
     InBranch,

@@ -5,18 +5,18 @@ from typing import assert_never
 
 from torch import nn
 
-from searchspace import gates, places
-from searchspace.bodies import Pre
-from searchspace.layers import (
+from skipsearch.searchspace import gates, places
+from skipsearch.searchspace.bodies import Pre
+from skipsearch.searchspace.layers import (
     channel_gates,
     layer_attention,
     recurrent,
     self_attention,
     spatial_gates,
 )
-from searchspace.layers import gates as layers
-from searchspace.plan import Call, call, in_turn
-from searchspace.stage import Stage
+from skipsearch.searchspace.layers import gates as layers
+from skipsearch.searchspace.plan import Call, call, in_turn
+from skipsearch.searchspace.stage import Stage
 
 CONVOLUTIONS = {  # what `on` of a gate inside convolutions means, by the roles of a convolution
     "spatial": {"spatial"},

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from searchspace import bricks
-from searchspace.arch import Arch
-from searchspace.layers import blocks, merge
-from searchspace.plan import Call, call
-from searchspace.shortcuts import Compress, Concat, PseudoQuery, Weighted
-from searchspace.units import Merged, Row, units
+from skipsearch.searchspace import bricks
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.layers import blocks, merge
+from skipsearch.searchspace.plan import Call, call
+from skipsearch.searchspace.shortcuts import Compress, Concat, PseudoQuery, Weighted
+from skipsearch.searchspace.units import Merged, Row, units
 
 
 def concat(arch: Arch, shortcut: Concat) -> Merged:

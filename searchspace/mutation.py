@@ -5,8 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic
 
-from searchspace.domains import Domain, Floats, Integers, Scalar, size_of, uniform, values_of
-from searchspace.walk import Config, Pick
+from skipsearch.searchspace.domains import (
+    Domain,
+    Floats,
+    Integers,
+    Scalar,
+    size_of,
+    uniform,
+    values_of,
+)
+from skipsearch.searchspace.walk import Config, Pick
 
 REACH = 0.2  # standard deviation of a change of a number, as a part of its range
 

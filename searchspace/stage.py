@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from searchspace.arch import Arch
-from searchspace.gates import NoGate
-from searchspace.places import SomeStages
-from searchspace.plan import Call
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.gates import NoGate
+from skipsearch.searchspace.places import SomeStages
+from skipsearch.searchspace.plan import Call
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import assert_never
 
-from searchspace.arch import Arch
-from searchspace.assemble import Shape, assemble, features
-from searchspace.definitions import Definition, Import, Library, source_of
-from searchspace.heads import Pool, Tokens
-from searchspace.layers.backbone import Backbone
-from searchspace.plan import WIDTH, Call, source, strings
-from searchspace.plan import classes as called
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.assemble import Shape, assemble, features
+from skipsearch.searchspace.definitions import Definition, Import, Library, source_of
+from skipsearch.searchspace.heads import Pool, Tokens
+from skipsearch.searchspace.layers.backbone import Backbone
+from skipsearch.searchspace.plan import WIDTH, Call, source, strings
+from skipsearch.searchspace.plan import classes as called
 
 STANDARD = {"collections.abc", "typing", "math"}
 PAPER = re.compile(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from searchspace import bricks, gating
-from searchspace.arch import Arch
-from searchspace.layers.merge import RecurrentSteps, Steps
-from searchspace.layers.recurrent import Recurrent
-from searchspace.plan import Call, call, in_turn
-from searchspace.shortcuts import NoShortcut, Sum
-from searchspace.stage import Stage, stages
+from skipsearch.searchspace import bricks, gating
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.layers.merge import RecurrentSteps, Steps
+from skipsearch.searchspace.layers.recurrent import Recurrent
+from skipsearch.searchspace.plan import Call, call, in_turn
+from skipsearch.searchspace.shortcuts import NoShortcut, Sum
+from skipsearch.searchspace.stage import Stage, stages
 
 
 @dataclass(frozen=True)

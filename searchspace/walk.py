@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, TypeVar
 
-from searchspace.domains import Domain, PerStage, Scalar, Variants, check, nearest
+from skipsearch.searchspace.domains import Domain, PerStage, Scalar, Variants, check, nearest
 
 Config = TypeVar("Config")
 Pick = Callable[[str, Domain, Scalar], Scalar]

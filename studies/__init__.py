@@ -18,42 +18,42 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.analysis.ablations.ablation import ablation as ablation
-    from studies.analysis.cam.grad_cam import grad_cam as grad_cam
-    from studies.analysis.depth.attention import depth_attention as depth_attention
-    from studies.analysis.gates.integration import integration as integration
-    from studies.analysis.gradients.flow import gradient_flow as gradient_flow
-    from studies.analysis.subject import look as look
-    from studies.comparing import compare as compare
-    from studies.evaluating import evaluate as evaluate
-    from studies.exporting.export import export as export
-    from studies.find import find as load
-    from studies.front import front as front
-    from studies.picking import pick as pick
-    from studies.report import Report as Report
-    from studies.retraining.retrain import retrain as retrain
-    from studies.running import run_study as run
-    from studies.study import Study as Study
-    from studies.trials import trials as trials
+    from skipsearch.studies.analysis.ablations.ablation import ablation as ablation
+    from skipsearch.studies.analysis.cam.grad_cam import grad_cam as grad_cam
+    from skipsearch.studies.analysis.depth.attention import depth_attention as depth_attention
+    from skipsearch.studies.analysis.gates.integration import integration as integration
+    from skipsearch.studies.analysis.gradients.flow import gradient_flow as gradient_flow
+    from skipsearch.studies.analysis.subject import look as look
+    from skipsearch.studies.comparing import compare as compare
+    from skipsearch.studies.evaluating import evaluate as evaluate
+    from skipsearch.studies.exporting.export import export as export
+    from skipsearch.studies.find import find as load
+    from skipsearch.studies.front import front as front
+    from skipsearch.studies.picking import pick as pick
+    from skipsearch.studies.report import Report as Report
+    from skipsearch.studies.retraining.retrain import retrain as retrain
+    from skipsearch.studies.running import run_study as run
+    from skipsearch.studies.study import Study as Study
+    from skipsearch.studies.trials import trials as trials
 
 _HOMES = {
-    "Report": ("studies.report", "Report"),
-    "Study": ("studies.study", "Study"),
-    "ablation": ("studies.analysis.ablations.ablation", "ablation"),
-    "compare": ("studies.comparing", "compare"),
-    "depth_attention": ("studies.analysis.depth.attention", "depth_attention"),
-    "evaluate": ("studies.evaluating", "evaluate"),
-    "export": ("studies.exporting.export", "export"),
-    "front": ("studies.front", "front"),
-    "grad_cam": ("studies.analysis.cam.grad_cam", "grad_cam"),
-    "gradient_flow": ("studies.analysis.gradients.flow", "gradient_flow"),
-    "integration": ("studies.analysis.gates.integration", "integration"),
-    "load": ("studies.find", "find"),
-    "look": ("studies.analysis.subject", "look"),
-    "pick": ("studies.picking", "pick"),
-    "retrain": ("studies.retraining.retrain", "retrain"),
-    "run": ("studies.running", "run_study"),
-    "trials": ("studies.trials", "trials"),
+    "Report": ("skipsearch.studies.report", "Report"),
+    "Study": ("skipsearch.studies.study", "Study"),
+    "ablation": ("skipsearch.studies.analysis.ablations.ablation", "ablation"),
+    "compare": ("skipsearch.studies.comparing", "compare"),
+    "depth_attention": ("skipsearch.studies.analysis.depth.attention", "depth_attention"),
+    "evaluate": ("skipsearch.studies.evaluating", "evaluate"),
+    "export": ("skipsearch.studies.exporting.export", "export"),
+    "front": ("skipsearch.studies.front", "front"),
+    "grad_cam": ("skipsearch.studies.analysis.cam.grad_cam", "grad_cam"),
+    "gradient_flow": ("skipsearch.studies.analysis.gradients.flow", "gradient_flow"),
+    "integration": ("skipsearch.studies.analysis.gates.integration", "integration"),
+    "load": ("skipsearch.studies.find", "find"),
+    "look": ("skipsearch.studies.analysis.subject", "look"),
+    "pick": ("skipsearch.studies.picking", "pick"),
+    "retrain": ("skipsearch.studies.retraining.retrain", "retrain"),
+    "run": ("skipsearch.studies.running", "run_study"),
+    "trials": ("skipsearch.studies.trials", "trials"),
 }
 __all__ = [
     "Report",

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from searchspace.arch import Arch
-from searchspace.walk import decode
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode
 
 
 def read_arch(path: Path, where: str = "arch file") -> Arch:

@@ -8,12 +8,12 @@ from typing import Any
 
 import optuna
 
-from searchspace.arch import Arch
-from searchspace.walk import decode, encode
-from studies import suggest
-from studies.store import Store, undone
-from studies.study import Study
-from trainers.recipe import Recipe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode, encode
+from skipsearch.studies import suggest
+from skipsearch.studies.store import Store, undone
+from skipsearch.studies.study import Study
+from skipsearch.trainers.recipe import Recipe
 
 
 def enqueue(study: Study, store: Store) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Any, Protocol
 
-from studies.sharing import Sharing
-from studies.store import Store
-from studies.study import Study
-from studies.verdicts import Live
+from skipsearch.studies.sharing import Sharing
+from skipsearch.studies.store import Store
+from skipsearch.studies.study import Study
+from skipsearch.studies.verdicts import Live
 
 
 class Bridge(Protocol):

@@ -10,12 +10,12 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from studies.bridge import Bridge
-from studies.ending import Ending
-from studies.errors import marked, raised_by
-from studies.observer import Observer
-from studies.watchdog import Watchdog
-from trainers.checkpoints import CannotSave
+from skipsearch.studies.bridge import Bridge
+from skipsearch.studies.ending import Ending
+from skipsearch.studies.errors import marked, raised_by
+from skipsearch.studies.observer import Observer
+from skipsearch.studies.watchdog import Watchdog
+from skipsearch.trainers.checkpoints import CannotSave
 
 LOOK_SECONDS = 1.0
 

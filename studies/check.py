@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from studies.limits import Networks, Sampled, sample
-from studies.study import Study
-from trainers.data import Data
-from trainers.datasets import load
+from skipsearch.studies.limits import Networks, Sampled, sample
+from skipsearch.studies.study import Study
+from skipsearch.trainers.data import Data
+from skipsearch.trainers.datasets import load
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,18 @@ from typing import Any
 import ray
 from ray import tune
 
-from studies.address import connect
-from studies.bridge import Bridge
-from studies.callback import StudyCallback
-from studies.ending import Ending
-from studies.logs import loggers
-from studies.observer import Observer
-from studies.scheduler import StudyScheduler
-from studies.sharing import MAX_FAILURES, gpus_of, resources
-from studies.study import Study
-from studies.work import Work
-from trainers.memory import give_back
-from trainers.trainable import TrialActor
+from skipsearch.studies.address import connect
+from skipsearch.studies.bridge import Bridge
+from skipsearch.studies.callback import StudyCallback
+from skipsearch.studies.ending import Ending
+from skipsearch.studies.logs import loggers
+from skipsearch.studies.observer import Observer
+from skipsearch.studies.scheduler import StudyScheduler
+from skipsearch.studies.sharing import MAX_FAILURES, gpus_of, resources
+from skipsearch.studies.study import Study
+from skipsearch.studies.work import Work
+from skipsearch.trainers.memory import give_back
+from skipsearch.trainers.trainable import TrialActor
 
 MIB = 2**20
 ENVIRONMENT = {

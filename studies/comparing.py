@@ -16,16 +16,16 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.cost import describe
-from searchspace.domains import nearest
-from searchspace.presets import PRESETS, Result
-from searchspace.walk import encode
-from studies.arch_file import name_of, read_arch
-from studies.describe import CLASSES, SHAPE
-from studies.find import RUNS, find
-from studies.front import front_trials
-from studies.retraining.stored import finished, newest, retrain_trials, spread
-from studies.trials import baseline_numbers, val_error
+from skipsearch.searchspace.cost import describe
+from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.presets import PRESETS, Result
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.arch_file import name_of, read_arch
+from skipsearch.studies.describe import CLASSES, SHAPE
+from skipsearch.studies.find import RUNS, find
+from skipsearch.studies.front import front_trials
+from skipsearch.studies.retraining.stored import finished, newest, retrain_trials, spread
+from skipsearch.studies.trials import baseline_numbers, val_error
 
 Test = Literal["student", "welch"]
 Errors = Literal["test", "validation"]

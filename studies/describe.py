@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from searchspace.arch import Arch
-from searchspace.domains import nearest
-from searchspace.walk import decode, encode, override
-from studies.arch_file import read_arch
-from studies.toml import value_of
-from studies.wording import compact, phrases
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.walk import decode, encode, override
+from skipsearch.studies.arch_file import read_arch
+from skipsearch.studies.toml import value_of
+from skipsearch.studies.wording import compact, phrases
 
 if TYPE_CHECKING:
-    from searchspace.presets import Preset
+    from skipsearch.searchspace.presets import Preset
 
 CLASSES, SHAPE = 10, (3, 32, 32)  # of an arch file, where nothing else is said
 
@@ -56,7 +56,7 @@ def resolve(
 
 
 def _named(target: str, folder: Path) -> Network:
-    from searchspace.presets import PRESETS
+    from skipsearch.searchspace.presets import PRESETS
 
     if target in PRESETS:
         preset = PRESETS[target]
@@ -74,7 +74,7 @@ def _named(target: str, folder: Path) -> Network:
 
 
 def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
-    from studies.find import find
+    from skipsearch.studies.find import find
 
     study = find(name, folder=folder)
     trials = study.get_trials(deepcopy=False)
@@ -101,7 +101,7 @@ def _changes(changes: Sequence[str]) -> dict[str, object]:
 
 def describe_record(network: Network, *, latency: bool, source: bool) -> dict[str, Any]:
     """What `describe --json` prints; `params` and `macs` are integers."""
-    from searchspace import cost
+    from skipsearch.searchspace import cost
 
     shape: dict[str, Any] = {"classes": network.classes, "shape": network.shape}
     described = cost.describe(network.arch, classes=network.classes, shape=network.shape)
@@ -133,8 +133,8 @@ def describe_lines(record: dict[str, Any]) -> list[str]:
 
 def source_of(network: Network) -> str:
     """The model's code, as the export prints it."""
-    from searchspace.assemble import assemble
-    from searchspace.plan import source
+    from skipsearch.searchspace.assemble import assemble
+    from skipsearch.searchspace.plan import source
 
     return source(assemble(network.arch, classes=network.classes, shape=network.shape))
 
@@ -142,7 +142,7 @@ def source_of(network: Network) -> str:
 def preset_records() -> list[dict[str, Any]]:
     """What `presets --json` prints; results are in per cent, `match` is null where no figure is
     printed, `alternative` true where another preset claims the same printed figures."""
-    from searchspace.presets import PRESETS
+    from skipsearch.searchspace.presets import PRESETS
 
     return [_preset_record(preset) for preset in PRESETS.values()]
 
@@ -157,7 +157,7 @@ def _preset_record(preset: "Preset") -> dict[str, Any]:
 
 
 def recipe_records() -> list[dict[str, Any]]:
-    from trainers.recipes import PRESETS
+    from skipsearch.trainers.recipes import PRESETS
 
     return [
         {"name": name, "source": preset.source, "recipe": encode(preset.recipe)}
@@ -167,7 +167,7 @@ def recipe_records() -> list[dict[str, Any]]:
 
 def recipe_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """A paragraph a recipe: its name, where it is from, and in what it differs from the default."""
-    from trainers.recipe import Recipe
+    from skipsearch.trainers.recipe import Recipe
 
     plain = encode(Recipe())
     lines: list[str] = []

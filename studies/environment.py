@@ -40,7 +40,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gpus": gpus,
         "cuda": torch.version.cuda if gpus else None,
-        "commit": commit(Path(__file__).parents[1]),
+        "commit": commit(Path(__file__).resolve().parents[1]),
     }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from studies.evaluating import BINS, Evaluation
-from studies.show import Column, table
-from studies.wording import percent
+from skipsearch.studies.evaluating import BINS, Evaluation
+from skipsearch.studies.show import Column, table
+from skipsearch.studies.wording import percent
 
 MOST = 20  # classes that have a row, the worst ones
 

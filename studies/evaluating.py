@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studies.find import RUNS
-from studies.models import Choice, Model, Trained, Untrained, load
-from trainers.augment import normalise
-from trainers.data import Array, Data, Images, fingerprint
-from trainers.datasets import load as load_images
-from trainers.evaluate import answers
+from skipsearch.studies.find import RUNS
+from skipsearch.studies.models import Choice, Model, Trained, Untrained, load
+from skipsearch.trainers.augment import normalise
+from skipsearch.trainers.data import Array, Data, Images, fingerprint
+from skipsearch.trainers.datasets import load as load_images
+from skipsearch.trainers.evaluate import answers
 
 Part = Literal["validation", "test"]
 BINS = 15

@@ -25,14 +25,14 @@ import optuna
 from optuna.distributions import check_distribution_compatibility
 from optuna.trial import FrozenTrial
 
-from searchspace.domains import Choice, Domain, Floats, size_of
-from searchspace.walk import every_stage
-from studies import suggest
-from studies.proposing import distribution
-from studies.study import Change, Study
+from skipsearch.searchspace.domains import Choice, Domain, Floats, size_of
+from skipsearch.searchspace.walk import every_stage
+from skipsearch.studies import suggest
+from skipsearch.studies.proposing import distribution
+from skipsearch.studies.study import Change, Study
 
 if TYPE_CHECKING:
-    from studies.store import Store
+    from skipsearch.studies.store import Store
 
 SHOWN = 6  # differences of parameters in one line
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import optuna
 
-from studies.journal import readable
-from studies.toml import read
+from skipsearch.studies.journal import readable
+from skipsearch.studies.toml import read
 
 RUNS = Path("runs")
 
@@ -84,7 +84,7 @@ def _open(name: str, url: str) -> optuna.Study:
         there = ", ".join(sorted(own)[:8]) or "no study"
         raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
     except RuntimeError as error:
-        from studies.storage import wrong_tables
+        from skipsearch.studies.storage import wrong_tables
 
         raise ValueError(wrong_tables(url, error)) from error
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:

@@ -12,12 +12,12 @@ from typing import Any
 import optuna
 import tomli_w
 
-from searchspace.walk import encode
-from studies import environment
-from studies.store import Store
-from studies.study import Study
-from studies.whole import write_whole
-from trainers.data import Data, fingerprint
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies import environment
+from skipsearch.studies.store import Store
+from skipsearch.studies.study import Study
+from skipsearch.studies.whole import write_whole
+from skipsearch.trainers.data import Data, fingerprint
 
 PARTS = ("train", "validation", "test")
 

@@ -15,8 +15,8 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from studies.retraining.stored import results
-from studies.trials import cost_names, epochs, facts, is_full, is_imported, trials
+from skipsearch.studies.retraining.stored import results
+from skipsearch.studies.trials import cost_names, epochs, facts, is_full, is_imported, trials
 
 Point = tuple[float, ...]
 

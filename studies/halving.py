@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from studies.study import Study
+from skipsearch.studies.study import Study
 
 Points = np.ndarray  # (trials, objectives), all minimised
 Rung = Mapping[int, tuple[float, ...]]  # by the number of the trial: its error there, its costs

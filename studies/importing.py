@@ -23,19 +23,19 @@ from typing import Any, assert_never
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from searchspace.arch import Arch
-from searchspace.walk import decode, encode
-from studies import suggest
-from studies.baselines import baseline
-from studies.find import open_source
-from studies.front import front_trials
-from studies.jobs import key_of, seen
-from studies.limits import Cost, Networks
-from studies.proposing import distribution
-from studies.store import Store, Verdict
-from studies.study import Study
-from studies.trials import SPREAD, is_imported
-from trainers.recipe import Recipe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode, encode
+from skipsearch.studies import suggest
+from skipsearch.studies.baselines import baseline
+from skipsearch.studies.find import open_source
+from skipsearch.studies.front import front_trials
+from skipsearch.studies.jobs import key_of, seen
+from skipsearch.studies.limits import Cost, Networks
+from skipsearch.studies.proposing import distribution
+from skipsearch.studies.store import Store, Verdict
+from skipsearch.studies.study import Study
+from skipsearch.studies.trials import SPREAD, is_imported
+from skipsearch.trainers.recipe import Recipe
 
 RULE = ("pruner", "halving", "eta", "grace", "objectives", "epochs")  # who stops, and when
 COPIED = ("seed", "max_epochs", "epochs", "fidelity", "seconds", "checkpoint", *SPREAD)

@@ -7,15 +7,15 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from searchspace.arch import Arch
-from searchspace.domains import Scalar
-from searchspace.walk import encode
-from studies.limits import Cost
-from studies.study import Study
-from studies.suggest import derived_seed
-from studies.trials import is_imported
-from trainers.recipe import Recipe
-from trainers.training import Job
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import Scalar
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.limits import Cost
+from skipsearch.studies.study import Study
+from skipsearch.studies.suggest import derived_seed
+from skipsearch.studies.trials import is_imported
+from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.training import Job
 
 
 def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:

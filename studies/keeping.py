@@ -11,11 +11,11 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 from pyarrow.fs import LocalFileSystem
 
-from studies.front import Point, non_dominated
-from studies.jobs import checkpoint_home
-from studies.study import Study
-from studies.trials import is_full
-from trainers.checkpoints import Checkpoints, folders
+from skipsearch.studies.front import Point, non_dominated
+from skipsearch.studies.jobs import checkpoint_home
+from skipsearch.studies.study import Study
+from skipsearch.studies.trials import is_full
+from skipsearch.trainers.checkpoints import Checkpoints, folders
 
 
 class Keeping:

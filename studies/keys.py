@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from searchspace.domains import nearest
-from searchspace.presets import PRESETS
+from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.presets import PRESETS
 
 COSTS = ("params", "macs", "latency_ms")
 SAMPLERS = ("gp", "tpe", "nsga2", "nsga3", "random", "quasi-random")

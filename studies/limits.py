@@ -4,8 +4,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from searchspace.arch import Arch
-from studies.study import Study
+from skipsearch.searchspace.arch import Arch
+from skipsearch.studies.study import Study
 
 SAMPLES = 200
 
@@ -39,8 +39,8 @@ class Networks:
 
     def identity(self, arch: Arch) -> str:
         """Raises ValueError with the reason where the network does not fit the images."""
-        from searchspace.assemble import assemble
-        from searchspace.plan import identity
+        from skipsearch.searchspace.assemble import assemble
+        from skipsearch.searchspace.plan import identity
 
         if arch not in self._identity:
             plan = assemble(arch, classes=self.classes, shape=self.shape)
@@ -55,7 +55,7 @@ class Networks:
         return self._cost[key]
 
     def _counted(self, arch: Arch) -> Cost:
-        from searchspace.cost import describe
+        from skipsearch.searchspace.cost import describe
 
         described = describe(arch, classes=self.classes, shape=self.shape)
         timed = "latency_ms" in (*self.study.objectives, *self.study.limits)
@@ -64,7 +64,7 @@ class Networks:
 
     def _latency_ms(self, arch: Arch) -> float:
         """Of one image, measured once a network on the driver's machine, beside the workers."""
-        from searchspace.cost import latency_ms
+        from skipsearch.searchspace.cost import latency_ms
 
         device = "cuda" if self.study.gpus_per_trial else "cpu"
         return latency_ms(arch, classes=self.classes, shape=self.shape, batch=1, device=device)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from searchspace.arch import Arch
-from searchspace.domains import Scalar
-from studies.describe import Network, resolve
-from studies.find import RUNS, find, home_of
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import Scalar
+from skipsearch.studies.describe import Network, resolve
+from skipsearch.studies.find import RUNS, find, home_of
 
 if TYPE_CHECKING:
     import optuna
@@ -74,7 +74,7 @@ class Model:
 
     def network(self) -> "nn.Module":
         """In evaluation mode. Raises ValueError where the weights are not this architecture's."""
-        import searchspace
+        from skipsearch import searchspace
 
         inputs = self.inputs
         built = searchspace.build(self.arch, classes=len(inputs.classes), shape=inputs.shape)
@@ -108,9 +108,9 @@ def load(
     STUDY#NUMBER, STUDY#BASELINE, an exported folder, a preset or an architecture file.
 
     `retrained` takes the weights of its first retrained seed. Raises ValueError in one line."""
-    from searchspace.presets import PRESETS
-    from studies.exporting.config import CONFIG, read_exported
-    from studies.trained import of_trial
+    from skipsearch.searchspace.presets import PRESETS
+    from skipsearch.studies.exporting.config import CONFIG, read_exported
+    from skipsearch.studies.trained import of_trial
 
     path = Path(target)
     is_network = target in PRESETS or (path.is_file() and path.suffix != ".toml")
@@ -133,7 +133,7 @@ def load(
 
 def _baseline(study: "optuna.Study", name: str) -> int:
     """The trial of a baseline of the study."""
-    from studies.trials import baseline_numbers
+    from skipsearch.studies.trials import baseline_numbers
 
     known = baseline_numbers(study)
     if name not in known:
@@ -146,7 +146,7 @@ def _baseline(study: "optuna.Study", name: str) -> int:
 
 
 def _number(study: "optuna.Study", chosen: Choice) -> int:
-    from studies.picking import pick
+    from skipsearch.studies.picking import pick
 
     if isinstance(chosen, Picked):
         return pick(study, chosen.rule, chosen.limits).number
@@ -162,9 +162,9 @@ def _number(study: "optuna.Study", chosen: Choice) -> int:
 
 def untrained(network: Network) -> Model:
     """The network of a preset or an architecture file, its weights drawn from a fixed seed."""
-    import searchspace
-    from searchspace.presets import PRESETS
-    from trainers.fit import seeded
+    from skipsearch import searchspace
+    from skipsearch.searchspace.presets import PRESETS
+    from skipsearch.trainers.fit import seeded
 
     with seeded(UNTRAINED_SEED):
         built = searchspace.build(network.arch, classes=network.classes, shape=network.shape)

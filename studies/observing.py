@@ -9,8 +9,8 @@ from statistics import median
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.front import log_cost, log_error
-from studies.trials import is_full
+from skipsearch.studies.front import log_cost, log_error
+from skipsearch.studies.trials import is_full
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.front import Point, non_dominated
-from studies.improvement import expected_improvement
-from studies.observing import Observed
-from studies.surrogate import Place, Rows, Shape, Surrogate, fit, one_weight, own_weights, rows
+from skipsearch.studies.front import Point, non_dominated
+from skipsearch.studies.improvement import expected_improvement
+from skipsearch.studies.observing import Observed
+from skipsearch.studies.surrogate import (
+    Place,
+    Rows,
+    Shape,
+    Surrogate,
+    fit,
+    one_weight,
+    own_weights,
+    rows,
+)
 
 EVERY = 5  # trials after which kernels are learnt anew
 MARGIN = math.log10(1.1)  # by so much a predicted cost may be over a limit

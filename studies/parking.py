@@ -6,12 +6,12 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from studies.halving import Rungs
-from studies.jobs import cost_of
-from studies.limits import Networks
-from studies.scheduler import fidelity, number_in, too_long
-from studies.store import Store, Verdict
-from studies.verdicts import Live, stopped
+from skipsearch.studies.halving import Rungs
+from skipsearch.studies.jobs import cost_of
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.scheduler import fidelity, number_in, too_long
+from skipsearch.studies.store import Store, Verdict
+from skipsearch.studies.verdicts import Live, stopped
 
 
 class Parking:

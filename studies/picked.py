@@ -6,10 +6,10 @@ from typing import Any
 
 import optuna
 
-from studies.front import records_of
-from studies.picking import front_within, pick, standard_error, within
-from studies.show import networks
-from studies.wording import cost, percent, percent_sd
+from skipsearch.studies.front import records_of
+from skipsearch.studies.picking import front_within, pick, standard_error, within
+from skipsearch.studies.show import networks
+from skipsearch.studies.wording import cost, percent, percent_sd
 
 
 def picked(

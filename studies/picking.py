@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial
 
-from studies.front import full_trials, knee, members
-from studies.keys import COSTS, known
-from studies.retraining.stored import results
-from studies.trials import cost_names
+from skipsearch.studies.front import full_trials, knee, members
+from skipsearch.studies.keys import COSTS, known
+from skipsearch.studies.retraining.stored import results
+from skipsearch.studies.trials import cost_names
 
 RULES = ("knee", "best", "one-se")
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import ray
 
-from searchspace.arch import Arch
-from searchspace.domains import Choice
-from searchspace.walk import encode
-from studies import suggest
-from studies.limits import SAMPLES, Networks
-from studies.sharing import Sharing
-from trainers.data import Data
-from trainers.recipe import Recipe
-from trainers.training import Job
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import Choice
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies import suggest
+from skipsearch.studies.limits import SAMPLES, Networks
+from skipsearch.studies.sharing import Sharing
+from skipsearch.trainers.data import Data
+from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.training import Job
 
 Probe = Callable[[Job, Data], tuple[int, int]]  # bytes at most, bytes of the device
 

@@ -12,11 +12,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from studies.front import front_records
-from studies.notices import notices
-from studies.show import best_line, counts_line, front_table
-from studies.summary import Summary, summarize
-from studies.wording import compact, duration, percent, rough
+from skipsearch.studies.front import front_records
+from skipsearch.studies.notices import notices
+from skipsearch.studies.show import best_line, counts_line, front_table
+from skipsearch.studies.summary import Summary, summarize
+from skipsearch.studies.wording import compact, duration, percent, rough
 
 
 class Store(Protocol):

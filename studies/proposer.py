@@ -3,15 +3,15 @@
 from collections.abc import Hashable
 from functools import partial
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies import suggest
-from studies.jobs import key_of
-from studies.limits import Networks
-from studies.proposing import Proposer, Seek, nothing_sought
-from studies.seeking import Counting, Seeker
-from studies.study import Study
-from trainers.recipe import Recipe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies import suggest
+from skipsearch.studies.jobs import key_of
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.proposing import Proposer, Seek, nothing_sought
+from skipsearch.studies.seeking import Counting, Seeker
+from skipsearch.studies.study import Study
+from skipsearch.trainers.recipe import Recipe
 
 SMALL_SPACE = 1000  # configurations up to which a space is listed to say that it is exhausted
 Pair = tuple[Arch, Recipe]

@@ -15,11 +15,11 @@ from typing import Any, Generic
 import optuna
 from optuna.distributions import BaseDistribution
 
-from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
-from searchspace.mutation import Chosen, Drawn, distance, neighbour, recorded
-from searchspace.walk import Config, Pick
-from studies.bulk import write_params
-from studies.mirror import Mirror
+from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.mutation import Chosen, Drawn, distance, neighbour, recorded
+from skipsearch.searchspace.walk import Config, Pick
+from skipsearch.studies.bulk import write_params
+from skipsearch.studies.mirror import Mirror
 
 ATTEMPTS = 200  # neighbours of a repeat that are tried: 40 of one change, 40 of two, …
 ATTEMPTS_A_CHANGE = 40

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from studies.scheduler import fidelity, number_in
-from studies.store import Store
-from studies.verdicts import Live
+from skipsearch.studies.scheduler import fidelity, number_in
+from skipsearch.studies.store import Store
+from skipsearch.studies.verdicts import Live
 
 NOTED = ("seconds", "checkpoint", "val_errors", "val_error_sd")
 

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import optuna
 
-from studies.front import front_records, hypervolume_history
-from studies.page import Importances, page
-from studies.trials import objective_names, trials
-from studies.whole import write_whole
-from trainers.memory import give_back
+from skipsearch.studies.front import front_records, hypervolume_history
+from skipsearch.studies.page import Importances, page
+from skipsearch.studies.trials import objective_names, trials
+from skipsearch.studies.whole import write_whole
+from skipsearch.trainers.memory import give_back
 
 
 def write(study: optuna.Study, folder: Path, importances: Importances | None = None) -> None:

@@ -13,29 +13,29 @@ from optuna.exceptions import StorageInternalError
 from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
-from studies import cluster, extending, probing, serial
-from studies.address import cluster_address
-from studies.check import load_data
-from studies.ending import Ending
-from studies.find import sqlite_url
-from studies.freeze import freeze
-from studies.halving import rungs_of
-from studies.importing import Source, import_studies
-from studies.limits import Networks, require_feasible
-from studies.logs import names_of
-from studies.observer import Observer
-from studies.scheduler import StudyScheduler
-from studies.searcher import StudySearcher
-from studies.sharing import gpus_of
-from studies.store import Store, open_store
-from studies.study import Study
-from studies.suggest import space_hash
-from studies.work import Work
-from trainers.checkpoints import Checkpoints
-from trainers.data import Data, Images
-from trainers.probe import step_memory
-from trainers.repeats import Repeats
-from trainers.training import Begin, Training
+from skipsearch.studies import cluster, extending, probing, serial
+from skipsearch.studies.address import cluster_address
+from skipsearch.studies.check import load_data
+from skipsearch.studies.ending import Ending
+from skipsearch.studies.find import sqlite_url
+from skipsearch.studies.freeze import freeze
+from skipsearch.studies.halving import rungs_of
+from skipsearch.studies.importing import Source, import_studies
+from skipsearch.studies.limits import Networks, require_feasible
+from skipsearch.studies.logs import names_of
+from skipsearch.studies.observer import Observer
+from skipsearch.studies.scheduler import StudyScheduler
+from skipsearch.studies.searcher import StudySearcher
+from skipsearch.studies.sharing import gpus_of
+from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.study import Study
+from skipsearch.studies.suggest import space_hash
+from skipsearch.studies.work import Work
+from skipsearch.trainers.checkpoints import Checkpoints
+from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.probe import step_memory
+from skipsearch.trainers.repeats import Repeats
+from skipsearch.trainers.training import Begin, Training
 
 
 def run(

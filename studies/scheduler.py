@@ -7,9 +7,9 @@ from typing import Any, SupportsFloat
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from studies.halving import Rungs
-from studies.sharing import Sharing
-from trainers.training import Job
+from skipsearch.studies.halving import Rungs
+from skipsearch.studies.sharing import Sharing
+from skipsearch.trainers.training import Job
 
 
 def number_in(result: Mapping[str, Any], name: str) -> float:

@@ -14,27 +14,27 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from searchspace.arch import Arch
-from searchspace.walk import decode, encode
-from studies import baselines, suggest
-from studies.dashboard.artifacts import attach
-from studies.halving import Rungs
-from studies.jobs import cost_of, job_of, key_of, seen
-from studies.keeping import Keeping
-from studies.limits import Cost, Networks
-from studies.order import AsTheyCome, InOrder, Order
-from studies.parking import Parking
-from studies.past import Past
-from studies.proposer import Pair, proposer
-from studies.proposing import Proposal
-from studies.recording import record
-from studies.sharing import Sharing
-from studies.store import RETRY, Store, Verdict, attempts_at
-from studies.study import Study
-from studies.trials import is_imported
-from studies.verdicts import Live, verdict_of
-from trainers.recipe import Recipe, total_epochs
-from trainers.training import Job
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode, encode
+from skipsearch.studies import baselines, suggest
+from skipsearch.studies.dashboard.artifacts import attach
+from skipsearch.studies.halving import Rungs
+from skipsearch.studies.jobs import cost_of, job_of, key_of, seen
+from skipsearch.studies.keeping import Keeping
+from skipsearch.studies.limits import Cost, Networks
+from skipsearch.studies.order import AsTheyCome, InOrder, Order
+from skipsearch.studies.parking import Parking
+from skipsearch.studies.past import Past
+from skipsearch.studies.proposer import Pair, proposer
+from skipsearch.studies.proposing import Proposal
+from skipsearch.studies.recording import record
+from skipsearch.studies.sharing import Sharing
+from skipsearch.studies.store import RETRY, Store, Verdict, attempts_at
+from skipsearch.studies.study import Study
+from skipsearch.studies.trials import is_imported
+from skipsearch.studies.verdicts import Live, verdict_of
+from skipsearch.trainers.recipe import Recipe, total_epochs
+from skipsearch.trainers.training import Job
 
 # Proposals in a row that are not worth training: after the first number the sampler is taken to be
 # stuck and networks are drawn at random, after the second one the space to be exhausted.

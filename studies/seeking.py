@@ -17,13 +17,13 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from searchspace.domains import Domain, Scalar, uniform
-from searchspace.mutation import Drawn, neighbour, recorded
-from searchspace.walk import Config, Pick
-from studies.front import non_dominated
-from studies.observing import Observed, log_costs, observed
-from studies.outlook import Counted, Outlook, Shapes, outlook
-from studies.surrogate import Place, place_of, place_of_trial
+from skipsearch.searchspace.domains import Domain, Scalar, uniform
+from skipsearch.searchspace.mutation import Drawn, neighbour, recorded
+from skipsearch.searchspace.walk import Config, Pick
+from skipsearch.studies.front import non_dominated
+from skipsearch.studies.observing import Observed, log_costs, observed
+from skipsearch.studies.outlook import Counted, Outlook, Shapes, outlook
+from skipsearch.studies.surrogate import Place, place_of, place_of_trial
 
 STARTUP = 10  # trials that are proposed at random, as Optuna's samplers do
 RECENT = 400  # trials that are learnt from, besides the front: a fit costs their number³

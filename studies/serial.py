@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from studies.bridge import Bridge
-from studies.ending import Ending
-from studies.errors import marked
-from studies.observer import Observer
-from studies.scheduler import StudyScheduler
-from studies.work import Work
-from trainers.checkpoints import CannotSave
-from trainers.training import Begin, Job, Record
+from skipsearch.studies.bridge import Bridge
+from skipsearch.studies.ending import Ending
+from skipsearch.studies.errors import marked
+from skipsearch.studies.observer import Observer
+from skipsearch.studies.scheduler import StudyScheduler
+from skipsearch.studies.work import Work
+from skipsearch.trainers.checkpoints import CannotSave
+from skipsearch.trainers.training import Begin, Job, Record
 
 TRIAL = "serial"
 ATTEMPTS = 3  # a trial that raised so often has failed

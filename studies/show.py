@@ -13,12 +13,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from studies.wording import compact, cost, differing, duration, percent, percent_sd, phrases
+from skipsearch.studies.wording import (
+    compact,
+    cost,
+    differing,
+    duration,
+    percent,
+    percent_sd,
+    phrases,
+)
 
 if TYPE_CHECKING:
     import optuna
 
-    from studies.summary import Summary
+    from skipsearch.studies.summary import Summary
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -149,8 +157,8 @@ def json_text(document: object) -> str:
 
 def print_front(study: "optuna.Study", terminal: Console) -> int:
     """The front and where the study stands. Returns the number of its members."""
-    from studies.front import front_records
-    from studies.summary import summarize
+    from skipsearch.studies.front import front_records
+    from skipsearch.studies.summary import summarize
 
     records, summary = front_records(study), summarize(study)
     if records:
@@ -170,8 +178,8 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
 
 def status_lines(study: "optuna.Study") -> list[str]:
     """What `skipsearch status` prints."""
-    from studies.retraining.stored import finished
-    from studies.summary import driver, passed_seconds, summarize
+    from skipsearch.studies.retraining.stored import finished
+    from skipsearch.studies.summary import driver, passed_seconds, summarize
 
     summary = summarize(study)
     given = summary.given
@@ -233,7 +241,7 @@ def _images(record: Mapping[str, Any]) -> str:
 
 def figures_line(records: Sequence[Mapping[str, Any]]) -> str:
     """`printed figures met: as 3 of 3, cnntention none given, …`, by the names' first parts."""
-    from searchspace.presets import UNLISTED
+    from skipsearch.searchspace.presets import UNLISTED
 
     papers: dict[str, list[bool]] = {}
     for record in records:

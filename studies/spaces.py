@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from searchspace.arch import Arch
-from searchspace.space import Space
-from searchspace.walk import every_stage
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.space import Space
+from skipsearch.searchspace.walk import every_stage
 
 Row = dict[str, str]
 
@@ -17,13 +17,13 @@ Row = dict[str, str]
 def tables(study_file: Path | None, changes: Sequence[str]) -> dict[str, list[Row]]:
     """The parameters of the architecture and of the recipe: of a study, or all there are."""
     if study_file is not None:
-        from studies.study import Study
+        from skipsearch.studies.study import Study
 
         study = Study.from_file(study_file, list(changes))
         return {"space": study.arch_space.table(), "recipe": study.recipe_space.table()}
     if changes:
         raise ValueError("--set needs a study file to change: skipsearch space STUDY.toml --set …")
-    from trainers.recipe import Recipe
+    from skipsearch.trainers.recipe import Recipe
 
     return {"space": Space(Arch, {}).table(), "recipe": Space(Recipe, {}).table()}
 
@@ -43,7 +43,7 @@ def space_lines(found: dict[str, list[Row]]) -> list[str]:
 def print_trees(found: dict[str, list[Row]]) -> None:
     from rich.console import Console
 
-    from studies.tree import tree_of
+    from skipsearch.studies.tree import tree_of
 
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     for section, rows in found.items():

@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from searchspace.arch import Arch
-from searchspace.domains import Choice, Scalar
-from searchspace.presets import PRESETS
-from searchspace.space import Space, parse_space
-from searchspace.walk import document, encode
-from searchspace.walk import override as changed_arch
-from studies.arch_file import read_arch
-from studies.keys import (
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import Choice, Scalar
+from skipsearch.searchspace.presets import PRESETS
+from skipsearch.searchspace.space import Space, parse_space
+from skipsearch.searchspace.walk import document, encode
+from skipsearch.searchspace.walk import override as changed_arch
+from skipsearch.studies.arch_file import read_arch
+from skipsearch.studies.keys import (
     MAY_CHANGE,
     SECTIONS,
     STUDY_DEFAULTS,
@@ -30,9 +30,9 @@ from studies.keys import (
     plain,
     shown,
 )
-from studies.toml import override, read
-from trainers.recipe import Recipe
-from trainers.recipes import RECIPES
+from skipsearch.studies.toml import override, read
+from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipes import RECIPES
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,18 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
-from searchspace import space
-from searchspace.arch import Arch
-from searchspace.domains import Choice, Domain, Scalar, size_of
-from searchspace.mutation import Chosen, Drawn, recorded
-from searchspace.space import Space
-from searchspace.walk import Pick, encode
-from studies.past import Past
-from studies.proposing import Draft, distribution
-from studies.study import Study
-from studies.tpe import GroupedTPE
-from trainers.recipe import Recipe
-from trainers.recipes import RECIPES
+from skipsearch.searchspace import space
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import Choice, Domain, Scalar, size_of
+from skipsearch.searchspace.mutation import Chosen, Drawn, recorded
+from skipsearch.searchspace.space import Space
+from skipsearch.searchspace.walk import Pick, encode
+from skipsearch.studies.past import Past
+from skipsearch.studies.proposing import Draft, distribution
+from skipsearch.studies.study import Study
+from skipsearch.studies.tpe import GroupedTPE
+from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipes import RECIPES
 
 RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
 

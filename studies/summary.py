@@ -10,8 +10,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.front import front_trials
-from studies.trials import is_imported, state_of
+from skipsearch.studies.front import front_trials
+from skipsearch.studies.trials import is_imported, state_of
 
 SILENT_SECONDS = 60  # a driver gives a sign every few seconds
 

@@ -21,9 +21,9 @@ from optuna.trial import FrozenTrial
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
-from searchspace.mutation import Chosen
-from studies.proposing import domain
+from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.mutation import Chosen
+from skipsearch.studies.proposing import domain
 
 EQUAL = tuple(2.0**-k for k in range(8))  # weights, where all have the same
 EQUAL_NOISES = (1e-4, 1e-3, 1e-2, 1e-1)  # variances, as parts of that of the values

@@ -12,10 +12,10 @@ from typing import Any
 
 from rich.table import Table
 
-from searchspace.presets import Result
-from studies.comparing import Errors, Row, Test
-from studies.show import Column, console, print_json, table
-from studies.wording import compact, differing, phrases
+from skipsearch.searchspace.presets import Result
+from skipsearch.studies.comparing import Errors, Row, Test
+from skipsearch.studies.show import Column, console, print_json, table
+from skipsearch.studies.wording import compact, differing, phrases
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 NONE = "–"

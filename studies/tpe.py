@@ -24,7 +24,7 @@ from optuna.samplers._tpe.sampler import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.past import LEARNT, Past
+from skipsearch.studies.past import LEARNT, Past
 
 Split = tuple[Sequence[FrozenTrial], Sequence[FrozenTrial]]
 

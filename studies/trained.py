@@ -10,14 +10,14 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.arch import Arch
-from searchspace.walk import decode
-from studies.jobs import checkpoint_home
-from studies.models import Inputs, Model, Trained, safe_name
-from studies.retraining.stored import finished, results, retrained_folder
-from studies.settled import settled
-from studies.study import Study
-from trainers.checkpoints import Checkpoints
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode
+from skipsearch.studies.jobs import checkpoint_home
+from skipsearch.studies.models import Inputs, Model, Trained, safe_name
+from skipsearch.studies.retraining.stored import finished, results, retrained_folder
+from skipsearch.studies.settled import settled
+from skipsearch.studies.study import Study
+from skipsearch.trainers.checkpoints import Checkpoints
 
 SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "seed")
 
@@ -106,7 +106,7 @@ def inputs_of(study: optuna.Study, setup: Study) -> Inputs:
     """From the study; of one that was begun before it noted the mean, from the images."""
     data, pixels = study.user_attrs["data"], study.user_attrs.get("pixels", {})
     if "mean" not in pixels:
-        from studies.check import load_data
+        from skipsearch.studies.check import load_data
 
         found = load_data(setup)
         pixels = {"mean": found.mean, "std": found.std}

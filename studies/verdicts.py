@@ -8,10 +8,10 @@ from typing import Any, SupportsFloat
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.limits import Cost, Networks
-from studies.scheduler import fidelity, number_in, too_long
-from studies.store import Verdict
-from trainers.training import Job
+from skipsearch.studies.limits import Cost, Networks
+from skipsearch.studies.scheduler import fidelity, number_in, too_long
+from skipsearch.studies.store import Verdict
+from skipsearch.trainers.training import Job
 
 Asked = optuna.Trial | FrozenTrial
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from searchspace.arch import Arch
-from searchspace.domains import Scalar
-from searchspace.walk import document
-from trainers.recipe import Recipe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import Scalar
+from skipsearch.searchspace.walk import document
+from skipsearch.trainers.recipe import Recipe
 
 LABELS = {
     "val_error": "validation error",

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from studies.sharing import Sharing
-from trainers.training import Begin
+from skipsearch.studies.sharing import Sharing
+from skipsearch.trainers.training import Begin
 
 
 @dataclass

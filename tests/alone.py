@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-PROJECT = ("searchspace", "trainers", "studies")
+PROJECT = ("skipsearch",)
 ROW = 200_003  # stays in the cache
 
 

@@ -21,11 +21,11 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import Silent, Tabulated, charged, study_of
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.cli import main
-from studies.run import run
-from studies.study import Study
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.cli import main
+from skipsearch.studies.run import run
+from skipsearch.studies.study import Study
 
 # One network, described once, whose learning rate is searched: a trial costs what its storage does.
 ONE = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))

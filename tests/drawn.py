@@ -4,8 +4,8 @@ import random
 
 from hypothesis import strategies
 
-from searchspace import Arch, Space, parse_space
-from searchspace.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace import Arch, Space, parse_space
+from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
 
 SMALL = {
     "blocks": [1, 2, 3],

@@ -17,11 +17,11 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 from tabulated import ByNetwork, Silent, charged, study_of, val_error
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.halving import rungs_of
-from studies.run import run
-from studies.study import Study
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.halving import rungs_of
+from skipsearch.studies.run import run
+from skipsearch.studies.study import Study
 
 Moment = Literal["before", "after", "committed"]
 MOMENTS: tuple[Moment, ...] = get_args(Moment)

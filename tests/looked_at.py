@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import searchspace
-from searchspace.arch import Arch, Doubling
-from searchspace.gates import Gate, NoGate
-from searchspace.walk import encode, override
-from studies.analysis.subject import Subject, look
-from studies.models import Inputs, Model, Untrained
-from trainers.data import Images
-from trainers.fit import seeded
+from skipsearch import searchspace
+from skipsearch.searchspace.arch import Arch, Doubling
+from skipsearch.searchspace.gates import Gate, NoGate
+from skipsearch.searchspace.walk import encode, override
+from skipsearch.studies.analysis.subject import Subject, look
+from skipsearch.studies.models import Inputs, Model, Untrained
+from skipsearch.trainers.data import Images
+from skipsearch.trainers.fit import seeded
 
 CLASSES = 3
 

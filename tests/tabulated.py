@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainers.checkpoints import Checkpoints
-from trainers.training import Job
+from skipsearch.trainers.checkpoints import Checkpoints
+from skipsearch.trainers.training import Job
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from studies.study import Study
+    from skipsearch.studies.study import Study
 
 GIVEN: dict[str, Any] = {
     "study": {"name": "tabulated", "dataset": "digits", "trials": 12, "epochs": 9},
@@ -200,7 +200,7 @@ class Silent:
 
 def study_of(**study: Any) -> "Study":
     """Two trials at a time; whole tables (`space = {…}`) or keys of [study]."""
-    from studies.study import Study
+    from skipsearch.studies.study import Study
 
     sections = ("limits", "baselines", "recipe", "space")
     tables = {name: study.pop(name) for name in sections if name in study}

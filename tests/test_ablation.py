@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from trained_study import trained
 from typer.testing import CliRunner
 
-import searchspace
-from searchspace import bodies, gates, heads, places, shortcuts
-from searchspace.arch import Arch, GroupNorm
-from searchspace.cost import count_macs, count_params
-from searchspace.layers.recurrent import SharedLSTM
-from studies.analysis.ablations.ablation import Ablation, ablation
-from studies.analysis.ablations.fixing import Means, fix
-from studies.analysis.ablations.page import ablation_report
-from studies.analysis.ablations.removal import Part, has, parts_of, remove
-from studies.analysis.ablations.study import without, write_study
-from studies.analysis.gates.masks import watch_masks
-from studies.analysis.subject import Subject, look
-from studies.analysis.undisturbed import undisturbed
-from studies.cli.app import app
-from studies.study import Study
+from skipsearch import searchspace
+from skipsearch.searchspace import bodies, gates, heads, places, shortcuts
+from skipsearch.searchspace.arch import Arch, GroupNorm
+from skipsearch.searchspace.cost import count_macs, count_params
+from skipsearch.searchspace.layers.recurrent import SharedLSTM
+from skipsearch.studies.analysis.ablations.ablation import Ablation, ablation
+from skipsearch.studies.analysis.ablations.fixing import Means, fix
+from skipsearch.studies.analysis.ablations.page import ablation_report
+from skipsearch.studies.analysis.ablations.removal import Part, has, parts_of, remove
+from skipsearch.studies.analysis.ablations.study import without, write_study
+from skipsearch.studies.analysis.gates.masks import watch_masks
+from skipsearch.studies.analysis.subject import Subject, look
+from skipsearch.studies.analysis.undisturbed import undisturbed
+from skipsearch.studies.cli.app import app
+from skipsearch.studies.study import Study
 
 SHAPE = (3, 8, 8)
 BY_LABEL = {gate.label: gate for gate in gates.GATES if gate is not gates.NoGate}

@@ -7,15 +7,15 @@ import torch
 from drawn import SMALL, draw, small_space
 from torch import Tensor, nn
 
-from searchspace import Arch, build, describe, override
-from searchspace.arch import NORMS
-from searchspace.cost import count_params
-from searchspace.domains import Integers
-from searchspace.gates import GATES
-from searchspace.places import Recurrent
-from searchspace.shortcuts import SHORTCUTS
-from searchspace.walk import document
-from studies.analysis.gradients.flow import parametric_layers
+from skipsearch.searchspace import Arch, build, describe, override
+from skipsearch.searchspace.arch import NORMS
+from skipsearch.searchspace.cost import count_params
+from skipsearch.searchspace.domains import Integers
+from skipsearch.searchspace.gates import GATES
+from skipsearch.searchspace.places import Recurrent
+from skipsearch.searchspace.shortcuts import SHORTCUTS
+from skipsearch.searchspace.walk import document
+from skipsearch.studies.analysis.gradients.flow import parametric_layers
 
 TINY = {"stages": 3, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.cost import count_macs
-from searchspace.layers.merge import AttentionMerge, ConcatMerge, Entry, Store
+from skipsearch.searchspace.cost import count_macs
+from skipsearch.searchspace.layers.merge import AttentionMerge, ConcatMerge, Entry, Store
 
 # Side, channels c, kernel k, layers L; macs of queries, keys and values, of the output projection,
 # of scores and weighted sum, of the convolutions (a ResNet's), of the AS network, of a DenseNet.

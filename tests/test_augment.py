@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional
 
-from trainers.augment import Draws, augment, draw, normalise, recast, rotate
-from trainers.recipe import Recipe
+from skipsearch.trainers.augment import Draws, augment, draw, normalise, recast, rotate
+from skipsearch.trainers.recipe import Recipe
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 

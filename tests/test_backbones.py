@@ -10,8 +10,8 @@ from torchvision.models.detection import FasterRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FeaturePyramidNetwork
 
-from searchspace import PRESETS, Arch, override
-from searchspace.standalone import standalone
+from skipsearch.searchspace import PRESETS, Arch, override
+from skipsearch.searchspace.standalone import standalone
 
 SMALL = {"blocks": 1, "stem": "conv7", "stem_channels": 8, "width.doubling.channels": 8}
 NETWORKS = {"dia": ("dia/imagenet-resnet50-dia", 4), "as": ("as/out", 4)}

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers import blocks, downsampling, joins, norms
-from searchspace.layers.initialise import INITIALISATIONS
+from skipsearch.searchspace.layers import blocks, downsampling, joins, norms
+from skipsearch.searchspace.layers.initialise import INITIALISATIONS
 
 X = (2, 8, 5, 6)
 

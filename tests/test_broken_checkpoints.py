@@ -11,16 +11,16 @@ import torch
 from killed import Killed, killed_at, outcome
 from tabulated import Silent, study_of
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.check import load_data
-from studies.halving import Rungs
-from studies.run import run
-from studies.scheduler import StudyScheduler
-from trainers.checkpoints import is_whole, seal
-from trainers.data import Data
-from trainers.recipes import RECIPES
-from trainers.training import Job, Training
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.check import load_data
+from skipsearch.studies.halving import Rungs
+from skipsearch.studies.run import run
+from skipsearch.studies.scheduler import StudyScheduler
+from skipsearch.trainers.checkpoints import is_whole, seal
+from skipsearch.trainers.data import Data
+from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.training import Job, Training
 
 SMALL = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
 RECIPE = {**encode(RECIPES["short"]), "epochs": 4}

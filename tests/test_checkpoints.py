@@ -7,14 +7,14 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem, SubTreeFileSystem, _MockFileSystem
 from tabulated import Silent, study_of
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.check import load_data
-from studies.jobs import job_of
-from studies.run import run
-from trainers.checkpoints import Checkpoints
-from trainers.recipes import RECIPES
-from trainers.training import Job, Training
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.check import load_data
+from skipsearch.studies.jobs import job_of
+from skipsearch.studies.run import run
+from skipsearch.trainers.checkpoints import Checkpoints
+from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.training import Job, Training
 
 
 def places(folder: Path) -> dict[str, Checkpoints]:

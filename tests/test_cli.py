@@ -15,8 +15,8 @@ import optuna
 import pytest
 from made_study import make_study
 
-from studies.cli import main
-from studies.front import front_trials
+from skipsearch.studies.cli import main
+from skipsearch.studies.front import front_trials
 
 ROOT = Path(__file__).parents[1]
 Result = tuple[int, str, str]
@@ -62,7 +62,7 @@ def skipsearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"]])
 def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
     code = (
-        "import sys; from studies.cli import main\n"
+        "import sys; from skipsearch.studies.cli import main\n"
         f"sys.argv = ['skipsearch', *{words!r}]\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
@@ -237,8 +237,8 @@ def test_describe_prints_code_and_changes(skipsearch: Command) -> None:
 
 
 def test_space_lists_every_parameter(skipsearch: Command) -> None:
-    from searchspace.arch import Arch
-    from searchspace.walk import document, every_stage
+    from skipsearch.searchspace.arch import Arch
+    from skipsearch.searchspace.walk import document, every_stage
 
     _, out, _ = skipsearch("space")
     for parameter in document(Arch):
@@ -249,7 +249,7 @@ def test_space_lists_every_parameter(skipsearch: Command) -> None:
 
 
 def test_presets_are_listed_with_exact_counts(skipsearch: Command) -> None:
-    from searchspace.presets import PRESETS
+    from skipsearch.searchspace.presets import PRESETS
 
     records = {r["name"]: r for r in json.loads(skipsearch("presets", "--json")[1])}
     assert {name: r["params"] for name, r in records.items()} == {
@@ -267,7 +267,7 @@ def test_presets_are_listed_with_exact_counts(skipsearch: Command) -> None:
 
 
 def test_the_table_of_presets_marks_the_printed_figures_that_are_met(skipsearch: Command) -> None:
-    from searchspace.presets import PRESETS
+    from skipsearch.searchspace.presets import PRESETS
 
     lines = skipsearch("presets")[1].splitlines()
     rows = {words[0]: words[1:] for words in map(str.split, lines) if words and "/" in words[0]}
@@ -305,8 +305,9 @@ def test_the_examples_are_sound(example: Path, skipsearch: Command) -> None:
 
 def test_a_name_in_the_package_is_the_function_whatever_was_imported() -> None:
     code = (
-        "import studies.front, studies.trials, studies\n"
-        "from studies import front, trials\n"
+        "import skipsearch.studies.front, skipsearch.studies.trials\n"
+        "from skipsearch import studies\n"
+        "from skipsearch.studies import front, trials\n"
         "assert callable(studies.front) and studies.front is front\n"
         "assert studies.trials is trials and studies.Study.__name__ == 'Study'\n"
     )

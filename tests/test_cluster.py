@@ -21,11 +21,11 @@ from tabulated import (
 )
 from tensorboardX.proto.event_pb2 import Event
 
-from studies import watchdog
-from studies.logs import names_of
-from studies.run import run
-from studies.show import status_lines
-from studies.store import Store
+from skipsearch.studies import watchdog
+from skipsearch.studies.logs import names_of
+from skipsearch.studies.run import run
+from skipsearch.studies.show import status_lines
+from skipsearch.studies.store import Store
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -17,12 +17,12 @@ from made_study import make_study
 from scipy import stats
 from test_cli import Command, skipsearch  # noqa: F401
 
-from searchspace.arch import Arch
-from searchspace.presets import PRESETS
-from searchspace.walk import encode
-from studies.comparing import Row, compare, p_value
-from studies.front import front_trials
-from studies.tabulating import cells, latex, markdown, notes, stars
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.presets import PRESETS
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.comparing import Row, compare, p_value
+from skipsearch.studies.front import front_trials
+from skipsearch.studies.tabulating import cells, latex, markdown, notes, stars
 
 ERRORS = {
     "1": (0.10, 0.12, 0.11),

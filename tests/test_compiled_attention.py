@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from test_depth_attention import attend, draw, exactly, output_and_gradients, twin
 from torch import Tensor
 
-from searchspace.layers import depth_attention as plain
-from searchspace.layers.compiled import attention as compiled
-from searchspace.layers.depth_attention import depth_attention
+from skipsearch.searchspace.layers import depth_attention as plain
+from skipsearch.searchspace.layers.compiled import attention as compiled
+from skipsearch.searchspace.layers.depth_attention import depth_attention
 
 pytestmark = needs_loops = pytest.mark.skipif(
     compiled._loops() is None or compiled._team() is None, reason="needs numba and GNU OpenMP"
@@ -200,7 +200,7 @@ def test_a_traced_model_keeps_torchs_operations(jobs: list[int]) -> None:
 
 
 def test_the_loops_take_what_their_rows_can() -> None:
-    from searchspace.layers.compiled import loops, rows
+    from skipsearch.searchspace.layers.compiled import loops, rows
 
     assert compiled.LANES == rows.LANES
     parts = compiled.SCORES, compiled.OUTPUT, compiled.GRADS
@@ -211,7 +211,7 @@ def test_the_loops_take_what_their_rows_can() -> None:
 def test_loops_that_can_be_kept_nowhere_are_compiled_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from searchspace.layers.compiled import loops
+    from skipsearch.searchspace.layers.compiled import loops
 
     def cfunc(signature: Any, cache: bool = False) -> Any:
         if cache:

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from searchspace import PRESETS, build, describe, layers, override
-from searchspace.arch import Arch
-from searchspace.cost import count_macs, latency_ms
-from searchspace.layers import (
+from skipsearch.searchspace import PRESETS, build, describe, layers, override
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.cost import count_macs, latency_ms
+from skipsearch.searchspace.layers import (
     downsampling,
     layer_attention,
     merge,
@@ -260,7 +260,7 @@ def test_the_macs_of_a_preset_are_those_of_its_matmul_twin(name: str) -> None:
 
 def test_every_layer_that_states_its_macs_has_a_twin() -> None:
     stated = set()
-    for module in pkgutil.iter_modules(layers.__path__, "searchspace.layers."):
+    for module in pkgutil.iter_modules(layers.__path__, "skipsearch.searchspace.layers."):
         for _, one in inspect.getmembers(import_module(module.name), inspect.isclass):
             if issubclass(one, nn.Module) and "macs" in vars(one):
                 stated.add(one)

@@ -26,16 +26,16 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note, wsgi
 from tabulated import Tabulated, study_of
 
-from searchspace import PRESETS, encode
-from studies.dashboard.artifacts import artifact_store
-from studies.dashboard.board import Board
-from studies.dashboard.notes import LONGEST, note, tree
-from studies.dashboard.serving import Quiet, Server, _complete, by_hand
-from studies.find import sqlite_url
-from studies.journal import readable
-from studies.run import run
-from studies.storage import connect
-from studies.trials import cost_names, state_of
+from skipsearch.searchspace import PRESETS, encode
+from skipsearch.studies.dashboard.artifacts import artifact_store
+from skipsearch.studies.dashboard.board import Board
+from skipsearch.studies.dashboard.notes import LONGEST, note, tree
+from skipsearch.studies.dashboard.serving import Quiet, Server, _complete, by_hand
+from skipsearch.studies.find import sqlite_url
+from skipsearch.studies.journal import readable
+from skipsearch.studies.run import run
+from skipsearch.studies.storage import connect
+from skipsearch.studies.trials import cost_names, state_of
 
 WRONG = "no `such` luck</b><img src=x>"
 FIGURES = {

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-import searchspace.layers.depth_attention as module
-from searchspace.layers.depth_attention import depth_attention
+import skipsearch.searchspace.layers.depth_attention as module
+from skipsearch.searchspace.layers.depth_attention import depth_attention
 
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
 Attention = Callable[[Tensor, list[Tensor], list[Tensor], int], Tensor]

@@ -10,8 +10,8 @@ from test_compiled_attention import counted, needs_loops
 from test_depth_attention import attend, draw, exactly, output_and_gradients, twin
 from torch import Tensor
 
-from searchspace.layers.compiled import attention as compiled
-from searchspace.layers.depth_attention import depth_attention
+from skipsearch.searchspace.layers.compiled import attention as compiled
+from skipsearch.searchspace.layers.depth_attention import depth_attention
 
 TORCH, LOOPS = "torch's operations", "compiled loops"
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from trained_study import GIVEN
 
-from studies.evaluated import confusion_columns, print_evaluation, summary
-from studies.evaluating import BINS, Evaluation, binned, evaluate, images_of, judged
-from studies.exporting.export import export
-from studies.find import find
-from studies.models import Inputs, Model, Untrained, load
-from studies.show import console
-from trainers.data import Array
+from skipsearch.studies.evaluated import confusion_columns, print_evaluation, summary
+from skipsearch.studies.evaluating import BINS, Evaluation, binned, evaluate, images_of, judged
+from skipsearch.studies.exporting.export import export
+from skipsearch.studies.find import find
+from skipsearch.studies.models import Inputs, Model, Untrained, load
+from skipsearch.studies.show import console
+from skipsearch.trainers.data import Array
 
 CLASSES = 7
 

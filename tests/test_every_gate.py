@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers import channel_gates, gates, spatial_gates
+from skipsearch.searchspace.layers import channel_gates, gates, spatial_gates
 
 X = (3, 8, 5, 6)
 LAYERS: dict[str, Callable[[], nn.Module]] = {

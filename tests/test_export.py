@@ -15,18 +15,18 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from trained_study import trained
 
-from searchspace import Arch, encode, override
-from studies.evaluating import evaluate
-from studies.exporting import formats
-from studies.exporting.config import is_ours, timm_name
-from studies.exporting.export import Exported, export
-from studies.exporting.formats import Exporter, Refused, Written
-from studies.exporting.show import exported_record, formats_of, print_exported, size_text
-from studies.find import find
-from studies.models import Picked, Trained, Untrained, load, safe_name
-from studies.retraining.stored import retrained_folder
-from studies.show import console
-from trainers.checkpoints import seal
+from skipsearch.searchspace import Arch, encode, override
+from skipsearch.studies.evaluating import evaluate
+from skipsearch.studies.exporting import formats
+from skipsearch.studies.exporting.config import is_ours, timm_name
+from skipsearch.studies.exporting.export import Exported, export
+from skipsearch.studies.exporting.formats import Exporter, Refused, Written
+from skipsearch.studies.exporting.show import exported_record, formats_of, print_exported, size_text
+from skipsearch.studies.find import find
+from skipsearch.studies.models import Picked, Trained, Untrained, load, safe_name
+from skipsearch.studies.retraining.stored import retrained_folder
+from skipsearch.studies.show import console
+from skipsearch.trainers.checkpoints import seal
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from studies.exporting.config import CONFIG, OURS
-from studies.exporting.folder import replacing
+from skipsearch.studies.exporting.config import CONFIG, OURS
+from skipsearch.studies.exporting.folder import replacing
 
 STEPS = 40  # more than there are
 

@@ -8,14 +8,14 @@ import pytest
 from killed import Killed, killed_at
 from tabulated import ByNetwork, Silent, charged, study_of
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.extending import extend
-from studies.notices import notices
-from studies.run import run
-from studies.store import Store, open_store
-from studies.study import Study
-from studies.suggest import space_hash
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.extending import extend
+from skipsearch.studies.notices import notices
+from skipsearch.studies.run import run
+from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.study import Study
+from skipsearch.studies.suggest import space_hash
 
 SPACE: dict[str, Any] = {
     name: value

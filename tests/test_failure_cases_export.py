@@ -10,8 +10,8 @@ import pytest
 import torch
 from alone import PROJECT
 
-from studies.exporting.export import export
-from studies.models import load
+from skipsearch.studies.exporting.export import export
+from skipsearch.studies.models import load
 
 SCRIPT = r"""
 import json, os, re, sys

@@ -15,11 +15,11 @@ from optuna.trial import TrialState, create_trial
 from tabulated import charged
 from test_front import slow_front
 
-from searchspace import build
-from searchspace.arch import Arch
-from searchspace.space import parse_space
-from studies.front import front_trials, knee, non_dominated
-from studies.limits import Infeasible
+from skipsearch.searchspace import build
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.space import parse_space
+from skipsearch.studies.front import front_trials, knee, non_dominated
+from skipsearch.studies.limits import Infeasible
 
 DIGITS = {"dataset": "digits", "trials": 2, "epochs": 1, "name": "s"}
 

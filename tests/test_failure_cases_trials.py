@@ -23,13 +23,13 @@ from tabulated import (
     val_error,
 )
 
-from studies.check import load_data
-from studies.front import front_trials
-from studies.keys import SAMPLERS
-from studies.run import run
-from studies.store import load
-from trainers.checkpoints import CannotSave, Checkpoints
-from trainers.training import Job, Training
+from skipsearch.studies.check import load_data
+from skipsearch.studies.front import front_trials
+from skipsearch.studies.keys import SAMPLERS
+from skipsearch.studies.run import run
+from skipsearch.studies.store import load
+from skipsearch.trainers.checkpoints import CannotSave, Checkpoints
+from skipsearch.trainers.training import Job, Training
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

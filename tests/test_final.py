@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from trainers.data import Data, Images
-from trainers.datasets import load
-from trainers.final import FinalTraining, final_data, final_recipe
-from trainers.fit import fit
-from trainers.recipe import Recipe, lr_at
-from trainers.schedule import Plateau
-from trainers.training import Job, Record
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.datasets import load
+from skipsearch.trainers.final import FinalTraining, final_data, final_recipe
+from skipsearch.trainers.fit import fit
+from skipsearch.trainers.recipe import Recipe, lr_at
+from skipsearch.trainers.schedule import Plateau
+from skipsearch.trainers.training import Job, Record
 
 ARCH = Arch(stages=2, blocks=(1, 1), stem_channels=8)
 
@@ -78,7 +78,7 @@ def test_nothing_is_chosen_by_what_is_not_there() -> None:
 
 
 def test_a_plateau_waits_for_the_training_error() -> None:
-    from searchspace import build
+    from skipsearch.searchspace import build
 
     recipe = Recipe(epochs=8, batch_size=32, lr=0.5, schedule=Plateau(patience=0, factor=0.5))
     data = final_data(small())

@@ -9,14 +9,14 @@ import torch
 from test_fit import SHORT, Exploding, network, timeless
 from torch import Tensor, nn
 
-from searchspace.layers.channel_gates import SelfEnhanced
-from trainers.augment import normalise, recast
-from trainers.data import Data
-from trainers.datasets import load
-from trainers.evaluate import evaluate
-from trainers.fit import Epoch, Fit, fit, order
-from trainers.recipe import SGD, Adam, Recipe
-from trainers.schedule import Plateau, Step
+from skipsearch.searchspace.layers.channel_gates import SelfEnhanced
+from skipsearch.trainers.augment import normalise, recast
+from skipsearch.trainers.data import Data
+from skipsearch.trainers.datasets import load
+from skipsearch.trainers.evaluate import evaluate
+from skipsearch.trainers.fit import Epoch, Fit, fit, order
+from skipsearch.trainers.recipe import SGD, Adam, Recipe
+from skipsearch.trainers.schedule import Plateau, Step
 
 # Errors that rise and fall: lr falls on plateaus, patience ends the training, its last epoch is not
 # its best one.

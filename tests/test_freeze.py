@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from tabulated import study_of
 
-from studies.check import load_data
-from studies.freeze import freeze
-from studies.store import Store, open_store
-from studies.study import Study
-from trainers.data import Images, fingerprint
-from trainers.sources import digits
+from skipsearch.studies.check import load_data
+from skipsearch.studies.freeze import freeze
+from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.study import Study
+from skipsearch.trainers.data import Images, fingerprint
+from skipsearch.trainers.sources import digits
 
 
 def opened(study: Study, folder: Path) -> Store:

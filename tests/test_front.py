@@ -8,7 +8,7 @@ import pytest
 from made_study import EPOCHS, make_study
 from optuna.trial import TrialState, create_trial
 
-from studies.front import (
+from skipsearch.studies.front import (
     Point,
     front,
     front_records,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers import channel_gates, gates, spatial_gates
+from skipsearch.searchspace.layers import channel_gates, gates, spatial_gates
 
 B, C, H, W = X = (3, 8, 5, 6)
 

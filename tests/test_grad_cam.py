@@ -15,10 +15,10 @@ from cases import refused, skipsearch
 from PIL import Image
 from torch import Tensor, nn
 
-from searchspace.arch import Arch
-from searchspace.layers.network import Network, PoolHead
-from searchspace.walk import encode, override
-from studies.analysis.cam.grad_cam import (
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.layers.network import Network, PoolHead
+from skipsearch.searchspace.walk import encode, override
+from skipsearch.studies.analysis.cam.grad_cam import (
     Heat,
     Label,
     Named,
@@ -28,11 +28,11 @@ from studies.analysis.cam.grad_cam import (
     of_named,
     stages_named,
 )
-from studies.analysis.cam.page import cam_report, remarks
-from studies.analysis.chosen import asked_for, check_same, mistakes
-from studies.analysis.pictures import coloured, fitting, overlaid
-from studies.analysis.subject import Subject, look
-from trainers.data import Images
+from skipsearch.studies.analysis.cam.page import cam_report, remarks
+from skipsearch.studies.analysis.chosen import asked_for, check_same, mistakes
+from skipsearch.studies.analysis.pictures import coloured, fitting, overlaid
+from skipsearch.studies.analysis.subject import Subject, look
+from skipsearch.trainers.data import Images
 
 SMALL = {"stages": 2, "blocks": 1, "stem_channels": 8, "width.doubling.channels": 8}
 KINDS: dict[str, dict[str, object]] = {

@@ -12,15 +12,20 @@ from looked_at import arch, assert_undisturbed, images, state_of, subject
 from test_cli import Command, skipsearch  # noqa: F401
 from torch import Tensor, nn
 
-from searchspace.gates import GATES
-from searchspace.shortcuts import SHORTCUTS
-from studies.analysis.gradients.flow import GradientFlow, Recorder, gradient_flow, parametric_layers
-from studies.analysis.gradients.health import PAPER, Thresholds, health, sensitivity
-from studies.analysis.gradients.tables import flow_record
-from studies.analysis.subject import Subject
-from studies.exporting.export import export
-from studies.find import find
-from trainers.fit import seeded
+from skipsearch.searchspace.gates import GATES
+from skipsearch.searchspace.shortcuts import SHORTCUTS
+from skipsearch.studies.analysis.gradients.flow import (
+    GradientFlow,
+    Recorder,
+    gradient_flow,
+    parametric_layers,
+)
+from skipsearch.studies.analysis.gradients.health import PAPER, Thresholds, health, sensitivity
+from skipsearch.studies.analysis.gradients.tables import flow_record
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.exporting.export import export
+from skipsearch.studies.find import find
+from skipsearch.trainers.fit import seeded
 
 
 def obvious(one: Subject, batches: int, size: int) -> dict[str, list[list[Tensor]]]:

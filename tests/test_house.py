@@ -20,10 +20,14 @@ def imports(path: Path) -> Iterator[str]:
     """The packages that a file imports, at its top or inside a function."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (alias.name.removeprefix("skipsearch.") for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path} imports relatively"
-            yield node.module or ""
+            assert node.module
+            if node.module == "skipsearch":
+                yield from (alias.name for alias in node.names)
+            else:
+                yield node.module.removeprefix("skipsearch.")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

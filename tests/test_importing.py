@@ -9,16 +9,16 @@ from killed import Killed, killed_at, outcome, violations
 from optuna.trial import TrialState
 from tabulated import ByNetwork, Silent, charged, study_of
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.find import source_of
-from studies.front import front_records, front_trials
-from studies.notices import notices
-from studies.run import run
-from studies.show import counts_line
-from studies.study import Study
-from studies.summary import summarize
-from studies.trials import is_imported, trials
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.find import source_of
+from skipsearch.studies.front import front_records, front_trials
+from skipsearch.studies.notices import notices
+from skipsearch.studies.run import run
+from skipsearch.studies.show import counts_line
+from skipsearch.studies.study import Study
+from skipsearch.studies.summary import summarize
+from skipsearch.studies.trials import is_imported, trials
 
 SPACE = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace import PRESETS, build, override
-from searchspace.cost import count_macs, count_params
-from searchspace.layers.gates import ConvBlockAttention
-from searchspace.layers.initialise import INITIALISATIONS, MaskConv2d
-from searchspace.layers.recurrent import SharedLSTM
-from searchspace.layers.spatial_gates import GlobalContext, SpatialMask
+from skipsearch.searchspace import PRESETS, build, override
+from skipsearch.searchspace.cost import count_macs, count_params
+from skipsearch.searchspace.layers.gates import ConvBlockAttention
+from skipsearch.searchspace.layers.initialise import INITIALISATIONS, MaskConv2d
+from skipsearch.searchspace.layers.recurrent import SharedLSTM
+from skipsearch.searchspace.layers.spatial_gates import GlobalContext, SpatialMask
 
 Weighted = nn.Conv2d | nn.Linear
 

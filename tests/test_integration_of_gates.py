@@ -10,13 +10,13 @@ from looked_at import looked_at, small
 from sklearn.tree import DecisionTreeRegressor
 from typer.testing import CliRunner
 
-from searchspace import gates
-from searchspace.places import AfterBlock, AfterStage, InConvolution, SomeStages
-from studies.analysis.gates.integration import Row, integration, row
-from studies.analysis.gates.masks import Use, watch_masks
-from studies.analysis.gates.page import integration_report, notes
-from studies.analysis.undisturbed import undisturbed
-from studies.cli.app import app
+from skipsearch.searchspace import gates
+from skipsearch.searchspace.places import AfterBlock, AfterStage, InConvolution, SomeStages
+from skipsearch.studies.analysis.gates.integration import Row, integration, row
+from skipsearch.studies.analysis.gates.masks import Use, watch_masks
+from skipsearch.studies.analysis.gates.page import integration_report, notes
+from skipsearch.studies.analysis.undisturbed import undisturbed
+from skipsearch.studies.cli.app import app
 
 FEW = {"samples": 40, "trees": 3}
 

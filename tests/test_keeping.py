@@ -8,11 +8,11 @@ from killed import Killed, killed_at
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from tabulated import Silent, Tabulated, study_of
 
-from studies.front import front_trials
-from studies.keeping import Keeping
-from studies.run import run
-from studies.store import load
-from trainers.checkpoints import is_whole, seal
+from skipsearch.studies.front import front_trials
+from skipsearch.studies.keeping import Keeping
+from skipsearch.studies.run import run
+from skipsearch.studies.store import load
+from skipsearch.trainers.checkpoints import is_whole, seal
 
 
 def checkpoint_path(folder: Path, epoch: int) -> Path:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers import self_attention
-from searchspace.layers.network import Network, PoolHead
+from skipsearch.searchspace.layers import self_attention
+from skipsearch.searchspace.layers.network import Network, PoolHead
 
 X = (2, 8, 5, 6)
 

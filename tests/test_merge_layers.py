@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers import blocks, joins, merge, norms
-from searchspace.layers.network import MergeNetwork, PoolHead
+from skipsearch.searchspace.layers import blocks, joins, merge, norms
+from skipsearch.searchspace.layers.network import MergeNetwork, PoolHead
 
 X = (2, 8, 5, 6)
 

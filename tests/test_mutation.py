@@ -9,10 +9,19 @@ import pytest
 from drawn import CONDITIONAL, small_space
 from hypothesis import given, strategies
 
-from searchspace import Arch, decode, encode, parse_space
-from searchspace.domains import Choice, Domain, Floats, Integers, choice, integer, one_of, real
-from searchspace.mutation import Chosen, another, distance, neighbour, recorded
-from searchspace.space import Space, every
+from skipsearch.searchspace import Arch, decode, encode, parse_space
+from skipsearch.searchspace.domains import (
+    Choice,
+    Domain,
+    Floats,
+    Integers,
+    choice,
+    integer,
+    one_of,
+    real,
+)
+from skipsearch.searchspace.mutation import Chosen, another, distance, neighbour, recorded
+from skipsearch.searchspace.space import Space, every
 
 
 @dataclass(frozen=True)

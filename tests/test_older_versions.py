@@ -11,14 +11,14 @@ from killed import Killed, violations
 from optuna.storages import RDBStorage
 from tabulated import ByNetwork, Silent, charged, study_of
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.find import find
-from studies.run import run
-from studies.show import status_lines
-from studies.store import open_store
-from studies.study import Study
-from studies.suggest import space_hash
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.find import find
+from skipsearch.studies.run import run
+from skipsearch.studies.show import status_lines
+from skipsearch.studies.store import open_store
+from skipsearch.studies.study import Study
+from skipsearch.studies.suggest import space_hash
 
 
 class Dying(ByNetwork):

@@ -12,14 +12,19 @@ from made_study import EPOCHS, make_study
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, create_trial
 
-from searchspace import PRESETS, encode
-from studies.front import hypervolume_history
-from studies.page import Importances
-from studies.page.contents import Contents
-from studies.page.histories import curves_figure, hypervolume_figures, most_points, thinned
-from studies.page.importances import importance_figure, importances, leading, shortened
-from studies.page.parallel import parallel_figure
-from studies.page.sketch import DrawnStage, sketch
+from skipsearch.searchspace import PRESETS, encode
+from skipsearch.studies.front import hypervolume_history
+from skipsearch.studies.page import Importances
+from skipsearch.studies.page.contents import Contents
+from skipsearch.studies.page.histories import (
+    curves_figure,
+    hypervolume_figures,
+    most_points,
+    thinned,
+)
+from skipsearch.studies.page.importances import importance_figure, importances, leading, shortened
+from skipsearch.studies.page.parallel import parallel_figure
+from skipsearch.studies.page.sketch import DrawnStage, sketch
 
 
 def test_every_curve_is_drawn_and_those_that_were_stopped_are_grey() -> None:

@@ -8,10 +8,10 @@ import pytest
 from made_study import make_study
 from optuna.trial import create_trial
 
-from studies.amounts import amount
-from studies.front import front_trials, full_trials, knee
-from studies.picking import pick, standard_error
-from studies.retraining.stored import Retrained, results
+from skipsearch.studies.amounts import amount
+from skipsearch.studies.front import front_trials, full_trials, knee
+from skipsearch.studies.picking import pick, standard_error
+from skipsearch.studies.retraining.stored import Retrained, results
 
 
 def study_of(*values: Sequence[float], validation: int = 1000, **facts: object) -> optuna.Study:

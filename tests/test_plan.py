@@ -8,15 +8,15 @@ import torch
 from drawn import draw
 from torch import nn
 
-from searchspace import PRESETS, Arch, build, layers, override, source
-from searchspace.assemble import assemble
-from searchspace.layers import gates
-from searchspace.plan import Call, call, classes, identity, module
-from searchspace.plan import source as print_plan
+from skipsearch.searchspace import PRESETS, Arch, build, layers, override, source
+from skipsearch.searchspace.assemble import assemble
+from skipsearch.searchspace.layers import gates
+from skipsearch.searchspace.plan import Call, call, classes, identity, module
+from skipsearch.searchspace.plan import source as print_plan
 
 DEFINED = [
     value
-    for found in pkgutil.iter_modules(layers.__path__, "searchspace.layers.")
+    for found in pkgutil.iter_modules(layers.__path__, "skipsearch.searchspace.layers.")
     for value in vars(importlib.import_module(found.name)).values()
     if isinstance(value, type) and value.__module__ == found.name
 ]
@@ -97,7 +97,7 @@ def test_equal_neighbours_print_as_a_loop_and_are_separate_modules() -> None:
 
 
 def test_two_configurations_with_the_same_code_are_the_same_network() -> None:
-    from searchspace.arch import Constant, EachStage
+    from skipsearch.searchspace.arch import Constant, EachStage
 
     one = Arch(stages=2, blocks=(1, 1), output=Constant(channels=32))
     other = Arch(stages=2, blocks=(1, 1), output=EachStage(channels=(32, 32)))

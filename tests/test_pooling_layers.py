@@ -9,9 +9,9 @@ from test_presets import shortened
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from searchspace import build
-from searchspace.layers.pooling import channel_mean, spatial_mean, subsampled
-from searchspace.presets import preset
+from skipsearch.searchspace import build
+from skipsearch.searchspace.layers.pooling import channel_mean, spatial_mean, subsampled
+from skipsearch.searchspace.presets import preset
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 Pooling = Callable[[Tensor], Tensor]

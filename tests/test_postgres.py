@@ -21,8 +21,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 from tabulated import ByNetwork, Silent, charged
 
-from studies.run import run
-from studies.store import load
+from skipsearch.studies.run import run
+from skipsearch.studies.store import load
 
 
 def programs() -> Path | None:

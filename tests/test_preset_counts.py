@@ -3,7 +3,7 @@
 import pytest
 from test_presets import params
 
-from searchspace import PRESETS, describe
+from skipsearch.searchspace import PRESETS, describe
 
 EXACT = {  # for the preset's own classes and images
     # attention-shortcuts.md 1.2 to 1.6

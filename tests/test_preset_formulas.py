@@ -7,10 +7,10 @@ import pytest
 from test_presets import params
 from torch import nn
 
-from searchspace import PRESETS, build
-from searchspace.arch import Arch, Doubling, Expansion, NoNorm
-from searchspace.bodies import Bottleneck, Conv7, Pre
-from searchspace.gates import (
+from skipsearch.searchspace import PRESETS, build
+from skipsearch.searchspace.arch import Arch, Doubling, Expansion, NoNorm
+from skipsearch.searchspace.bodies import Bottleneck, Conv7, Pre
+from skipsearch.searchspace.gates import (
     CBAM,
     DIA,
     ECA,
@@ -28,9 +28,9 @@ from searchspace.gates import (
     OneMap,
     SelfAttention,
 )
-from searchspace.heads import Tokens
-from searchspace.places import InConvolution
-from searchspace.shortcuts import NoShortcut
+from skipsearch.searchspace.heads import Tokens
+from skipsearch.searchspace.places import InConvolution
+from skipsearch.searchspace.shortcuts import NoShortcut
 
 WIDTHS = (16, 24, 64, 128)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from searchspace import PRESETS
-from searchspace.presets import Result
+from skipsearch.searchspace import PRESETS
+from skipsearch.searchspace.presets import Result
 
 
 def of(name: str, dataset: str, metric: str = "test_accuracy") -> Result:

@@ -10,15 +10,15 @@ from test_architectures import (
     assert_it_trains,
 )
 
-from searchspace import PRESETS, build, decode, encode
-from searchspace.arch import Arch, Constant, Doubling, EachStage
-from searchspace.assemble import assemble
-from searchspace.cost import count_params
-from searchspace.plan import module
-from searchspace.presets import Preset, preset
-from searchspace.presets.preset import met
-from trainers.recipes import RECIPES
-from trainers.sources import TORCHVISION
+from skipsearch.searchspace import PRESETS, build, decode, encode
+from skipsearch.searchspace.arch import Arch, Constant, Doubling, EachStage
+from skipsearch.searchspace.assemble import assemble
+from skipsearch.searchspace.cost import count_params
+from skipsearch.searchspace.plan import module
+from skipsearch.searchspace.presets import Preset, preset
+from skipsearch.searchspace.presets.preset import met
+from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.sources import TORCHVISION
 
 
 def params(arch: Arch, classes: int = 10, shape: tuple[int, int, int] = (3, 32, 32)) -> int:
@@ -45,7 +45,7 @@ def test_a_preset_lies_in_the_search_space(name: str) -> None:
 
 
 def test_no_two_presets_have_one_name_or_are_one_system() -> None:
-    from searchspace.presets import (
+    from skipsearch.searchspace.presets import (
         aicnn,
         attention_shortcuts,
         cnntention,

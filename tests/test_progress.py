@@ -8,9 +8,9 @@ import pytest
 from made_study import make_study
 from rich.console import Console
 
-from studies.progress import Progress
-from studies.summary import summarize
-from studies.wording import rough
+from skipsearch.studies.progress import Progress
+from skipsearch.studies.summary import summarize
+from skipsearch.studies.wording import rough
 
 
 class Store:

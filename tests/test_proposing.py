@@ -17,14 +17,14 @@ from optuna.distributions import (
 )
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 
-from searchspace import encode, parse_space
-from searchspace.domains import Choice, Scalar, choice, integer, one_of, real
-from searchspace.mutation import recorded
-from searchspace.space import Space, every
-from searchspace.walk import Pick
-from studies import suggest
-from studies.mirror import Mirror
-from studies.proposing import Draft, Proposal, Proposer, asking
+from skipsearch.searchspace import encode, parse_space
+from skipsearch.searchspace.domains import Choice, Scalar, choice, integer, one_of, real
+from skipsearch.searchspace.mutation import recorded
+from skipsearch.searchspace.space import Space, every
+from skipsearch.searchspace.walk import Pick
+from skipsearch.studies import suggest
+from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.proposing import Draft, Proposal, Proposer, asking
 
 
 @dataclass(frozen=True)

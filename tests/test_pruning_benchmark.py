@@ -10,9 +10,9 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from tabulated import study_of
 
-from searchspace import describe, encode
-from studies import suggest
-from studies.store import open_store
+from skipsearch.searchspace import describe, encode
+from skipsearch.studies import suggest
+from skipsearch.studies.store import open_store
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 CURVES, EPOCHS = 20, 9

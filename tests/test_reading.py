@@ -16,19 +16,19 @@ from drawn import draw
 from PIL import Image
 from torch import Tensor, nn
 
-from searchspace.arch import Arch
-from searchspace.layers import joins
-from searchspace.layers.merge import AttentionMerge, Entry, PseudoQueryMerge, Step
-from searchspace.walk import encode, override
-from studies.analysis.chosen import first_of_classes
-from studies.analysis.depth import attention as analysis
-from studies.analysis.depth.attention import DepthAttention, maps
-from studies.analysis.depth.carried import Carried, carried
-from studies.analysis.depth.page import depth_report
-from studies.analysis.depth.reading import entropy, pixel_weights
-from studies.analysis.depth.tables import sizes
-from studies.analysis.depth.wiring import merging
-from studies.analysis.subject import Subject, look
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.layers import joins
+from skipsearch.searchspace.layers.merge import AttentionMerge, Entry, PseudoQueryMerge, Step
+from skipsearch.searchspace.walk import encode, override
+from skipsearch.studies.analysis.chosen import first_of_classes
+from skipsearch.studies.analysis.depth import attention as analysis
+from skipsearch.studies.analysis.depth.attention import DepthAttention, maps
+from skipsearch.studies.analysis.depth.carried import Carried, carried
+from skipsearch.studies.analysis.depth.page import depth_report
+from skipsearch.studies.analysis.depth.reading import entropy, pixel_weights
+from skipsearch.studies.analysis.depth.tables import sizes
+from skipsearch.studies.analysis.depth.wiring import merging
+from skipsearch.studies.analysis.subject import Subject, look
 
 SMALL = {
     "stages": 2,

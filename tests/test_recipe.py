@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from searchspace.walk import decode, document, encode, override
-from trainers.optimizer import decay_groups, optimizer_of
-from trainers.recipe import (
+from skipsearch.searchspace.walk import decode, document, encode, override
+from skipsearch.trainers.optimizer import decay_groups, optimizer_of
+from skipsearch.trainers.recipe import (
     SGD,
     Adam,
     AdamW,
@@ -21,8 +21,8 @@ from trainers.recipe import (
     steps_per_epoch,
     total_epochs,
 )
-from trainers.recipes import PRESETS, RECIPES
-from trainers.schedule import Cosine, OneCycle, Plateau, Step
+from skipsearch.trainers.recipes import PRESETS, RECIPES
+from skipsearch.trainers.schedule import Cosine, OneCycle, Plateau, Step
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers import blocks, joins, recurrent
-from searchspace.layers.layer_attention import LayerAttention
-from searchspace.layers.recurrent import LightLSTM, Recurrent, SharedLSTM, Whole
+from skipsearch.searchspace.layers import blocks, joins, recurrent
+from skipsearch.searchspace.layers.layer_attention import LayerAttention
+from skipsearch.searchspace.layers.recurrent import LightLSTM, Recurrent, SharedLSTM, Whole
 
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": lambda c: 1 / (1 + (-c).exp()),

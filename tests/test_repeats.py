@@ -16,18 +16,18 @@ from test_searcher import begin, drive
 from test_searcher import study_of as cheap_study
 from torch import equal
 
-from studies.check import load_data
-from studies.front import front_records
-from studies.page import page
-from studies.page.contents import Contents
-from studies.page.details import details
-from studies.page.fronts import Pair, front_figure
-from studies.run import run
-from studies.show import front_table
-from studies.suggest import derived_seed
-from studies.trials import trials
-from trainers.repeats import Repeats, together
-from trainers.training import Job, Record, Training
+from skipsearch.studies.check import load_data
+from skipsearch.studies.front import front_records
+from skipsearch.studies.page import page
+from skipsearch.studies.page.contents import Contents
+from skipsearch.studies.page.details import details
+from skipsearch.studies.page.fronts import Pair, front_figure
+from skipsearch.studies.run import run
+from skipsearch.studies.show import front_table
+from skipsearch.studies.suggest import derived_seed
+from skipsearch.studies.trials import trials
+from skipsearch.trainers.repeats import Repeats, together
+from skipsearch.trainers.training import Job, Record, Training
 
 SPACE = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
 SEEDS = (3, 11, 20)

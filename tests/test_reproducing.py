@@ -8,11 +8,11 @@ import optuna
 import torch
 from tabulated import Silent
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.environment import commit, environment, record
-from studies.run import run
-from studies.study import Study
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.environment import commit, environment, record
+from skipsearch.studies.run import run
+from skipsearch.studies.study import Study
 
 STUDY = """
 [study]

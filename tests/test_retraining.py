@@ -13,17 +13,17 @@ from optuna.trial import TrialState
 from tabulated import ByNetwork, Final, Silent, Tabulated, study_of, val_error
 from test_cli import Command, skipsearch  # noqa: F401
 
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.comparing import compare
-from studies.find import find
-from studies.retraining.command import Wanted, retrain_and_show
-from studies.retraining.retrain import retrain
-from studies.retraining.stored import Retrained, retrain_trials, retrained_folder
-from studies.run import run
-from studies.suggest import derived_seed
-from studies.tabulating import notes
-from trainers.checkpoints import Checkpoints
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.comparing import compare
+from skipsearch.studies.find import find
+from skipsearch.studies.retraining.command import Wanted, retrain_and_show
+from skipsearch.studies.retraining.retrain import retrain
+from skipsearch.studies.retraining.stored import Retrained, retrain_trials, retrained_folder
+from skipsearch.studies.run import run
+from skipsearch.studies.suggest import derived_seed
+from skipsearch.studies.tabulating import notes
+from skipsearch.trainers.checkpoints import Checkpoints
 
 NETWORK = {"stages": 2, "blocks": 1, "stem_channels": 8, "body": "basic", "shortcut": "sum"}
 

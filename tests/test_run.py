@@ -23,19 +23,19 @@ from tabulated import (
     val_error,
 )
 
-import studies
-from searchspace.arch import Arch
-from searchspace.walk import encode
-from studies.check import check, load_data
-from studies.report import Report
-from studies.retraining.retrain import retrain
-from studies.run import run
-from studies.running import Together
-from studies.store import Store
-from studies.suggest import derived_seed
-from trainers.data import Data
-from trainers.recipes import RECIPES
-from trainers.training import Job, Training
+from skipsearch import studies
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.check import check, load_data
+from skipsearch.studies.report import Report
+from skipsearch.studies.retraining.retrain import retrain
+from skipsearch.studies.run import run
+from skipsearch.studies.running import Together
+from skipsearch.studies.store import Store
+from skipsearch.studies.suggest import derived_seed
+from skipsearch.trainers.data import Data
+from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.training import Job, Training
 
 pytestmark = [
     # Ray leaves sockets and /dev/null handles of processes that it ended to the collector.

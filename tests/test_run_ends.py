@@ -9,18 +9,18 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from tabulated import Impatient, Silent, charged, study_of, trained_once, val_error
 
-import studies
-from searchspace import build
-from searchspace.arch import Arch
-from searchspace.walk import decode, encode
-from studies.check import load_data
-from studies.report import Report
-from studies.run import run
-from studies.study import Study
-from trainers.device import bf16_chosen
-from trainers.evaluate import evaluate
-from trainers.recipe import Recipe
-from trainers.training import Job, Training
+from skipsearch import studies
+from skipsearch.searchspace import build
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode, encode
+from skipsearch.studies.check import load_data
+from skipsearch.studies.report import Report
+from skipsearch.studies.run import run
+from skipsearch.studies.study import Study
+from skipsearch.trainers.device import bf16_chosen
+from skipsearch.trainers.evaluate import evaluate
+from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.training import Job, Training
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -10,17 +10,17 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import GIVEN, val_error
 
-from searchspace.arch import Arch
-from searchspace.walk import decode
-from studies import suggest
-from studies.halving import rungs_of
-from studies.limits import Networks
-from studies.mirror import Mirror
-from studies.scheduler import StudyScheduler
-from studies.searcher import StudySearcher
-from studies.store import Store, open_store
-from studies.study import Study
-from trainers.recipe import Recipe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode
+from skipsearch.studies import suggest
+from skipsearch.studies.halving import rungs_of
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.scheduler import StudyScheduler
+from skipsearch.studies.searcher import StudySearcher
+from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.study import Study
+from skipsearch.trainers.recipe import Recipe
 
 CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
 
@@ -112,7 +112,7 @@ def test_a_driver_that_dies_at_any_write_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
     """One study, killed again and again, each time some writes later than the last time."""
-    monkeypatch.setattr("studies.store.Mirror", Dying)
+    monkeypatch.setattr("skipsearch.studies.store.Mirror", Dying)
     monkeypatch.setattr(Dying, "before", before)
     study = study_of(
         8, sampler="random", baselines={"presets": ["as/resnet50"]}, limits={"params": 9e6}

@@ -11,13 +11,13 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from searchspace import encode, parse_space
-from searchspace.domains import choice, integer, one_of, real
-from searchspace.mutation import Drawn, recorded
-from studies.front import hypervolume
-from studies.observing import observed
-from studies.proposing import distribution
-from studies.seeking import COUNTED, SHORT, STARTUP, Counting, Seeker, uniformly
+from skipsearch.searchspace import encode, parse_space
+from skipsearch.searchspace.domains import choice, integer, one_of, real
+from skipsearch.searchspace.mutation import Drawn, recorded
+from skipsearch.studies.front import hypervolume
+from skipsearch.studies.observing import observed
+from skipsearch.studies.proposing import distribution
+from skipsearch.studies.seeking import COUNTED, SHORT, STARTUP, Counting, Seeker, uniformly
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def drawn_of(made: FrozenTrial) -> Drawn[Net]:
 
 
 def test_a_proposal_of_a_study_is_written_as_its_parameters() -> None:
-    from studies.proposing import Proposer
+    from skipsearch.studies.proposing import Proposer
 
     study = optuna.create_study(directions=["minimize"] * 2)
     for one in some(15):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from drawn import draw
 
-from searchspace import PRESETS, Arch, build, describe
-from searchspace.cost import count_macs
-from searchspace.shapes import Shapes
+from skipsearch.searchspace import PRESETS, Arch, build, describe
+from skipsearch.searchspace.cost import count_macs
+from skipsearch.searchspace.shapes import Shapes
 
 SHAPE = (3, 32, 32)
 
@@ -68,7 +68,7 @@ def test_what_does_not_fit_together_is_refused_as_elsewhere() -> None:
 def test_counting_does_not_load_torchs_compiler() -> None:
     """Which takes half a second, and comes with torch's slow way to find shapes."""
     code = (
-        "import sys; from drawn import draw; from searchspace import describe; "
+        "import sys; from drawn import draw; from skipsearch.searchspace import describe; "
         "[describe(arch, classes=3, shape=(3, 32, 32)) for arch in draw(40, seed=5)]; "
         "print('torch._dynamo' in sys.modules)"
     )

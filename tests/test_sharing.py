@@ -6,17 +6,17 @@ import pytest
 import torch
 from tabulated import study_of
 
-from searchspace.walk import encode
-from studies.check import load_data
-from studies.errors import marked, out_of_memory
-from studies.limits import Networks
-from studies.probing import largest, largest_batch
-from studies.sharing import Sharing, gpus_of, resources, trials_that_fit
-from studies.store import Store, open_store
-from studies.study import Study
-from studies.suggest import space_hash
-from trainers.probe import step_memory
-from trainers.training import Job
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.check import load_data
+from skipsearch.studies.errors import marked, out_of_memory
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.probing import largest, largest_batch
+from skipsearch.studies.sharing import Sharing, gpus_of, resources, trials_that_fit
+from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.study import Study
+from skipsearch.studies.suggest import space_hash
+from skipsearch.trainers.probe import step_memory
+from skipsearch.trainers.training import Job
 
 GIB = 2**30
 

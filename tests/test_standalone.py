@@ -15,11 +15,11 @@ import torch
 from alone import measured, uncollected
 from drawn import draw
 
-from searchspace import PRESETS, Arch, build, override
-from searchspace.assemble import features
-from searchspace.definitions import LAYERS, Definition, source_of
-from searchspace.shapes import Shapes
-from searchspace.standalone import standalone
+from skipsearch.searchspace import PRESETS, Arch, build, override
+from skipsearch.searchspace.assemble import features
+from skipsearch.searchspace.definitions import LAYERS, Definition, source_of
+from skipsearch.searchspace.shapes import Shapes
+from skipsearch.searchspace.standalone import standalone
 
 HERE = Path(__file__).parent
 LARGE = 500_000  # parameters

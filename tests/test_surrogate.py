@@ -5,10 +5,19 @@ import math
 import numpy as np
 import pytest
 
-from searchspace.domains import Choice, Floats, Integers
-from searchspace.mutation import Chosen
-from studies.outlook import Learn
-from studies.surrogate import ABSENT, Shape, apart, fit, one_weight, own_weights, place_of, rows
+from skipsearch.searchspace.domains import Choice, Floats, Integers
+from skipsearch.searchspace.mutation import Chosen
+from skipsearch.studies.outlook import Learn
+from skipsearch.studies.surrogate import (
+    ABSENT,
+    Shape,
+    apart,
+    fit,
+    one_weight,
+    own_weights,
+    place_of,
+    rows,
+)
 
 KIND, HEADS = Choice(("none", "sum", "attention")), Choice((1, 2, 4))
 WIDTH, RATE = Integers(8, 32), Floats(0.01, 1.0, log=True)

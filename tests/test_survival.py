@@ -21,10 +21,10 @@ from killed import (
 from optuna.trial import TrialState
 from tabulated import Silent, study_of
 
-from studies.run import run
-from studies.study import Study
-from trainers import training
-from trainers.checkpoints import Checkpoints
+from skipsearch.studies.run import run
+from skipsearch.studies.study import Study
+from skipsearch.trainers import training
+from skipsearch.trainers.checkpoints import Checkpoints
 
 Whole = tuple[Study, optuna.Study, Death]
 

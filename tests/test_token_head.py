@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers.tokens import (
+from skipsearch.searchspace.layers.tokens import (
     EncoderLayer,
     LearnedPosition,
     TokenAttention,

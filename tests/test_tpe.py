@@ -11,9 +11,9 @@ from optuna.samplers import TPESampler
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import TrialState, create_trial
 
-from studies import suggest
-from studies.past import Past
-from studies.tpe import GroupedTPE
+from skipsearch.studies import suggest
+from skipsearch.studies.past import Past
+from skipsearch.studies.tpe import GroupedTPE
 
 KINDS: dict[str, BaseDistribution] = {
     "a": CategoricalDistribution(["x", "y", "z"]),

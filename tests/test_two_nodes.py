@@ -18,11 +18,11 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import Silent, Tabulated, charged, study_of
 
-from studies.address import cluster_address
-from studies.run import run
-from studies.store import load
-from trainers.trainable import begun
-from trainers.training import Job
+from skipsearch.studies.address import cluster_address
+from skipsearch.studies.run import run
+from skipsearch.studies.store import load
+from skipsearch.trainers.trainable import begun
+from skipsearch.trainers.training import Job
 
 HERE = Path(__file__).parent
 STUDY = """
@@ -133,7 +133,7 @@ def test_a_study_on_two_nodes_survives_the_death_of_one(tmp_path: Path, nodes: N
         wait_until_there(nodes.address)
         second = nodes.node(f"--address={nodes.address}")
         options = ("--address", nodes.address, "--storage", url, "--folder", str(tmp_path / "r"))
-        driver = nodes.start("studies.cli", "run", str(file), "--quiet", *options)
+        driver = nodes.start("skipsearch.studies.cli", "run", str(file), "--quiet", *options)
         wait_for_curves(url, 3)
         (raylet,) = offspring(second, "raylet")
         before = charged(load("two", storage=url))

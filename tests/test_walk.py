@@ -7,10 +7,10 @@ import pytest
 from drawn import architectures, draw
 from hypothesis import given
 
-from searchspace import Arch, decode, encode, override
-from searchspace.domains import Choice, Floats, Integers
-from searchspace.shortcuts import Attention, Identity, Sum
-from searchspace.walk import document
+from skipsearch.searchspace import Arch, decode, encode, override
+from skipsearch.searchspace.domains import Choice, Floats, Integers
+from skipsearch.searchspace.shortcuts import Attention, Identity, Sum
+from skipsearch.searchspace.walk import document
 
 
 def test_the_defaults_of_an_architecture_are_resnet_20_with_projections() -> None:
@@ -110,7 +110,7 @@ def test_a_whole_number_stands_for_the_float_that_it_is(name: str) -> None:
 
 def test_drawing_does_not_load_torch() -> None:
     code = (
-        "import random, sys; from searchspace import Arch, parse_space;"
+        "import random, sys; from skipsearch.searchspace import Arch, parse_space;"
         "s = parse_space(Arch, {}); r = random.Random(0);"
         "[s.sample(r) for _ in range(1000)]; sys.exit('torch' in sys.modules)"
     )

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from studies import watchdog
-from studies.watchdog import Watchdog
+from skipsearch.studies import watchdog
+from skipsearch.studies.watchdog import Watchdog
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 import optuna
 from tabulated import Silent
 
-from studies.run import run
-from studies.study import Study
+from skipsearch.studies.run import run
+from skipsearch.studies.study import Study
 
 GIVEN = {
     "study": {

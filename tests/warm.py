@@ -3,8 +3,8 @@ from which the drivers are forked."""
 
 import importlib
 
-from searchspace.arch import Arch
-from searchspace.cost import describe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.cost import describe
 
 for name in ("cases", "sklearn.datasets", "sklearn.model_selection", "torchvision"):
     importlib.import_module(name)

@@ -21,8 +21,8 @@ from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 if TYPE_CHECKING:
-    from trainers.fit import Fit
-    from trainers.training import Job, Record
+    from skipsearch.trainers.fit import Fit
+    from skipsearch.trainers.training import Job, Record
 
 KEPT = 2  # a broken one has the one before it
 NAME = re.compile(r"checkpoint-(\d{5,})\.pt")

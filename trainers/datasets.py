@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from searchspace.domains import nearest
-from trainers.convert import Wanted, converted
-from trainers.data import Data, Images, check, statistics
-from trainers.folders import from_folder
-from trainers.sources import TORCHVISION, Source, digits, from_function, from_torchvision
+from skipsearch.searchspace.domains import nearest
+from skipsearch.trainers.convert import Wanted, converted
+from skipsearch.trainers.data import Data, Images, check, statistics
+from skipsearch.trainers.folders import from_folder
+from skipsearch.trainers.sources import TORCHVISION, Source, digits, from_function, from_torchvision
 
 NAMES = ("digits", *TORCHVISION)
 TEST_PART = 0.2  # of a source that has no test images of its own

@@ -15,9 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from trainers.data import Data, Images
-from trainers.recipe import Recipe
-from trainers.training import Job, Record, Training
+from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.training import Job, Record, Training
 
 OF_VALIDATION = ("val_error", "val_loss", "kept_error")
 
@@ -54,7 +54,7 @@ class FinalTraining:
         return result
 
     def _tested(self) -> Record:
-        from trainers.evaluate import evaluate
+        from skipsearch.trainers.evaluate import evaluate
 
         fit = self.training.fit
         assert fit is not None

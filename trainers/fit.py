@@ -22,13 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from searchspace.walk import encode
-from trainers.augment import augment, draw, recast
-from trainers.data import Array, Data
-from trainers.device import Batches, autocast, bf16_chosen, peak_memory_bytes
-from trainers.evaluate import evaluate, evaluate_as
-from trainers.optimizer import optimizer_of
-from trainers.recipe import Recipe, is_over, lr_at, steps, steps_per_epoch
+from skipsearch.searchspace.walk import encode
+from skipsearch.trainers.augment import augment, draw, recast
+from skipsearch.trainers.data import Array, Data
+from skipsearch.trainers.device import Batches, autocast, bf16_chosen, peak_memory_bytes
+from skipsearch.trainers.evaluate import evaluate, evaluate_as
+from skipsearch.trainers.optimizer import optimizer_of
+from skipsearch.trainers.recipe import Recipe, is_over, lr_at, steps, steps_per_epoch
 
 LOOK = 32  # steps between looks at the loss: each look makes a GPU wait
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 import psutil
 import torch
 
-from searchspace import build
-from searchspace.arch import Arch
-from searchspace.walk import decode
-from trainers.data import Data, Images
-from trainers.device import peak_memory_bytes
-from trainers.evaluate import batch_size
-from trainers.fit import fit
-from trainers.recipe import Recipe
-from trainers.training import Job
+from skipsearch.searchspace import build
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.walk import decode
+from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.device import peak_memory_bytes
+from skipsearch.trainers.evaluate import batch_size
+from skipsearch.trainers.fit import fit
+from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.training import Job
 
 
 def step_memory(job: Job, data: Data) -> tuple[int, int]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from searchspace.domains import Choice, Floats, choice, integer, one_of, real
-from trainers.schedule import Cosine, OneCycle, Plateau, Schedule, Step, rate, waits
+from skipsearch.searchspace.domains import Choice, Floats, choice, integer, one_of, real
+from skipsearch.trainers.schedule import Cosine, OneCycle, Plateau, Schedule, Step, rate, waits
 
 
 @dataclass(frozen=True, kw_only=True)

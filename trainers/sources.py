@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from trainers.convert import Wanted, pixels_of
-from trainers.data import Array, Data, Images
+from skipsearch.trainers.convert import Wanted, pixels_of
+from skipsearch.trainers.data import Array, Data, Images
 
 # name → (class in torchvision.datasets, arguments of its training and of its test part)
 TORCHVISION: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {

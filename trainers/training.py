@@ -14,16 +14,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from searchspace.arch import Arch
-from searchspace.domains import Scalar
-from searchspace.walk import decode
-from trainers.checkpoints import Checkpoints, load, save
-from trainers.data import Data
-from trainers.memory import give_back, keep_freed
-from trainers.recipe import Recipe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import Scalar
+from skipsearch.searchspace.walk import decode
+from skipsearch.trainers.checkpoints import Checkpoints, load, save
+from skipsearch.trainers.data import Data
+from skipsearch.trainers.memory import give_back, keep_freed
+from skipsearch.trainers.recipe import Recipe
 
 if TYPE_CHECKING:
-    from trainers.fit import Fit
+    from skipsearch.trainers.fit import Fit
 
 Record = dict[str, Any]  # of an epoch: what is reported of it
 
@@ -64,8 +64,8 @@ class Training:
     def __init__(self, job: Job, data: Data) -> None:
         import torch
 
-        from searchspace import build
-        from trainers.fit import fit, seeded
+        from skipsearch.searchspace import build
+        from skipsearch.trainers.fit import fit, seeded
 
         keep_freed()
         torch.set_num_threads(job.threads)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from searchspace.layers.pooling import spatial_mean
+from skipsearch.searchspace.layers.pooling import spatial_mean
 
 
 class ChannelGate(nn.Module):

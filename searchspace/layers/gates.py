@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from searchspace.layers.pooling import channel_mean, spatial_mean
+from skipsearch.searchspace.layers.pooling import channel_mean, spatial_mean
 
 
 class Add(nn.Module):

@@ -6,8 +6,8 @@ Shapes: B batch, C channels, H, W positions, G heads of D = C/G channels.
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers.pooling import spatial_mean
-from searchspace.layers.recurrent import State
+from skipsearch.searchspace.layers.pooling import spatial_mean
+from skipsearch.searchspace.layers.recurrent import State
 
 
 class LayerAttention(nn.Module):

@@ -7,8 +7,8 @@ itself, or its key and its value. Every map is (B, C, H, W).
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers.depth_attention import depth_attention
-from searchspace.layers.recurrent import RecurrentBlock
+from skipsearch.searchspace.layers.depth_attention import depth_attention
+from skipsearch.searchspace.layers.recurrent import RecurrentBlock
 
 Entry = tuple[Tensor, ...]
 

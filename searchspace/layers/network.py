@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from searchspace.layers.initialise import INITIALISATIONS
-from searchspace.layers.merge import Entry
-from searchspace.layers.pooling import spatial_mean
+from skipsearch.searchspace.layers.initialise import INITIALISATIONS
+from skipsearch.searchspace.layers.merge import Entry
+from skipsearch.searchspace.layers.pooling import spatial_mean
 
 
 class PoolHead(nn.Module):

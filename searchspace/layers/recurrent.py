@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from searchspace.layers.blocks import Block
-from searchspace.layers.channel_gates import masked
-from searchspace.layers.pooling import spatial_mean
+from skipsearch.searchspace.layers.blocks import Block
+from skipsearch.searchspace.layers.channel_gates import masked
+from skipsearch.searchspace.layers.pooling import spatial_mean
 
 State = tuple[Tensor, ...] | None
 

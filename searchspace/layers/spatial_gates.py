@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from searchspace.layers.initialise import MaskConv2d
-from searchspace.layers.pooling import spatial_mean
+from skipsearch.searchspace.layers.initialise import MaskConv2d
+from skipsearch.searchspace.layers.pooling import spatial_mean
 
 
 class SpatialGroupEnhance(nn.Module):

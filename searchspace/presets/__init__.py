@@ -2,8 +2,8 @@
 results. A preset is a literal, or a literal with some parts replaced; none has code of its own.
 """
 
-from searchspace.domains import nearest
-from searchspace.presets import (
+from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.presets import (
     aicnn,
     attention_shortcuts,
     cnntention,
@@ -13,7 +13,7 @@ from searchspace.presets import (
     dia_imagenet,
     gradattn,
 )
-from searchspace.presets.preset import Figure, Preset, Result
+from skipsearch.searchspace.presets.preset import Figure, Preset, Result
 
 __all__ = ["PRESETS", "UNLISTED", "Figure", "Preset", "Result", "preset"]
 

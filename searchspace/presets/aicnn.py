@@ -9,15 +9,15 @@ linears.
 
 from dataclasses import replace
 
-from searchspace.arch import Arch, Doubling
-from searchspace.bodies import Conv3, Conv7, Single
-from searchspace.gates import Gate, InputAttention, NoGate
-from searchspace.heads import Pool
-from searchspace.places import InConvolution
-from searchspace.presets.attention_shortcuts import RESNET50
-from searchspace.presets.cnntention import RESNET20
-from searchspace.presets.preset import Figure, Metric, Preset, Result, variant
-from searchspace.shortcuts import NoShortcut
+from skipsearch.searchspace.arch import Arch, Doubling
+from skipsearch.searchspace.bodies import Conv3, Conv7, Single
+from skipsearch.searchspace.gates import Gate, InputAttention, NoGate
+from skipsearch.searchspace.heads import Pool
+from skipsearch.searchspace.places import InConvolution
+from skipsearch.searchspace.presets.attention_shortcuts import RESNET50
+from skipsearch.searchspace.presets.cnntention import RESNET20
+from skipsearch.searchspace.presets.preset import Figure, Metric, Preset, Result, variant
+from skipsearch.searchspace.shortcuts import NoShortcut
 
 IMAGENET50 = replace(RESNET50, stem=Conv7())
 PLAIN = Arch(

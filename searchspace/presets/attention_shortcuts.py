@@ -6,10 +6,10 @@ weights are chosen, for the source gives none: Kaiming fan-out convolutions, tor
 
 from dataclasses import replace
 
-from searchspace.arch import Arch, Constant, Doubling, EachStage, Expansion, LayerNorm
-from searchspace.bodies import Bottleneck, Linear
-from searchspace.presets.preset import Figure, Preset, Result, variant
-from searchspace.shortcuts import (
+from skipsearch.searchspace.arch import Arch, Constant, Doubling, EachStage, Expansion, LayerNorm
+from skipsearch.searchspace.bodies import Bottleneck, Linear
+from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
+from skipsearch.searchspace.shortcuts import (
     Attention,
     BetweenStages,
     Concat,

@@ -7,11 +7,11 @@ of each channel. Digits are not normalised, but flipped, and trained at 32×32 b
 
 from dataclasses import replace
 
-from searchspace.arch import Arch
-from searchspace.gates import CBAM, MultiHead, SelfAttention
-from searchspace.places import AfterBlock, AfterStage
-from searchspace.presets.preset import Figure, Preset, Result, variant
-from searchspace.shortcuts import Sum, ZeroPad
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.gates import CBAM, MultiHead, SelfAttention
+from skipsearch.searchspace.places import AfterBlock, AfterStage
+from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
+from skipsearch.searchspace.shortcuts import Sum, ZeroPad
 
 RESNET20 = Arch(shortcut=Sum(match=ZeroPad()), init="kaiming")
 

@@ -7,13 +7,13 @@ without augmentation, is the recipe dia/resnet-plain.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from searchspace.arch import NoNorm
-from searchspace.gates import DIA, SE
-from searchspace.places import SomeStages
-from searchspace.presets.dia_backbones import DEPTHS, RESNET56
-from searchspace.presets.dia_rows import Row, systems
-from searchspace.presets.preset import Preset, Result, variant
-from searchspace.shortcuts import NoShortcut, Projection, Sum
+from skipsearch.searchspace.arch import NoNorm
+from skipsearch.searchspace.gates import DIA, SE
+from skipsearch.searchspace.places import SomeStages
+from skipsearch.searchspace.presets.dia_backbones import DEPTHS, RESNET56
+from skipsearch.searchspace.presets.dia_rows import Row, systems
+from skipsearch.searchspace.presets.preset import Preset, Result, variant
+from skipsearch.searchspace.shortcuts import NoShortcut, Projection, Sum
 
 _SE = SE(reduction=4, base="inner")
 

@@ -7,9 +7,9 @@ the output. Rows of which our notes repeat no printed figure have none here, tho
 to infer some: WRN's SPA is met with and without biases (so 13.00M and 13.02M are printed).
 """
 
-from searchspace.gates import CBAM, DIA, ECA, SE, SEM, SPA, SPEM, SRM, DIALight
-from searchspace.presets.dia_backbones import DEPTHS, LIGHT, RESNEXT, WRN
-from searchspace.presets.dia_rows import Row, systems
+from skipsearch.searchspace.gates import CBAM, DIA, ECA, SE, SEM, SPA, SPEM, SRM, DIALight
+from skipsearch.searchspace.presets.dia_backbones import DEPTHS, LIGHT, RESNEXT, WRN
+from skipsearch.searchspace.presets.dia_rows import Row, systems
 
 _INNER = "r = 4 of the width in the blocks, a sixteenth of the output"
 _QUARTER = "r = 4 of the output"

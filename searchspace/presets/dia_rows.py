@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from searchspace.gates import Gate
-from searchspace.places import Placed
-from searchspace.presets.preset import Preset, Result, variant
+from skipsearch.searchspace.gates import Gate
+from skipsearch.searchspace.places import Placed
+from skipsearch.searchspace.presets.preset import Preset, Result, variant
 
 
 @dataclass(frozen=True)

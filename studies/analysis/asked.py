@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from studies.analysis.report import Report
-from studies.analysis.subject import Subject, look
-from studies.find import RUNS
-from studies.models import safe_name
-from studies.show import json_text
+from skipsearch.studies.analysis.report import Report
+from skipsearch.studies.analysis.subject import Subject, look
+from skipsearch.studies.find import RUNS
+from skipsearch.studies.models import safe_name
+from skipsearch.studies.show import json_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from studies.analysis.subject import Subject
-from studies.analysis.tracking import Track, untracked
-from studies.analysis.undisturbed import undisturbed
-from trainers.data import Array, Images
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.analysis.tracking import Track, untracked
+from skipsearch.studies.analysis.undisturbed import undisturbed
+from skipsearch.trainers.data import Array, Images
 
 
 def drawn(subject: Subject, count: int | None, seed: int) -> Subject:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studies.axes import Figure
-from studies.page.assets import asset, embedded, plotly
-from studies.show import json_text
-from studies.whole import write_whole
+from skipsearch.studies.axes import Figure
+from skipsearch.studies.page.assets import asset, embedded, plotly
+from skipsearch.studies.show import json_text
+from skipsearch.studies.whole import write_whole
 
-HERE = "studies.analysis"
+HERE = "skipsearch.studies.analysis"
 
 
 @dataclass(frozen=True, kw_only=True)

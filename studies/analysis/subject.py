@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from studies.describe import resolve
-from studies.evaluating import Part, check_fit, images_of, part_named, part_of
-from studies.find import RUNS
-from studies.models import Model, Untrained, load, untrained
-from trainers.augment import normalise
-from trainers.data import Array, Data, Images
-from trainers.datasets import load as load_images
-from trainers.device import Batches
+from skipsearch.studies.describe import resolve
+from skipsearch.studies.evaluating import Part, check_fit, images_of, part_named, part_of
+from skipsearch.studies.find import RUNS
+from skipsearch.studies.models import Model, Untrained, load, untrained
+from skipsearch.trainers.augment import normalise
+from skipsearch.trainers.data import Array, Data, Images
+from skipsearch.trainers.datasets import load as load_images
+from skipsearch.trainers.device import Batches
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,12 +2,12 @@
 
 Each command imports what it needs when it runs, so that `--help` answers at once."""
 
-from studies.cli import searching  # noqa: F401, I001  (the imports register the commands)
-from studies.cli import results  # noqa: F401
-from studies.cli import judging  # noqa: F401
-from studies.cli import using  # noqa: F401
-from studies.cli import analyze  # noqa: F401
-from studies.cli import catalogue  # noqa: F401
-from studies.cli.app import app, main
+from skipsearch.studies.cli import searching  # noqa: F401, I001
+from skipsearch.studies.cli import results  # noqa: F401
+from skipsearch.studies.cli import judging  # noqa: F401
+from skipsearch.studies.cli import using  # noqa: F401
+from skipsearch.studies.cli import analyze  # noqa: F401
+from skipsearch.studies.cli import catalogue  # noqa: F401
+from skipsearch.studies.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -1,5 +1,5 @@
 """`python -m studies.cli`, where the command is not installed."""
 
-from studies.cli import main
+from skipsearch.studies.cli import main
 
 main()

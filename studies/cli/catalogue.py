@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.app import app
-from studies.cli.options import RUNS, AsJson, Changes, Folder
+from skipsearch.studies.cli.app import app
+from skipsearch.studies.cli.options import RUNS, AsJson, Changes, Folder
 
 
 @app.command()
@@ -20,8 +20,8 @@ def space(
     as_json: AsJson = False,
 ) -> None:
     """Every parameter: domain, default, condition, meaning."""
-    from studies.show import print_json
-    from studies.spaces import print_trees, space_lines, tables
+    from skipsearch.studies.show import print_json
+    from skipsearch.studies.spaces import print_trees, space_lines, tables
 
     found = tables(study_file, changes or [])
     if as_json:
@@ -35,8 +35,8 @@ def space(
 @app.command()
 def presets(as_json: AsJson = False) -> None:
     """The published networks that are built in."""
-    from studies.describe import preset_records
-    from studies.show import console, figures_line, preset_tables, print_json
+    from skipsearch.studies.describe import preset_records
+    from skipsearch.studies.show import console, figures_line, preset_tables, print_json
 
     records = preset_records()
     if as_json:
@@ -49,8 +49,8 @@ def presets(as_json: AsJson = False) -> None:
 @app.command()
 def recipes(as_json: AsJson = False) -> None:
     """The training recipes that are built in, for `[recipe] preset`."""
-    from studies.describe import recipe_lines, recipe_records
-    from studies.show import print_json
+    from skipsearch.studies.describe import recipe_lines, recipe_records
+    from skipsearch.studies.show import print_json
 
     if as_json:
         print_json(recipe_records())
@@ -73,8 +73,8 @@ def describe(
     folder: Folder = RUNS,
 ) -> None:
     """One network: params, macs, latency, configuration, code."""
-    from studies.describe import describe_lines, describe_record, resolve, source_of
-    from studies.show import print_json
+    from skipsearch.studies.describe import describe_lines, describe_record, resolve, source_of
+    from skipsearch.studies.show import print_json
 
     shape = {"classes": classes, "image_size": image_size, "channels": channels}
     network = resolve(target, changes or [], folder=folder, **shape)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studies.cli.app import app
-from studies.cli.options import (
+from skipsearch.studies.cli.app import app
+from skipsearch.studies.cli.options import (
     RUNS,
     Address,
     AsJson,
@@ -22,7 +22,7 @@ from studies.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from studies.comparing import Errors, Test
+    from skipsearch.studies.comparing import Errors, Test
 
 
 @app.command()
@@ -40,9 +40,9 @@ def pick(
     as_json: AsJson = False,
 ) -> None:
     """One network of the front, by a rule and within limits."""
-    from studies.find import find
-    from studies.picked import picked, picked_lines
-    from studies.show import console, print_json
+    from skipsearch.studies.find import find
+    from skipsearch.studies.picked import picked, picked_lines
+    from skipsearch.studies.show import console, print_json
 
     most = limits(max_params, max_macs, max_latency_ms)
     found = find(study, folder=folder, storage=storage)
@@ -83,7 +83,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train networks on all training images; test error over seeds."""
-    from studies.retraining.command import Wanted, retrain_and_show
+    from skipsearch.studies.retraining.command import Wanted, retrain_and_show
 
     most = limits(max_params, max_macs, max_latency_ms)
     given = {"concurrency": concurrency, "data_dir": data_dir and str(data_dir)}
@@ -128,8 +128,8 @@ def compare(
     chosen = [name for name, given in formats.items() if given]
     if len(chosen) > 1:
         raise ValueError(f"--{' and --'.join(chosen)} exclude each other: give one of them")
-    from studies.comparing import compare as compared
-    from studies.tabulating import print_comparison
+    from skipsearch.studies.comparing import compare as compared
+    from skipsearch.studies.tabulating import print_comparison
 
     test: Test = "welch" if welch else "student"
     on: Errors = "validation" if validation else "test"

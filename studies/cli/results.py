@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.app import app
-from studies.cli.options import RUNS, AsJson, Folder, Storage, Target
+from skipsearch.studies.cli.app import app
+from skipsearch.studies.cli.options import RUNS, AsJson, Folder, Storage, Target
 
 
 @app.command()
@@ -23,14 +23,14 @@ def front(
     """The Pareto front of the fully trained trials."""
     if as_json and as_csv:
         raise ValueError("--json and --csv exclude each other: give one of them")
-    from studies.find import find
-    from studies.front import front as front_of
-    from studies.report import front_document
-    from studies.show import console, print_front, print_json
+    from skipsearch.studies.find import find
+    from skipsearch.studies.front import front as front_of
+    from skipsearch.studies.report import front_document
+    from skipsearch.studies.show import console, print_front, print_json
 
     found = find(study, folder=folder, storage=storage)
     if at is not None:
-        from studies.history import show_front_at
+        from skipsearch.studies.history import show_front_at
 
         show_front_at(found, at, "json" if as_json else "csv" if as_csv else "table")
     elif as_json:
@@ -49,6 +49,6 @@ def dashboard(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8080,
 ) -> None:
     """Show a study in optuna-dashboard on this machine."""
-    from studies.dashboard.serving import serve
+    from skipsearch.studies.dashboard.serving import serve
 
     serve(study, folder=folder, storage=storage, port=port)

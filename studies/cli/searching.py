@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.app import app
-from studies.cli.options import (
+from skipsearch.studies.cli.app import app
+from skipsearch.studies.cli.options import (
     RUNS,
     Address,
     AsJson,
@@ -49,14 +49,14 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
-    from studies.study import Study
+    from skipsearch.studies.study import Study
 
     # before Ray is loaded, which takes seconds
     keys = named(data_dir=data_dir, max_hours=max_hours, max_trial_minutes=max_trial_minutes)
     plan = Study.from_file(study_file, [*(changes or []), *keys])
     if not quiet:
         typer.echo(f"{plan.name}: {plan.trials} trials of {plan.epochs} epochs on {plan.dataset}")
-    from studies.running import run_and_show
+    from skipsearch.studies.running import run_and_show
 
     raise typer.Exit(
         run_and_show(
@@ -79,9 +79,9 @@ def status(
     study: Target, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
 ) -> None:
     """Where a study stands: trials, the best, who runs it."""
-    from studies.find import find
-    from studies.show import console, print_json, status_lines
-    from studies.summary import status_record
+    from skipsearch.studies.find import find
+    from skipsearch.studies.show import console, print_json, status_lines
+    from skipsearch.studies.summary import status_record
 
     found = find(study, folder=folder, storage=storage)
     if as_json:
@@ -94,8 +94,8 @@ def status(
 @app.command()
 def check(study_file: StudyFile, changes: Changes = None, data_dir: DataDir = None) -> None:
     """Check a study file; size and costs of its space."""
-    from studies.check import check as check_study
-    from studies.study import Study
+    from skipsearch.studies.check import check as check_study
+    from skipsearch.studies.study import Study
 
     plan = Study.from_file(study_file, [*(changes or []), *named(data_dir=data_dir)])
     for line in check_study(plan).lines():

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studies.cli.app import app
-from studies.cli.options import (
+from skipsearch.studies.cli.app import app
+from skipsearch.studies.cli.options import (
     RUNS,
     AsJson,
     DataDir,
@@ -20,7 +20,7 @@ from studies.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from studies.models import Choice
+    from skipsearch.studies.models import Choice
 
 Network = Annotated[
     str,
@@ -56,9 +56,14 @@ def export(
 ) -> None:
     """A network as files: model.py (torch only), weights, card, ONNX."""
     choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
-    from studies.exporting.export import export as write
-    from studies.exporting.show import exported_record, formats_of, print_exported, watched
-    from studies.show import console, print_json
+    from skipsearch.studies.exporting.export import export as write
+    from skipsearch.studies.exporting.show import (
+        exported_record,
+        formats_of,
+        print_exported,
+        watched,
+    )
+    from skipsearch.studies.show import console, print_json
 
     with watched(quiet=as_json) as say:
         done = write(
@@ -102,9 +107,9 @@ def evaluate(
     from dataclasses import asdict
 
     choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
-    from studies.evaluated import print_evaluation
-    from studies.evaluating import evaluate as evaluated
-    from studies.show import console, print_json
+    from skipsearch.studies.evaluated import print_evaluation
+    from skipsearch.studies.evaluating import evaluate as evaluated
+    from skipsearch.studies.show import console, print_json
 
     found = evaluated(
         target,
@@ -124,7 +129,7 @@ def evaluate(
 
 def chosen(trial: int | None, pick: str | None, most: dict[str, float]) -> "Choice | None":
     """Which trial of a study. Raises ValueError for more than one way to say it."""
-    from studies.models import Picked
+    from skipsearch.studies.models import Picked
 
     if trial is not None and (pick or most):
         raise ValueError("--trial names one trial: leave --pick and --max-… out")

@@ -13,12 +13,12 @@ from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 
-from searchspace.arch import Arch
-from searchspace.standalone import standalone
-from searchspace.walk import decode
-from studies.bulk import write_trial_system_attrs
-from studies.mirror import Mirror
-from studies.store import Store
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.standalone import standalone
+from skipsearch.searchspace.walk import decode
+from skipsearch.studies.bulk import write_trial_system_attrs
+from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.store import Store
 
 FOLDER = "artifacts"
 KEY = "artifacts:"  # as Optuna's `upload_artifact` writes it, followed by the id

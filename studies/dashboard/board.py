@@ -13,12 +13,12 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from studies.bulk import Existing, write_study_system_attrs
-from studies.dashboard.figures import figures
-from studies.dashboard.notes import LONGEST, note
-from studies.mirror import Mirror
-from studies.store import Store
-from studies.trials import cost_names
+from skipsearch.studies.bulk import Existing, write_study_system_attrs
+from skipsearch.studies.dashboard.figures import figures
+from skipsearch.studies.dashboard.notes import LONGEST, note
+from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.store import Store
+from skipsearch.studies.trials import cost_names
 
 PLOT = "dashboard:plot_data:"
 GROWTH, FEWEST = 10, 5  # figures are drawn again when a tenth more trials ended, 5 at least

@@ -7,9 +7,9 @@ from typing import Any
 
 import optuna
 
-from studies.page.contents import Contents
-from studies.page.fronts import front_figure, pairs
-from studies.page.histories import curves_figure, hypervolume_figures
+from skipsearch.studies.page.contents import Contents
+from skipsearch.studies.page.fronts import front_figure, pairs
+from skipsearch.studies.page.histories import curves_figure, hypervolume_figures
 
 COLOURS = {
     "ink": "#6b7480",

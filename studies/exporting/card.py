@@ -3,14 +3,14 @@
 import platform
 from collections.abc import Mapping, Sequence
 
-from searchspace.assemble import features
-from searchspace.walk import encode
-from studies.exporting.facts import Facts, errors, listed, numbers, weights
-from studies.exporting.formats import BATCHES, Written
-from studies.exporting.loading import loading
-from studies.models import Model, Trained, Untrained
-from studies.wording import phrases
-from trainers.recipe import Recipe
+from skipsearch.searchspace.assemble import features
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.exporting.facts import Facts, errors, listed, numbers, weights
+from skipsearch.studies.exporting.formats import BATCHES, Written
+from skipsearch.studies.exporting.loading import loading
+from skipsearch.studies.models import Model, Trained, Untrained
+from skipsearch.studies.wording import phrases
+from skipsearch.trainers.recipe import Recipe
 
 ALWAYS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay")  # of a recipe
 

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from searchspace.arch import Arch
-from searchspace.standalone import classifier_width
-from searchspace.walk import decode, encode
-from studies.models import Inputs, Model, Trained, Untrained
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.standalone import classifier_width
+from skipsearch.searchspace.walk import decode, encode
+from skipsearch.studies.models import Inputs, Model, Trained, Untrained
 
 CONFIG, WEIGHTS, OURS = "config.json", "model.safetensors", "skipsearch"
 FORMAT = 1

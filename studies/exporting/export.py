@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import nn
 
-import searchspace
-from searchspace.cost import describe
-from searchspace.standalone import standalone
-from studies.exporting.card import card
-from studies.exporting.config import CONFIG, WEIGHTS, config, timm_name
-from studies.exporting.facts import Facts, about
-from studies.exporting.folder import check, replacing
-from studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refused
-from studies.find import RUNS
-from studies.models import Choice, Model, load
-from trainers.fit import seeded
+from skipsearch import searchspace
+from skipsearch.searchspace.cost import describe
+from skipsearch.searchspace.standalone import standalone
+from skipsearch.studies.exporting.card import card
+from skipsearch.studies.exporting.config import CONFIG, WEIGHTS, config, timm_name
+from skipsearch.studies.exporting.facts import Facts, about
+from skipsearch.studies.exporting.folder import check, replacing
+from skipsearch.studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refused
+from skipsearch.studies.find import RUNS
+from skipsearch.studies.models import Choice, Model, load
+from skipsearch.trainers.fit import seeded
 
 EXPORTS = Path("exports")
 CODE, CARD = "model.py", "README.md"

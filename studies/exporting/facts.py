@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from searchspace.cost import Description
-from searchspace.presets import PRESETS
-from studies.exporting.formats import Outcome
-from studies.models import Model, Trained, Untrained
-from studies.wording import percent_sd
+from skipsearch.searchspace.cost import Description
+from skipsearch.searchspace.presets import PRESETS
+from skipsearch.studies.exporting.formats import Outcome
+from skipsearch.studies.models import Model, Trained, Untrained
+from skipsearch.studies.wording import percent_sd
 
 
 @dataclass(frozen=True)

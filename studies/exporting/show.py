@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from studies.exporting.export import Exported
-from studies.exporting.formats import FORMATS, Format, Refused
-from studies.show import Column, console, table
+from skipsearch.studies.exporting.export import Exported
+from skipsearch.studies.exporting.formats import FORMATS, Format, Refused
+from skipsearch.studies.show import Column, console, table
 
 WHAT = {
     "model.py": "the network's classes and build(), torch only",

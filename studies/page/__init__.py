@@ -1,6 +1,6 @@
 """The page of a study, `front.html`."""
 
-from studies.page.document import page
-from studies.page.importances import Importances
+from skipsearch.studies.page.document import page
+from skipsearch.studies.page.importances import Importances
 
 __all__ = ["Importances", "page"]

@@ -7,12 +7,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.front import knee
-from studies.mirror import Mirror
-from studies.retraining import Retrained, results
-from studies.summary import Summary, summarize
-from studies.trials import cost_names, facts, is_full, settings
-from studies.wording import phrases
+from skipsearch.studies.front import knee
+from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.retraining import Retrained, results
+from skipsearch.studies.summary import Summary, summarize
+from skipsearch.studies.trials import cost_names, facts, is_full, settings
+from skipsearch.studies.wording import phrases
 
 # Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
 LOOKS = {

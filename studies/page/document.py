@@ -6,16 +6,16 @@ from typing import Any
 
 import optuna
 
-from studies.page.assets import asset, embedded, plotly
-from studies.page.contents import Contents
-from studies.page.details import details
-from studies.page.fronts import front_figure, pairs
-from studies.page.histories import curves_figure, hypervolume_figures
-from studies.page.importances import FEWEST, Importances, importance_figure, leading
-from studies.page.parallel import parallel_figure
-from studies.page.rows import table
-from studies.summary import Summary
-from studies.wording import duration, percent
+from skipsearch.studies.page.assets import asset, embedded, plotly
+from skipsearch.studies.page.contents import Contents
+from skipsearch.studies.page.details import details
+from skipsearch.studies.page.fronts import front_figure, pairs
+from skipsearch.studies.page.histories import curves_figure, hypervolume_figures
+from skipsearch.studies.page.importances import FEWEST, Importances, importance_figure, leading
+from skipsearch.studies.page.parallel import parallel_figure
+from skipsearch.studies.page.rows import table
+from skipsearch.studies.summary import Summary
+from skipsearch.studies.wording import duration, percent
 
 SCRIPTS = ("figures.js", "diagram.js", "table.js", "page.js")
 SEEDS = " Errors and accuracies are mean ± sd (n = {}) over the seeds of a trial."

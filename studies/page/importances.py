@@ -14,9 +14,9 @@ from functools import partial
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.axes import Figure, bare, line
-from studies.suggest import RECIPE
-from studies.wording import LABELS
+from skipsearch.studies.axes import Figure, bare, line
+from skipsearch.studies.suggest import RECIPE
+from skipsearch.studies.wording import LABELS
 
 FEWEST = 10  # trials, below which nothing is said
 MOST = 2000  # trials that are looked at, evenly spread: 0.2 s an objective

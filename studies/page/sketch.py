@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from searchspace.arch import Arch
-from searchspace.bodies import Conv7
-from searchspace.gates import NoGate
-from searchspace.places import SomeStages
-from searchspace.shortcuts import Attention, BetweenStages, Concat, NoShortcut, Sum
-from searchspace.walk import override
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.bodies import Conv7
+from skipsearch.searchspace.gates import NoGate
+from skipsearch.searchspace.places import SomeStages
+from skipsearch.searchspace.shortcuts import Attention, BetweenStages, Concat, NoShortcut, Sum
+from skipsearch.searchspace.walk import override
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ from typing import Any
 
 import optuna
 
-from studies.arch_file import name_of
-from studies.comparing import compare
-from studies.find import home_of
-from studies.front import front_trials
-from studies.picking import pick
-from studies.retraining.progress import RetrainProgress
-from studies.retraining.retrain import opened, retrain
-from studies.settled import settled
-from studies.show import console
-from studies.tabulating import print_comparison
+from skipsearch.studies.arch_file import name_of
+from skipsearch.studies.comparing import compare
+from skipsearch.studies.find import home_of
+from skipsearch.studies.front import front_trials
+from skipsearch.studies.picking import pick
+from skipsearch.studies.retraining.progress import RetrainProgress
+from skipsearch.studies.retraining.retrain import opened, retrain
+from skipsearch.studies.settled import settled
+from skipsearch.studies.show import console
+from skipsearch.studies.tabulating import print_comparison
 
 INTERRUPTED = 130
 

@@ -15,19 +15,19 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
-from studies import cluster, environment, serial
-from studies.check import load_data
-from studies.ending import Ending
-from studies.find import RUNS, find, home_of, sqlite_url
-from studies.freeze import freeze, require_same
-from studies.journal import JOURNAL, mend
-from studies.limits import Networks
-from studies.observer import Observer
-from studies.report import write
-from studies.retraining.retrainer import Retrainer, Task, ToTheEnd
-from studies.retraining.stored import SUFFIX, Retrained, results
-from studies.retraining.systems import systems
-from studies.run import (
+from skipsearch.studies import cluster, environment, serial
+from skipsearch.studies.check import load_data
+from skipsearch.studies.ending import Ending
+from skipsearch.studies.find import RUNS, find, home_of, sqlite_url
+from skipsearch.studies.freeze import freeze, require_same
+from skipsearch.studies.journal import JOURNAL, mend
+from skipsearch.studies.limits import Networks
+from skipsearch.studies.observer import Observer
+from skipsearch.studies.report import write
+from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
+from skipsearch.studies.retraining.stored import SUFFIX, Retrained, results
+from skipsearch.studies.retraining.systems import systems
+from skipsearch.studies.run import (
     Executor,
     InProcess,
     OnRay,
@@ -36,14 +36,14 @@ from studies.run import (
     require_resources,
     storage_failures,
 )
-from studies.settled import settled
-from studies.storage import connect
-from studies.store import Store, open_store
-from studies.study import Study
-from studies.suggest import space_hash
-from studies.work import Work
-from trainers.final import FinalTraining, final_data
-from trainers.training import Begin
+from skipsearch.studies.settled import settled
+from skipsearch.studies.storage import connect
+from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.study import Study
+from skipsearch.studies.suggest import space_hash
+from skipsearch.studies.work import Work
+from skipsearch.trainers.final import FinalTraining, final_data
+from skipsearch.trainers.training import Begin
 
 SEEDS = 5
 

@@ -19,18 +19,18 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from searchspace.walk import encode
-from studies.retraining.stored import newest, retrained_folder
-from studies.retraining.systems import System
-from studies.scheduler import StudyScheduler, number_in
-from studies.sharing import Sharing
-from studies.store import RETRY, Store, Verdict, attempts_at
-from studies.study import Study
-from studies.suggest import derived_seed
-from studies.verdicts import Live
-from trainers.checkpoints import Checkpoints
-from trainers.recipe import total_epochs
-from trainers.training import Job
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.retraining.stored import newest, retrained_folder
+from skipsearch.studies.retraining.systems import System
+from skipsearch.studies.scheduler import StudyScheduler, number_in
+from skipsearch.studies.sharing import Sharing
+from skipsearch.studies.store import RETRY, Store, Verdict, attempts_at
+from skipsearch.studies.study import Study
+from skipsearch.studies.suggest import derived_seed
+from skipsearch.studies.verdicts import Live
+from skipsearch.trainers.checkpoints import Checkpoints
+from skipsearch.trainers.recipe import total_epochs
+from skipsearch.trainers.training import Job
 
 NOTED = ("seconds", "checkpoint", "test_loss")
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)

@@ -20,7 +20,7 @@ from statistics import fmean, stdev
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.mirror import Mirror
+from skipsearch.studies.mirror import Mirror
 
 SUFFIX = "/retrain"  # no study file can name a study so
 

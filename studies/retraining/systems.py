@@ -7,17 +7,17 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from searchspace.arch import Arch
-from searchspace.domains import nearest
-from searchspace.presets import PRESETS
-from searchspace.walk import decode
-from studies import suggest
-from studies.arch_file import read_arch
-from studies.jobs import cost_of
-from studies.limits import Cost, Networks
-from studies.trials import baseline_numbers
-from trainers.final import final_recipe
-from trainers.recipe import Recipe
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.presets import PRESETS
+from skipsearch.searchspace.walk import decode
+from skipsearch.studies import suggest
+from skipsearch.studies.arch_file import read_arch
+from skipsearch.studies.jobs import cost_of
+from skipsearch.studies.limits import Cost, Networks
+from skipsearch.studies.trials import baseline_numbers
+from skipsearch.trainers.final import final_recipe
+from skipsearch.trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _plain(map_: Tensor, dtype: torch.dtype) -> bool:
 @cache
 def _loops() -> ModuleType | None:
     try:
-        from searchspace.layers.compiled import loops
+        from skipsearch.searchspace.layers.compiled import loops
     except ImportError:
         return None
     return loops

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numba import carray, cfunc, from_dtype, njit, types
 
-from searchspace.layers.compiled.rows import (
+from skipsearch.searchspace.layers.compiled.rows import (
     FAST,
     add,
     dot,

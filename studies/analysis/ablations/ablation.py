@@ -12,13 +12,13 @@ from typing import Literal
 import torch
 from torch import nn
 
-from searchspace.cost import count_macs, count_params
-from studies.analysis.ablations.fixing import Means, fix
-from studies.analysis.ablations.removal import Part, parts_of, remove
-from studies.analysis.gates.masks import masking, watch_masks
-from studies.analysis.subject import Subject, never_trained
-from studies.analysis.tracking import Track, untracked
-from studies.analysis.undisturbed import undisturbed
+from skipsearch.searchspace.cost import count_macs, count_params
+from skipsearch.studies.analysis.ablations.fixing import Means, fix
+from skipsearch.studies.analysis.ablations.removal import Part, parts_of, remove
+from skipsearch.studies.analysis.gates.masks import masking, watch_masks
+from skipsearch.studies.analysis.subject import Subject, never_trained
+from skipsearch.studies.analysis.tracking import Track, untracked
+from skipsearch.studies.analysis.undisturbed import undisturbed
 
 BATCH = 256
 Manner = Literal["whole", "removed", "fixed at its mean"]

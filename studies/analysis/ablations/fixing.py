@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers.channel_gates import GlobalResponse, masked
-from searchspace.layers.gates import ConvBlockAttention
-from searchspace.layers.recurrent import LightLSTM, SharedLSTM
-from searchspace.layers.spatial_gates import ChannelMask
-from studies.analysis.gates.masks import Use, masking
+from skipsearch.searchspace.layers.channel_gates import GlobalResponse, masked
+from skipsearch.searchspace.layers.gates import ConvBlockAttention
+from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM
+from skipsearch.searchspace.layers.spatial_gates import ChannelMask
+from skipsearch.studies.analysis.gates.masks import Use, masking
 
 
 @dataclass

@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.ablations.ablation import Ablated, Ablation
-from studies.analysis.report import Report, Section
-from studies.axes import Figure, bare, line
-from studies.show import Column, table
-from studies.wording import compact, percent
+from skipsearch.studies.analysis.ablations.ablation import Ablated, Ablation
+from skipsearch.studies.analysis.report import Report, Section
+from skipsearch.studies.axes import Figure, bare, line
+from skipsearch.studies.show import Column, table
+from skipsearch.studies.wording import compact, percent
 
 HOW = (
     "Nothing was trained again: an error says what the other layers rely on, not what a network "

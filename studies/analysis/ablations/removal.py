@@ -15,12 +15,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers.blocks import Activated, Residual
-from searchspace.layers.channel_gates import ChannelGate, GlobalResponse
-from searchspace.layers.gates import Add, ConvBlockAttention, Gated
-from searchspace.layers.joins import Highway, LayerScale, StochasticDepth
-from searchspace.layers.layer_attention import LayerAttention
-from searchspace.layers.merge import (
+from skipsearch.searchspace.layers.blocks import Activated, Residual
+from skipsearch.searchspace.layers.channel_gates import ChannelGate, GlobalResponse
+from skipsearch.searchspace.layers.gates import Add, ConvBlockAttention, Gated
+from skipsearch.searchspace.layers.joins import Highway, LayerScale, StochasticDepth
+from skipsearch.searchspace.layers.layer_attention import LayerAttention
+from skipsearch.searchspace.layers.merge import (
     Adapt,
     AttentionMerge,
     CompressStep,
@@ -30,16 +30,16 @@ from searchspace.layers.merge import (
     Step,
     Store,
 )
-from searchspace.layers.norms import LayerNorm2d
-from searchspace.layers.recurrent import LightLSTM, SharedLSTM
-from searchspace.layers.self_attention import MultiHeadAttention, SelfAttention
-from searchspace.layers.spatial_gates import (
+from skipsearch.searchspace.layers.norms import LayerNorm2d
+from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM
+from skipsearch.searchspace.layers.self_attention import MultiHeadAttention, SelfAttention
+from skipsearch.searchspace.layers.spatial_gates import (
     CoordinateAttention,
     GlobalContext,
     Masked,
     SpatialGroupEnhance,
 )
-from searchspace.layers.tokens import TokenHead
+from skipsearch.searchspace.layers.tokens import TokenHead
 
 Kind = Literal["shortcut", "gate", "norm", "head"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

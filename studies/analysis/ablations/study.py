@@ -9,17 +9,17 @@ from typing import Any
 
 import tomli_w
 
-from searchspace import describe
-from searchspace.arch import Arch, NoNorm
-from searchspace.gates import NoGate, SharedCell
-from searchspace.heads import Pool, Tokens
-from searchspace.places import SomeStages
-from searchspace.shortcuts import NoShortcut, Projection, Sum
-from searchspace.walk import encode
-from studies.analysis.ablations.removal import Part
-from studies.models import Model, Trained, safe_name
-from studies.study import Study
-from studies.whole import write_whole
+from skipsearch.searchspace import describe
+from skipsearch.searchspace.arch import Arch, NoNorm
+from skipsearch.searchspace.gates import NoGate, SharedCell
+from skipsearch.searchspace.heads import Pool, Tokens
+from skipsearch.searchspace.places import SomeStages
+from skipsearch.searchspace.shortcuts import NoShortcut, Projection, Sum
+from skipsearch.searchspace.walk import encode
+from skipsearch.studies.analysis.ablations.removal import Part
+from skipsearch.studies.models import Model, Trained, safe_name
+from skipsearch.studies.study import Study
+from skipsearch.studies.whole import write_whole
 
 HEADER = """\
 # {target}, and the same network without a part, each trained from the start by the same recipe.

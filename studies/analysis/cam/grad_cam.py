@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from searchspace.domains import nearest
-from studies.analysis.subject import Subject
-from studies.analysis.tracking import Track, untracked
-from studies.analysis.undisturbed import undisturbed
-from trainers.data import Array
+from skipsearch.searchspace.domains import nearest
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.analysis.tracking import Track, untracked
+from skipsearch.studies.analysis.undisturbed import undisturbed
+from skipsearch.trainers.data import Array
 
 
 @dataclass(frozen=True)

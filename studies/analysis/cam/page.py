@@ -5,13 +5,13 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.cam.grad_cam import Heat, Seen
-from studies.analysis.looks import NONE, told
-from studies.analysis.pictures import Cell, grid, overlaid, png, shown
-from studies.analysis.report import Report, Section
-from studies.analysis.subject import Subject
-from studies.show import Column, table
-from studies.wording import percent
+from skipsearch.studies.analysis.cam.grad_cam import Heat, Seen
+from skipsearch.studies.analysis.looks import NONE, told
+from skipsearch.studies.analysis.pictures import Cell, grid, overlaid, png, shown
+from skipsearch.studies.analysis.report import Report, Section
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.show import Column, table
+from skipsearch.studies.wording import percent
 
 SIDE = 128  # of a picture, in pixels
 WRONG = " ✗"  # in tables; pictures have a red frame

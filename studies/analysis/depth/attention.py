@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from searchspace.cost import count_macs, count_params
-from searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
-from searchspace.layers.network import MergeNetwork
-from studies.analysis.chosen import drawn, first_of_classes, named_images, numbers
-from studies.analysis.depth.carried import Carried
-from studies.analysis.depth.reading import Reading, pixel_weights, watch
-from studies.analysis.depth.wiring import Consumer, chained, merging
-from studies.analysis.subject import Subject
-from studies.analysis.tracking import Track, untracked
-from studies.analysis.undisturbed import Handles, undisturbed
-from trainers.data import Array
+from skipsearch.searchspace.cost import count_macs, count_params
+from skipsearch.searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
+from skipsearch.searchspace.layers.network import MergeNetwork
+from skipsearch.studies.analysis.chosen import drawn, first_of_classes, named_images, numbers
+from skipsearch.studies.analysis.depth.carried import Carried
+from skipsearch.studies.analysis.depth.reading import Reading, pixel_weights, watch
+from skipsearch.studies.analysis.depth.wiring import Consumer, chained, merging
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.analysis.tracking import Track, untracked
+from skipsearch.studies.analysis.undisturbed import Handles, undisturbed
+from skipsearch.trainers.data import Array
 
 CLASSES = 4  # of which an image is shown, unless images are named
 

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from studies.analysis.depth.reading import Reading, Shares, entropy
-from studies.analysis.depth.wiring import CLASSIFIER
-from studies.analysis.undisturbed import Handles
+from skipsearch.studies.analysis.depth.reading import Reading, Shares, entropy
+from skipsearch.studies.analysis.depth.wiring import CLASSIFIER
+from skipsearch.studies.analysis.undisturbed import Handles
 
 
 class JoinWatch:

@@ -7,9 +7,9 @@ from itertools import cycle
 import numpy as np
 from PIL import Image
 
-from studies.analysis.depth.attention import DepthAttention, Maps
-from studies.analysis.depth.reading import Reading, Shares
-from studies.analysis.depth.tables import (
+from skipsearch.studies.analysis.depth.attention import DepthAttention, Maps
+from skipsearch.studies.analysis.depth.reading import Reading, Shares
+from skipsearch.studies.analysis.depth.tables import (
     WEIGHTS,
     consumer_rows,
     names_of,
@@ -17,12 +17,12 @@ from studies.analysis.depth.tables import (
     record,
     remarks,
 )
-from studies.analysis.looks import COLOURS, layout
-from studies.analysis.pictures import Cell, coloured, grid, png, shown, stacked
-from studies.analysis.report import Report, Section
-from studies.analysis.subject import Subject
-from studies.axes import Figure, bare
-from studies.wording import percent
+from skipsearch.studies.analysis.looks import COLOURS, layout
+from skipsearch.studies.analysis.pictures import Cell, coloured, grid, png, shown, stacked
+from skipsearch.studies.analysis.report import Report, Section
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.axes import Figure, bare
+from skipsearch.studies.wording import percent
 
 HEADS = 8  # that are drawn
 PANELS = 4  # heads side by side

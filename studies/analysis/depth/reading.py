@@ -20,16 +20,16 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from searchspace.layers.blocks import Transition
-from searchspace.layers.merge import (
+from skipsearch.searchspace.layers.blocks import Transition
+from skipsearch.searchspace.layers.merge import (
     AttentionMerge,
     ConcatMerge,
     Entry,
     PseudoQueryMerge,
     WeightedMerge,
 )
-from studies.analysis.depth.wiring import Consumer
-from studies.analysis.undisturbed import Handles
+from skipsearch.studies.analysis.depth.wiring import Consumer
+from skipsearch.studies.analysis.undisturbed import Handles
 
 Shares = tuple[float, ...]
 

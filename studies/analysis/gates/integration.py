@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from studies.analysis.gates.masks import Use, masking, no_masks, watch_masks
-from studies.analysis.subject import Subject
-from studies.analysis.tracking import Track, untracked
-from studies.analysis.undisturbed import undisturbed
+from skipsearch.studies.analysis.gates.masks import Use, masking, no_masks, watch_masks
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.analysis.tracking import Track, untracked
+from skipsearch.studies.analysis.undisturbed import undisturbed
 
 Array = NDArray[np.float32]
 BATCH = 128

@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from searchspace.arch import Arch
-from searchspace.gates import NoGate
-from searchspace.layers.channel_gates import ChannelGate, GlobalResponse
-from searchspace.layers.gates import ConvBlockAttention
-from searchspace.layers.recurrent import LightLSTM, SharedLSTM
-from searchspace.layers.spatial_gates import ChannelMask
-from studies.analysis.undisturbed import Handles
+from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.gates import NoGate
+from skipsearch.searchspace.layers.channel_gates import ChannelGate, GlobalResponse
+from skipsearch.searchspace.layers.gates import ConvBlockAttention
+from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM
+from skipsearch.searchspace.layers.spatial_gates import ChannelMask
+from skipsearch.studies.analysis.undisturbed import Handles
 
 # What has `mask`, and cells whose mask is in the state that they return.
 Masking = ChannelGate | ConvBlockAttention | GlobalResponse | ChannelMask

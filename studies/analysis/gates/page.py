@@ -5,12 +5,12 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.gates.integration import HELD, Integration, Row, Stage
-from studies.analysis.looks import NONE
-from studies.analysis.report import Report, Section
-from studies.axes import Figure, bare, line
-from studies.show import Column, table
-from studies.wording import percent
+from skipsearch.studies.analysis.gates.integration import HELD, Integration, Row, Stage
+from skipsearch.studies.analysis.looks import NONE
+from skipsearch.studies.analysis.report import Report, Section
+from skipsearch.studies.axes import Figure, bare, line
+from skipsearch.studies.show import Column, table
+from skipsearch.studies.wording import percent
 
 ABOUT = (
     "Row t: a random forest learns the mask of gate t from those of the gates before it; its "

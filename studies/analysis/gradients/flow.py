@@ -21,11 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from searchspace.cost import count_params
-from studies.analysis.subject import Subject
-from studies.analysis.tracking import Track, untracked
-from studies.analysis.undisturbed import Handles, undisturbed
-from trainers.fit import seeded
+from skipsearch.searchspace.cost import count_params
+from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.analysis.tracking import Track, untracked
+from skipsearch.studies.analysis.undisturbed import Handles, undisturbed
+from skipsearch.trainers.fit import seeded
 
 Kind = Literal["convolution", "linear", "norm", "other"]
 LOWEST, HIGHEST, PER_DECADE = -14, 4, 5  # bins of log10 |g|

@@ -4,13 +4,24 @@ import math
 from collections.abc import Sequence
 from itertools import cycle
 
-from studies.analysis.gradients.flow import BINS, LOWEST, PER_DECADE, GradientFlow, StageGradient
-from studies.analysis.gradients.health import Thresholds, health
-from studies.analysis.gradients.tables import findings, flow_record, names_of, sensitivity_rows
-from studies.analysis.looks import COLOURS, NONE, layout, power
-from studies.analysis.report import Report, Section
-from studies.axes import Figure
-from studies.wording import compact, percent
+from skipsearch.studies.analysis.gradients.flow import (
+    BINS,
+    LOWEST,
+    PER_DECADE,
+    GradientFlow,
+    StageGradient,
+)
+from skipsearch.studies.analysis.gradients.health import Thresholds, health
+from skipsearch.studies.analysis.gradients.tables import (
+    findings,
+    flow_record,
+    names_of,
+    sensitivity_rows,
+)
+from skipsearch.studies.analysis.looks import COLOURS, NONE, layout, power
+from skipsearch.studies.analysis.report import Report, Section
+from skipsearch.studies.axes import Figure
+from skipsearch.studies.wording import compact, percent
 
 SCORE = (
     "Score: the healthy part of the layers that a gradient came to (mean norm strictly between the "

@@ -6,17 +6,23 @@ from typing import Any
 
 from rich.table import Table
 
-from studies.analysis.gradients.flow import (
+from skipsearch.studies.analysis.gradients.flow import (
     BINS,
     LOWEST,
     PER_DECADE,
     GradientFlow,
     LayerGradient,
 )
-from studies.analysis.gradients.health import PAPER, Health, Thresholds, health, sensitivity
-from studies.analysis.looks import NONE, power, told
-from studies.show import Column, table
-from studies.wording import compact, percent
+from skipsearch.studies.analysis.gradients.health import (
+    PAPER,
+    Health,
+    Thresholds,
+    health,
+    sensitivity,
+)
+from skipsearch.studies.analysis.looks import NONE, power, told
+from skipsearch.studies.show import Column, table
+from skipsearch.studies.wording import compact, percent
 
 MOST = 6  # layers that a line names
 KINDS = ("convolution", "linear", "norm", "other")

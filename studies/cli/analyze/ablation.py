@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyze.options import Data, Device, Network, Part, To, analyze
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
+from skipsearch.studies.cli.analyze.options import Data, Device, Network, Part, To, analyze
+from skipsearch.studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
 
 Remove = Annotated[
     list[str] | None,
@@ -40,12 +40,12 @@ def ablate(
     storage: Storage = None,
 ) -> None:
     """Error after removing a part without training again, and the cost saved."""
-    from studies.analysis.ablations.ablation import ablation, chosen
-    from studies.analysis.ablations.page import ablation_report, ablation_table, notes
-    from studies.analysis.ablations.study import check_free, write_study
-    from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.tracking import tracked
-    from studies.show import console
+    from skipsearch.studies.analysis.ablations.ablation import ablation, chosen
+    from skipsearch.studies.analysis.ablations.page import ablation_report, ablation_table, notes
+    from skipsearch.studies.analysis.ablations.study import check_free, write_study
+    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
+    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.show import console
 
     if study is not None:
         check_free(study)

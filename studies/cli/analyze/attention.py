@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyze.options import (
+from skipsearch.studies.cli.analyze.options import (
     BatchSize,
     Data,
     Device,
@@ -14,7 +14,7 @@ from studies.cli.analyze.options import (
     To,
     analyze,
 )
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
+from skipsearch.studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
 
 Chosen = Annotated[
     str | None,
@@ -57,13 +57,13 @@ def depth_attention(
     storage: Storage = None,
 ) -> None:
     """How much each block reads of each earlier output, and where."""
-    from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.depth.attention import depth_attention as found
-    from studies.analysis.depth.attention import looks
-    from studies.analysis.depth.page import depth_report
-    from studies.analysis.depth.tables import consumers, overview, remarks
-    from studies.analysis.tracking import tracked
-    from studies.show import console
+    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
+    from skipsearch.studies.analysis.depth.attention import depth_attention as found
+    from skipsearch.studies.analysis.depth.attention import looks
+    from skipsearch.studies.analysis.depth.page import depth_report
+    from skipsearch.studies.analysis.depth.tables import consumers, overview, remarks
+    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.show import console
 
     terminal = console()
     asked = Asked(
@@ -114,13 +114,13 @@ def grad_cam(
     storage: Storage = None,
 ) -> None:
     """Where a class is seen, at any stage: a grid of images by targets."""
-    from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.cam.grad_cam import grad_cam as explain
-    from studies.analysis.cam.grad_cam import of_named, stages_named
-    from studies.analysis.cam.page import cam_report, cam_table, remarks
-    from studies.analysis.chosen import asked_for, check_same
-    from studies.analysis.tracking import tracked
-    from studies.show import console
+    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
+    from skipsearch.studies.analysis.cam.grad_cam import grad_cam as explain
+    from skipsearch.studies.analysis.cam.grad_cam import of_named, stages_named
+    from skipsearch.studies.analysis.cam.page import cam_report, cam_table, remarks
+    from skipsearch.studies.analysis.chosen import asked_for, check_same
+    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.show import console
 
     terminal = console()
     asked = Asked(

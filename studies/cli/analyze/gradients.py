@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyze.options import (
+from skipsearch.studies.cli.analyze.options import (
     BatchSize,
     Data,
     Device,
@@ -14,7 +14,7 @@ from studies.cli.analyze.options import (
     To,
     analyze,
 )
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
+from skipsearch.studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
 
 
 @analyze.command("gradient-flow")
@@ -36,18 +36,18 @@ def gradient_flow(
     storage: Storage = None,
 ) -> None:
     """Gradients of every layer and stage: vanishing, exploding, dead."""
-    from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.gradients.flow import gradient_flow as found
-    from studies.analysis.gradients.health import Thresholds
-    from studies.analysis.gradients.page import flow_report
-    from studies.analysis.gradients.tables import (
+    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
+    from skipsearch.studies.analysis.gradients.flow import gradient_flow as found
+    from skipsearch.studies.analysis.gradients.health import Thresholds
+    from skipsearch.studies.analysis.gradients.page import flow_report
+    from skipsearch.studies.analysis.gradients.tables import (
         findings,
         flow_table,
         sensitivity_table,
         stage_table,
     )
-    from studies.analysis.tracking import tracked
-    from studies.show import console
+    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.show import console
 
     limits, terminal = Thresholds(vanishing, exploding), console()
     asked = Asked(

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.analyze.options import Data, Device, Network, Part, Seed, To, analyze
-from studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
+from skipsearch.studies.cli.analyze.options import Data, Device, Network, Part, Seed, To, analyze
+from skipsearch.studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
 
 
 @analyze.command("integration")
@@ -27,11 +27,11 @@ def integration(
     """What each block's gate takes from the gates before it, by random forests.
 
     The t-th gate of a stage costs a forest of (t − 1)·c inputs and c outputs, c being channels."""
-    from studies.analysis.asked import Asked, conclude, folder_for
-    from studies.analysis.gates.integration import integration as found_by_forests
-    from studies.analysis.gates.page import integration_report, integration_table, notes
-    from studies.analysis.tracking import tracked
-    from studies.show import console
+    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
+    from skipsearch.studies.analysis.gates.integration import integration as found_by_forests
+    from skipsearch.studies.analysis.gates.page import integration_report, integration_table, notes
+    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.show import console
 
     terminal = console()
     asked = Asked(

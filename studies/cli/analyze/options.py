@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.app import app
+from skipsearch.studies.cli.app import app
 
 analyze = typer.Typer(
     help="Why a network works: gradients, attention, gates, ablations.",

@@ -1,0 +1,1 @@
+"""Find image classifiers whose shortcuts are learned."""
