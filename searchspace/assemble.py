@@ -8,9 +8,17 @@ from typing import Any, assert_never
 from torch import nn
 
 from skipsearch.searchspace import attending, bricks, merging
-from skipsearch.searchspace.arch import Arch
-from skipsearch.searchspace.bodies import Conv3, Conv7
-from skipsearch.searchspace.heads import Pool, Tokens
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.blocks import Conv3, Conv7
+from skipsearch.searchspace.arch.heads import Pool, Tokens
+from skipsearch.searchspace.arch.shortcuts import (
+    Attention,
+    Concat,
+    NoShortcut,
+    PseudoQuery,
+    Sum,
+    Weighted,
+)
 from skipsearch.searchspace.layers.network import MergeNetwork, Network, PoolHead
 from skipsearch.searchspace.layers.tokens import (
     EncoderLayer,
@@ -19,14 +27,6 @@ from skipsearch.searchspace.layers.tokens import (
     TokenHead,
 )
 from skipsearch.searchspace.plan import Call, call
-from skipsearch.searchspace.shortcuts import (
-    Attention,
-    Concat,
-    NoShortcut,
-    PseudoQuery,
-    Sum,
-    Weighted,
-)
 from skipsearch.searchspace.stage import stages
 from skipsearch.searchspace.units import chained
 

@@ -12,17 +12,17 @@ from typing import assert_never
 from torch import nn
 
 from skipsearch.searchspace import bricks
-from skipsearch.searchspace.arch import Arch
-from skipsearch.searchspace.layers import merge, norms
-from skipsearch.searchspace.merging import adapt, ended, keep
-from skipsearch.searchspace.plan import Call, call
-from skipsearch.searchspace.shortcuts import (
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.shortcuts import (
     Attention,
     BetweenStages,
     CommonWidth,
     EveryBlock,
     OwnWidths,
 )
+from skipsearch.searchspace.layers import merge, norms
+from skipsearch.searchspace.merging import adapt, ended, keep
+from skipsearch.searchspace.plan import Call, call
 from skipsearch.searchspace.units import Merged, Row, Unit, units
 
 

@@ -4,9 +4,19 @@ from typing import assert_never
 
 from torch import nn
 
-from skipsearch.searchspace import gating, shortcuts
-from skipsearch.searchspace.arch import Arch, BatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
-from skipsearch.searchspace.bodies import Basic, Bottleneck, Conv3, Conv7, Linear, Post, Pre, Single
+from skipsearch.searchspace import gating
+from skipsearch.searchspace.arch import shortcuts
+from skipsearch.searchspace.arch.arch import Arch, BatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
+from skipsearch.searchspace.arch.blocks import (
+    Basic,
+    Bottleneck,
+    Conv3,
+    Conv7,
+    Linear,
+    Post,
+    Pre,
+    Single,
+)
 from skipsearch.searchspace.layers import blocks, downsampling, joins, norms
 from skipsearch.searchspace.layers.initialise import ProjectionConv2d
 from skipsearch.searchspace.plan import Call, call, in_turn

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.assemble import Shape, assemble
 from skipsearch.searchspace.plan import identity, module
 from skipsearch.searchspace.shapes import Shapes

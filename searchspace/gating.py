@@ -5,8 +5,8 @@ from typing import assert_never
 
 from torch import nn
 
-from skipsearch.searchspace import gates, places
-from skipsearch.searchspace.bodies import Pre
+from skipsearch.searchspace.arch import gate_places, gates
+from skipsearch.searchspace.arch.blocks import Pre
 from skipsearch.searchspace.layers import (
     channel_gates,
     layer_attention,
@@ -33,13 +33,13 @@ def in_branch(stage: Stage, block: int) -> Call:
         case gates.DIA() | gates.DIALight() | gates.MRLA() as gate if remembers(stage, "branch"):
             return _remembering(stage, gate, first=block == 0)
         case _:
-            return _placed(stage, places.InBranch, stage.outputs)
+            return _placed(stage, gate_places.InBranch, stage.outputs)
 
 
 def after_block(stage: Stage, block: int, whole: Call) -> Call:
     """The block, and the gate after it where it belongs there."""
     gate = stage.arch.gate
-    if isinstance(gate, gates.NoGate) or not isinstance(gate.place, places.AfterBlock):
+    if isinstance(gate, gates.NoGate) or not isinstance(gate.place, gate_places.AfterBlock):
         return whole
     if not (block or gate.place.first) or not stage.gated:
         return whole
@@ -48,35 +48,35 @@ def after_block(stage: Stage, block: int, whole: Call) -> Call:
             made = _remembering(stage, gate, first=block == first_remembering(stage))
             return call(recurrent.Whole, whole, made)
         case _:
-            return in_turn(whole, _placed(stage, places.AfterBlock, stage.outputs))
+            return in_turn(whole, _placed(stage, gate_places.AfterBlock, stage.outputs))
 
 
 def after_stage(stage: Stage, channels: int) -> Call:
-    return _placed(stage, places.AfterStage, channels)
+    return _placed(stage, gate_places.AfterStage, channels)
 
 
 def in_convolution(stage: Stage, roles: set[str], channels: int) -> Call:
     """The gate on what a convolution reads, or the identity if it is not one of those."""
     gate = stage.arch.gate
-    if isinstance(gate, gates.NoGate) or not isinstance(gate.place, places.InConvolution):
+    if isinstance(gate, gates.NoGate) or not isinstance(gate.place, gate_places.InConvolution):
         return call(nn.Identity)
     if not roles & CONVOLUTIONS[gate.place.on]:
         return call(nn.Identity)
-    return _placed(stage, places.InConvolution, channels)
+    return _placed(stage, gate_places.InConvolution, channels)
 
 
 def remembers(stage: Stage, place: str) -> bool:
     """Whether the blocks of the stage have a gate there that hands a state from one to the next."""
     gate = stage.arch.gate
-    return stage.gated and isinstance(gate, places.Recurrent) and gate.place.label == place
+    return stage.gated and isinstance(gate, gate_places.Recurrent) and gate.place.label == place
 
 
 def first_remembering(stage: Stage) -> int | None:
     """The first block of the stage whose gate hands on a state, or None where none does."""
     gate = stage.arch.gate
-    if not stage.gated or not isinstance(gate, places.Recurrent):
+    if not stage.gated or not isinstance(gate, gate_places.Recurrent):
         return None
-    number = 1 if isinstance(gate.place, places.AfterBlock) and not gate.place.first else 0
+    number = 1 if isinstance(gate.place, gate_places.AfterBlock) and not gate.place.first else 0
     return number if number < stage.blocks else None
 
 
@@ -93,7 +93,7 @@ def has_tail_norm(stage: Stage) -> bool:
 
 def _placed(stage: Stage, place: type, channels: int) -> Call:
     gate = stage.arch.gate
-    if isinstance(gate, gates.NoGate | places.Recurrent):
+    if isinstance(gate, gates.NoGate | gate_places.Recurrent):
         return call(nn.Identity)
     if not isinstance(gate.place, place) or not stage.gated:
         return call(nn.Identity)

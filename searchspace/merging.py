@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from torch import nn
 
 from skipsearch.searchspace import bricks
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.shortcuts import Compress, Concat, PseudoQuery, Weighted
 from skipsearch.searchspace.layers import blocks, merge
 from skipsearch.searchspace.plan import Call, call
-from skipsearch.searchspace.shortcuts import Compress, Concat, PseudoQuery, Weighted
 from skipsearch.searchspace.units import Merged, Row, units
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from skipsearch.searchspace.arch import Arch
-from skipsearch.searchspace.gates import NoGate
-from skipsearch.searchspace.places import SomeStages
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.gate_places import SomeStages
+from skipsearch.searchspace.arch.gates import NoGate
 from skipsearch.searchspace.plan import Call
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import assert_never
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.assemble import Shape, assemble, features
 from skipsearch.searchspace.definitions import Definition, Import, Library, source_of
-from skipsearch.searchspace.heads import Pool, Tokens
 from skipsearch.searchspace.layers.backbone import Backbone
 from skipsearch.searchspace.plan import WIDTH, Call, source, strings
 from skipsearch.searchspace.plan import classes as called

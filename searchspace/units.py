@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from skipsearch.searchspace import bricks, gating
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.shortcuts import NoShortcut, Sum
 from skipsearch.searchspace.layers.merge import RecurrentSteps, Steps
 from skipsearch.searchspace.layers.recurrent import Recurrent
 from skipsearch.searchspace.plan import Call, call, in_turn
-from skipsearch.searchspace.shortcuts import NoShortcut, Sum
 from skipsearch.searchspace.stage import Stage, stages
 
 

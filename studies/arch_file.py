@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import decode
 
 

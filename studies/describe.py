@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.domains import nearest
 from skipsearch.searchspace.walk import decode, encode, override
 from skipsearch.studies.arch_file import read_arch

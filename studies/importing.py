@@ -23,7 +23,7 @@ from typing import Any, assert_never
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import decode, encode
 from skipsearch.studies import suggest
 from skipsearch.studies.baselines import baseline

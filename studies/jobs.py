@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.domains import Scalar
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.limits import Cost

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import ray
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.domains import Choice
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies import suggest

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from functools import partial
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies import suggest
 from skipsearch.studies.jobs import key_of

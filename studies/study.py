@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.domains import Choice, Scalar
 from skipsearch.searchspace.presets import PRESETS
 from skipsearch.searchspace.space import Space, parse_space

@@ -13,7 +13,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from skipsearch.searchspace import space
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.domains import Choice, Domain, Scalar, size_of
 from skipsearch.searchspace.mutation import Chosen, Drawn, recorded
 from skipsearch.searchspace.space import Space

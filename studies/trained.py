@@ -10,7 +10,7 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import decode
 from skipsearch.studies.jobs import checkpoint_home
 from skipsearch.studies.models import Inputs, Model, Trained, safe_name

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.domains import Scalar
 from skipsearch.searchspace.walk import document
 from skipsearch.trainers.recipe import Recipe

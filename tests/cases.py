@@ -21,7 +21,7 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import Silent, Tabulated, charged, study_of
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.cli import main
 from skipsearch.studies.run import run

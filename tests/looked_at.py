@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from skipsearch import searchspace
-from skipsearch.searchspace.arch import Arch, Doubling
-from skipsearch.searchspace.gates import Gate, NoGate
+from skipsearch.searchspace.arch.arch import Arch, Doubling
+from skipsearch.searchspace.arch.gates import Gate, NoGate
 from skipsearch.searchspace.walk import encode, override
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.models import Inputs, Model, Untrained

@@ -15,8 +15,8 @@ from trained_study import trained
 from typer.testing import CliRunner
 
 from skipsearch import searchspace
-from skipsearch.searchspace import bodies, gates, heads, places, shortcuts
-from skipsearch.searchspace.arch import Arch, GroupNorm
+from skipsearch.searchspace.arch import blocks, gate_places, gates, heads, shortcuts
+from skipsearch.searchspace.arch.arch import Arch, GroupNorm
 from skipsearch.searchspace.cost import count_macs, count_params
 from skipsearch.searchspace.layers.recurrent import SharedLSTM
 from skipsearch.studies.analysis.ablations.ablation import Ablation, ablation
@@ -65,9 +65,9 @@ def twin(network: nn.Module, arch: Arch) -> nn.Module:
     return found
 
 
-@pytest.mark.parametrize("activation", [bodies.Post(), bodies.Linear(), bodies.Pre()])
+@pytest.mark.parametrize("activation", [blocks.Post(), blocks.Linear(), blocks.Pre()])
 def test_without_its_shortcut_a_residual_network_is_the_plain_one(
-    activation: bodies.Activation,
+    activation: blocks.Activation,
 ) -> None:
     arch = small(activation=activation, shortcut=shortcuts.Sum(drop=0.2))
     network = made(arch)
@@ -81,7 +81,7 @@ def test_without_its_shortcut_a_residual_network_is_the_plain_one(
 @pytest.mark.parametrize("projection", ["raw", "activated"])
 def test_a_branch_joins_as_it_did_a_skip_of_zeros(add: Any, projection: str) -> None:
     network = made(
-        small(shortcut=shortcuts.Sum(add=add), activation=bodies.Pre(projection=projection))
+        small(shortcut=shortcuts.Sum(add=add), activation=blocks.Pre(projection=projection))
     )
     block, x = network.stages[1][0], torch.randn(2, 8, 8, 8)
     with torch.no_grad():
@@ -91,9 +91,9 @@ def test_a_branch_joins_as_it_did_a_skip_of_zeros(add: Any, projection: str) -> 
 
 
 @pytest.mark.parametrize("label", BY_LABEL)
-@pytest.mark.parametrize("activation", [bodies.Post(), bodies.Pre()])
+@pytest.mark.parametrize("activation", [blocks.Post(), blocks.Pre()])
 def test_without_its_gate_a_network_is_the_one_that_never_had_it(
-    label: str, activation: bodies.Activation
+    label: str, activation: blocks.Activation
 ) -> None:
     gate = BY_LABEL[label]()
     if isinstance(gate, gates.SharedCell):
@@ -108,7 +108,9 @@ def test_without_its_gate_a_network_is_the_one_that_never_had_it(
     assert count_macs(left, SHAPE) == count_macs(plain, SHAPE)
 
 
-@pytest.mark.parametrize("gate", [gates.SE(), gates.DIA(), gates.SE(place=places.AfterStage())])
+@pytest.mark.parametrize(
+    "gate", [gates.SE(), gates.DIA(), gates.SE(place=gate_places.AfterStage())]
+)
 def test_without_the_gate_of_a_stage_the_stages_before_are_as_they_were(gate: Any) -> None:
     network = made(small(gate))
     left = cut(network, "gate@stage2")
@@ -322,13 +324,13 @@ def test_a_study_of_the_ablations_has_their_networks_recipe_and_images(
 
 
 def test_architectures_without_a_part() -> None:
-    arch = small(gates.DIA(), activation=bodies.Pre(), head=heads.Tokens(channels=32))
+    arch = small(gates.DIA(), activation=blocks.Pre(), head=heads.Tokens(channels=32))
     bare = without(arch, Part("norm"))
     assert bare is not None
     network = searchspace.build(bare, classes=4, shape=SHAPE)
     assert not has(network, Part("norm"))
     last = without(arch, Part("gate", 2))
-    assert last is not None and last.gate.stages == places.SomeStages(gated=(True, False))
+    assert last is not None and last.gate.stages == gate_places.SomeStages(gated=(True, False))
     assert without(last, Part("gate", 1)) == replace(arch, gate=gates.NoGate())
     assert without(arch, Part("head")) == replace(arch, head=heads.Pool())
     assert without(arch, Part("shortcut", 2)) is None

@@ -8,12 +8,12 @@ from drawn import SMALL, draw, small_space
 from torch import Tensor, nn
 
 from skipsearch.searchspace import Arch, build, describe, override
-from skipsearch.searchspace.arch import NORMS
+from skipsearch.searchspace.arch.arch import NORMS
+from skipsearch.searchspace.arch.gate_places import Recurrent
+from skipsearch.searchspace.arch.gates import GATES
+from skipsearch.searchspace.arch.shortcuts import SHORTCUTS
 from skipsearch.searchspace.cost import count_params
 from skipsearch.searchspace.domains import Integers
-from skipsearch.searchspace.gates import GATES
-from skipsearch.searchspace.places import Recurrent
-from skipsearch.searchspace.shortcuts import SHORTCUTS
 from skipsearch.searchspace.walk import document
 from skipsearch.studies.analysis.gradients.flow import parametric_layers
 

@@ -11,7 +11,7 @@ import torch
 from killed import Killed, killed_at, outcome
 from tabulated import Silent, study_of
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.check import load_data
 from skipsearch.studies.halving import Rungs

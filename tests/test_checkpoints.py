@@ -7,7 +7,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow.fs import FSSpecHandler, PyFileSystem, SubTreeFileSystem, _MockFileSystem
 from tabulated import Silent, study_of
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.check import load_data
 from skipsearch.studies.jobs import job_of

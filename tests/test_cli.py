@@ -237,7 +237,7 @@ def test_describe_prints_code_and_changes(skipsearch: Command) -> None:
 
 
 def test_space_lists_every_parameter(skipsearch: Command) -> None:
-    from skipsearch.searchspace.arch import Arch
+    from skipsearch.searchspace.arch.arch import Arch
     from skipsearch.searchspace.walk import document, every_stage
 
     _, out, _ = skipsearch("space")

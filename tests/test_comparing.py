@@ -17,7 +17,7 @@ from made_study import make_study
 from scipy import stats
 from test_cli import Command, skipsearch  # noqa: F401
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.presets import PRESETS
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.comparing import Row, compare, p_value

@@ -8,7 +8,7 @@ import pytest
 from killed import Killed, killed_at
 from tabulated import ByNetwork, Silent, charged, study_of
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.extending import extend
 from skipsearch.studies.notices import notices

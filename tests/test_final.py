@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.trainers.data import Data, Images
 from skipsearch.trainers.datasets import load

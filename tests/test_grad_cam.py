@@ -15,7 +15,7 @@ from cases import refused, skipsearch
 from PIL import Image
 from torch import Tensor, nn
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.layers.network import Network, PoolHead
 from skipsearch.searchspace.walk import encode, override
 from skipsearch.studies.analysis.cam.grad_cam import (

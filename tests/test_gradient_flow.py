@@ -12,8 +12,8 @@ from looked_at import arch, assert_undisturbed, images, state_of, subject
 from test_cli import Command, skipsearch  # noqa: F401
 from torch import Tensor, nn
 
-from skipsearch.searchspace.gates import GATES
-from skipsearch.searchspace.shortcuts import SHORTCUTS
+from skipsearch.searchspace.arch.gates import GATES
+from skipsearch.searchspace.arch.shortcuts import SHORTCUTS
 from skipsearch.studies.analysis.gradients.flow import (
     GradientFlow,
     Recorder,

@@ -9,7 +9,7 @@ from killed import Killed, killed_at, outcome, violations
 from optuna.trial import TrialState
 from tabulated import ByNetwork, Silent, charged, study_of
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.find import source_of
 from skipsearch.studies.front import front_records, front_trials

@@ -10,8 +10,13 @@ from looked_at import looked_at, small
 from sklearn.tree import DecisionTreeRegressor
 from typer.testing import CliRunner
 
-from skipsearch.searchspace import gates
-from skipsearch.searchspace.places import AfterBlock, AfterStage, InConvolution, SomeStages
+from skipsearch.searchspace.arch import gates
+from skipsearch.searchspace.arch.gate_places import (
+    AfterBlock,
+    AfterStage,
+    InConvolution,
+    SomeStages,
+)
 from skipsearch.studies.analysis.gates.integration import Row, integration, row
 from skipsearch.studies.analysis.gates.masks import Use, watch_masks
 from skipsearch.studies.analysis.gates.page import integration_report, notes

@@ -11,7 +11,7 @@ from killed import Killed, violations
 from optuna.storages import RDBStorage
 from tabulated import ByNetwork, Silent, charged, study_of
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.find import find
 from skipsearch.studies.run import run

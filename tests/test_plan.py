@@ -97,7 +97,7 @@ def test_equal_neighbours_print_as_a_loop_and_are_separate_modules() -> None:
 
 
 def test_two_configurations_with_the_same_code_are_the_same_network() -> None:
-    from skipsearch.searchspace.arch import Constant, EachStage
+    from skipsearch.searchspace.arch.arch import Constant, EachStage
 
     one = Arch(stages=2, blocks=(1, 1), output=Constant(channels=32))
     other = Arch(stages=2, blocks=(1, 1), output=EachStage(channels=(32, 32)))

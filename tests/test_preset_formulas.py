@@ -8,9 +8,10 @@ from test_presets import params
 from torch import nn
 
 from skipsearch.searchspace import PRESETS, build
-from skipsearch.searchspace.arch import Arch, Doubling, Expansion, NoNorm
-from skipsearch.searchspace.bodies import Bottleneck, Conv7, Pre
-from skipsearch.searchspace.gates import (
+from skipsearch.searchspace.arch.arch import Arch, Doubling, Expansion, NoNorm
+from skipsearch.searchspace.arch.blocks import Bottleneck, Conv7, Pre
+from skipsearch.searchspace.arch.gate_places import InConvolution
+from skipsearch.searchspace.arch.gates import (
     CBAM,
     DIA,
     ECA,
@@ -28,9 +29,8 @@ from skipsearch.searchspace.gates import (
     OneMap,
     SelfAttention,
 )
-from skipsearch.searchspace.heads import Tokens
-from skipsearch.searchspace.places import InConvolution
-from skipsearch.searchspace.shortcuts import NoShortcut
+from skipsearch.searchspace.arch.heads import Tokens
+from skipsearch.searchspace.arch.shortcuts import NoShortcut
 
 WIDTHS = (16, 24, 64, 128)
 

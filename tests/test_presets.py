@@ -11,7 +11,7 @@ from test_architectures import (
 )
 
 from skipsearch.searchspace import PRESETS, build, decode, encode
-from skipsearch.searchspace.arch import Arch, Constant, Doubling, EachStage
+from skipsearch.searchspace.arch.arch import Arch, Constant, Doubling, EachStage
 from skipsearch.searchspace.assemble import assemble
 from skipsearch.searchspace.cost import count_params
 from skipsearch.searchspace.plan import module

@@ -16,7 +16,7 @@ from drawn import draw
 from PIL import Image
 from torch import Tensor, nn
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.layers import joins
 from skipsearch.searchspace.layers.merge import AttentionMerge, Entry, PseudoQueryMerge, Step
 from skipsearch.searchspace.walk import encode, override

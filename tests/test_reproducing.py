@@ -8,7 +8,7 @@ import optuna
 import torch
 from tabulated import Silent
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.environment import commit, environment, record
 from skipsearch.studies.run import run

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from tabulated import ByNetwork, Final, Silent, Tabulated, study_of, val_error
 from test_cli import Command, skipsearch  # noqa: F401
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.comparing import compare
 from skipsearch.studies.find import find

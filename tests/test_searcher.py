@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import GIVEN, val_error
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import decode
 from skipsearch.studies import suggest
 from skipsearch.studies.halving import rungs_of

@@ -11,7 +11,7 @@ import pytest
 import tomli_w
 
 from skipsearch.searchspace import PRESETS, describe
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.domains import Choice, Floats
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.study import Study

@@ -8,8 +8,8 @@ from drawn import architectures, draw
 from hypothesis import given
 
 from skipsearch.searchspace import Arch, decode, encode, override
+from skipsearch.searchspace.arch.shortcuts import Attention, Identity, Sum
 from skipsearch.searchspace.domains import Choice, Floats, Integers
-from skipsearch.searchspace.shortcuts import Attention, Identity, Sum
 from skipsearch.searchspace.walk import document
 
 

@@ -6,7 +6,7 @@ import psutil
 import torch
 
 from skipsearch.searchspace import build
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.walk import decode
 from skipsearch.trainers.data import Data, Images
 from skipsearch.trainers.device import peak_memory_bytes

@@ -9,15 +9,15 @@ linears.
 
 from dataclasses import replace
 
-from skipsearch.searchspace.arch import Arch, Doubling
-from skipsearch.searchspace.bodies import Conv3, Conv7, Single
-from skipsearch.searchspace.gates import Gate, InputAttention, NoGate
-from skipsearch.searchspace.heads import Pool
-from skipsearch.searchspace.places import InConvolution
+from skipsearch.searchspace.arch.arch import Arch, Doubling
+from skipsearch.searchspace.arch.blocks import Conv3, Conv7, Single
+from skipsearch.searchspace.arch.gate_places import InConvolution
+from skipsearch.searchspace.arch.gates import Gate, InputAttention, NoGate
+from skipsearch.searchspace.arch.heads import Pool
+from skipsearch.searchspace.arch.shortcuts import NoShortcut
 from skipsearch.searchspace.presets.attention_shortcuts import RESNET50
 from skipsearch.searchspace.presets.cnntention import RESNET20
 from skipsearch.searchspace.presets.preset import Figure, Metric, Preset, Result, variant
-from skipsearch.searchspace.shortcuts import NoShortcut
 
 IMAGENET50 = replace(RESNET50, stem=Conv7())
 PLAIN = Arch(

@@ -6,10 +6,16 @@ weights are chosen, for the source gives none: Kaiming fan-out convolutions, tor
 
 from dataclasses import replace
 
-from skipsearch.searchspace.arch import Arch, Constant, Doubling, EachStage, Expansion, LayerNorm
-from skipsearch.searchspace.bodies import Bottleneck, Linear
-from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
-from skipsearch.searchspace.shortcuts import (
+from skipsearch.searchspace.arch.arch import (
+    Arch,
+    Constant,
+    Doubling,
+    EachStage,
+    Expansion,
+    LayerNorm,
+)
+from skipsearch.searchspace.arch.blocks import Bottleneck, Linear
+from skipsearch.searchspace.arch.shortcuts import (
     Attention,
     BetweenStages,
     Concat,
@@ -20,6 +26,7 @@ from skipsearch.searchspace.shortcuts import (
     Sum,
     Weighted,
 )
+from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
 
 RESNET50 = Arch(
     stem_channels=64,

@@ -7,11 +7,11 @@ of each channel. Digits are not normalised, but flipped, and trained at 32×32 b
 
 from dataclasses import replace
 
-from skipsearch.searchspace.arch import Arch
-from skipsearch.searchspace.gates import CBAM, MultiHead, SelfAttention
-from skipsearch.searchspace.places import AfterBlock, AfterStage
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.gate_places import AfterBlock, AfterStage
+from skipsearch.searchspace.arch.gates import CBAM, MultiHead, SelfAttention
+from skipsearch.searchspace.arch.shortcuts import Sum, ZeroPad
 from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
-from skipsearch.searchspace.shortcuts import Sum, ZeroPad
 
 RESNET20 = Arch(shortcut=Sum(match=ZeroPad()), init="kaiming")
 

@@ -7,13 +7,13 @@ without augmentation, is the recipe dia/resnet-plain.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from skipsearch.searchspace.arch import NoNorm
-from skipsearch.searchspace.gates import DIA, SE
-from skipsearch.searchspace.places import SomeStages
+from skipsearch.searchspace.arch.arch import NoNorm
+from skipsearch.searchspace.arch.gate_places import SomeStages
+from skipsearch.searchspace.arch.gates import DIA, SE
+from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.presets.dia_backbones import DEPTHS, RESNET56
 from skipsearch.searchspace.presets.dia_rows import Row, systems
 from skipsearch.searchspace.presets.preset import Preset, Result, variant
-from skipsearch.searchspace.shortcuts import NoShortcut, Projection, Sum
 
 _SE = SE(reduction=4, base="inner")
 

@@ -6,11 +6,11 @@ of 245, 326 and 407 layers and ResNets without norms; these plain ones are what 
 
 from dataclasses import replace
 
-from skipsearch.searchspace.arch import Arch, Doubling, EachStage, Expansion, NoNorm
-from skipsearch.searchspace.bodies import Basic, Bottleneck, Pre
-from skipsearch.searchspace.gates import DIA
+from skipsearch.searchspace.arch.arch import Arch, Doubling, EachStage, Expansion, NoNorm
+from skipsearch.searchspace.arch.blocks import Basic, Bottleneck, Pre
+from skipsearch.searchspace.arch.gates import DIA
+from skipsearch.searchspace.arch.shortcuts import Projection, Sum
 from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
-from skipsearch.searchspace.shortcuts import Projection, Sum
 
 SOURCE = "DIA, https://arxiv.org/abs/2210.16101"
 LIGHT = "form A: which terms of the light cell are linear is only in a figure of the paper"

@@ -7,7 +7,7 @@ the output. Rows of which our notes repeat no printed figure have none here, tho
 to infer some: WRN's SPA is met with and without biases (so 13.00M and 13.02M are printed).
 """
 
-from skipsearch.searchspace.gates import CBAM, DIA, ECA, SE, SEM, SPA, SPEM, SRM, DIALight
+from skipsearch.searchspace.arch.gates import CBAM, DIA, ECA, SE, SEM, SPA, SPEM, SRM, DIALight
 from skipsearch.searchspace.presets.dia_backbones import DEPTHS, LIGHT, RESNEXT, WRN
 from skipsearch.searchspace.presets.dia_rows import Row, systems
 

@@ -7,9 +7,9 @@ paper says nothing: SE's usual r = 16, ECA's k = 5 as for CIFAR.
 
 from dataclasses import replace
 
-from skipsearch.searchspace.arch import Arch, Doubling, Expansion
-from skipsearch.searchspace.bodies import Bottleneck, Conv7
-from skipsearch.searchspace.gates import DIA, ECA, SE, SGE, DIALight, Gate
+from skipsearch.searchspace.arch.arch import Arch, Doubling, Expansion
+from skipsearch.searchspace.arch.blocks import Bottleneck, Conv7
+from skipsearch.searchspace.arch.gates import DIA, ECA, SE, SGE, DIALight, Gate
 from skipsearch.searchspace.presets.dia_backbones import LIGHT, SOURCE
 from skipsearch.searchspace.presets.dia_rows import Row, systems
 from skipsearch.searchspace.presets.preset import Figure, Preset

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from skipsearch.searchspace.gates import Gate
-from skipsearch.searchspace.places import Placed
+from skipsearch.searchspace.arch.gate_places import Placed
+from skipsearch.searchspace.arch.gates import Gate
 from skipsearch.searchspace.presets.preset import Preset, Result, variant
 
 

@@ -8,12 +8,12 @@ Printed counts are those of the column for CIFAR-10 and SVHN; our notes repeat n
 
 from dataclasses import replace
 
-from skipsearch.searchspace.arch import Arch, Doubling
-from skipsearch.searchspace.bodies import Conv7
-from skipsearch.searchspace.gates import CBAM, SE
-from skipsearch.searchspace.heads import Tokens
+from skipsearch.searchspace.arch.arch import Arch, Doubling
+from skipsearch.searchspace.arch.blocks import Conv7
+from skipsearch.searchspace.arch.gates import CBAM, SE
+from skipsearch.searchspace.arch.heads import Tokens
+from skipsearch.searchspace.arch.shortcuts import NoShortcut
 from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
-from skipsearch.searchspace.shortcuts import NoShortcut
 
 RESNET18 = Arch(
     stem=Conv7(),

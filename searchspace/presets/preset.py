@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 
 Shape = tuple[int, int, int]  # channels, height, width
 Metric = Literal["test_error", "test_accuracy", "validation_accuracy"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.standalone import standalone
 from skipsearch.searchspace.walk import decode
 from skipsearch.studies.bulk import write_trial_system_attrs

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.standalone import classifier_width
 from skipsearch.searchspace.walk import decode, encode
 from skipsearch.studies.models import Inputs, Model, Trained, Untrained

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from skipsearch.searchspace.arch import Arch
-from skipsearch.searchspace.bodies import Conv7
-from skipsearch.searchspace.gates import NoGate
-from skipsearch.searchspace.places import SomeStages
-from skipsearch.searchspace.shortcuts import Attention, BetweenStages, Concat, NoShortcut, Sum
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.blocks import Conv7
+from skipsearch.searchspace.arch.gate_places import SomeStages
+from skipsearch.searchspace.arch.gates import NoGate
+from skipsearch.searchspace.arch.shortcuts import Attention, BetweenStages, Concat, NoShortcut, Sum
 from skipsearch.searchspace.walk import override
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import tomli_w
 
 from skipsearch.searchspace import describe
-from skipsearch.searchspace.arch import Arch, NoNorm
-from skipsearch.searchspace.gates import NoGate, SharedCell
-from skipsearch.searchspace.heads import Pool, Tokens
-from skipsearch.searchspace.places import SomeStages
-from skipsearch.searchspace.shortcuts import NoShortcut, Projection, Sum
+from skipsearch.searchspace.arch.arch import Arch, NoNorm
+from skipsearch.searchspace.arch.gate_places import SomeStages
+from skipsearch.searchspace.arch.gates import NoGate, SharedCell
+from skipsearch.searchspace.arch.heads import Pool, Tokens
+from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.analysis.ablations.removal import Part
 from skipsearch.studies.models import Model, Trained, safe_name

@@ -9,12 +9,18 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from skipsearch.searchspace.arch import Arch
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.shortcuts import (
+    Attention,
+    BetweenStages,
+    Concat,
+    PseudoQuery,
+    Weighted,
+)
 from skipsearch.searchspace.layers import blocks
 from skipsearch.searchspace.layers.merge import CompressStep, RecurrentSteps, Start, Step, Steps
 from skipsearch.searchspace.layers.network import MergeNetwork, PoolHead
 from skipsearch.searchspace.layers.tokens import TokenHead
-from skipsearch.searchspace.shortcuts import Attention, BetweenStages, Concat, PseudoQuery, Weighted
 
 CLASSIFIER = "classifier"
 BODIES = (

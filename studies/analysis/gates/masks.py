@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from skipsearch.searchspace.arch import Arch
-from skipsearch.searchspace.gates import NoGate
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.arch.gates import NoGate
 from skipsearch.searchspace.layers.channel_gates import ChannelGate, GlobalResponse
 from skipsearch.searchspace.layers.gates import ConvBlockAttention
 from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM

@@ -8,7 +8,7 @@ variants share lies one level up. Whether a network fits an image is known only 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skipsearch.searchspace.bodies import (
+from skipsearch.searchspace.arch.blocks import (
     Activation,
     Basic,
     Body,
@@ -21,11 +21,11 @@ from skipsearch.searchspace.bodies import (
     Single,
     Stem,
 )
+from skipsearch.searchspace.arch.gate_places import SomeStages
+from skipsearch.searchspace.arch.gates import GATES, Gate, NoGate
+from skipsearch.searchspace.arch.heads import Head, Pool, Tokens
+from skipsearch.searchspace.arch.shortcuts import SHORTCUTS, Shortcut
 from skipsearch.searchspace.domains import Integers, Scalar, choice, integer, one_of, per_stage
-from skipsearch.searchspace.gates import GATES, Gate, NoGate
-from skipsearch.searchspace.heads import Head, Pool, Tokens
-from skipsearch.searchspace.places import SomeStages
-from skipsearch.searchspace.shortcuts import SHORTCUTS, Shortcut
 
 WIDTHS = Integers(8, 4096, 8)
 SEARCHED_WIDTHS = Integers(8, 64, 8)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skipsearch.searchspace.domains import choice, integer, one_of
-from skipsearch.searchspace.places import (
+from skipsearch.searchspace.arch.gate_places import (
     AfterBlock,
     AfterStage,
     InBranch,
@@ -12,6 +11,7 @@ from skipsearch.searchspace.places import (
     Placed,
     Recurrent,
 )
+from skipsearch.searchspace.domains import choice, integer, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
