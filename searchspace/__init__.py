@@ -15,8 +15,8 @@ from skipsearch.searchspace.walk import decode, encode, override
 if TYPE_CHECKING:
     from torch import nn
 
-    from skipsearch.searchspace.assemble import Shape
-    from skipsearch.searchspace.cost import Description
+    from skipsearch.searchspace.assembly.assemble import Shape
+    from skipsearch.searchspace.assembly.cost import Description
 
 __all__ = [
     "PRESETS",
@@ -35,22 +35,24 @@ __all__ = [
 def build(arch: Arch, *, classes: int, shape: "Shape" = (3, 32, 32)) -> "nn.Module":
     """The network for images of `shape` (channels, height, width); weights are drawn from
     torch's global generator. Raises ValueError where the images are too small."""
-    from skipsearch.searchspace.assemble import assemble  # torch is loaded where a network is made
-    from skipsearch.searchspace.plan import module
+    from skipsearch.searchspace.assembly.assemble import (
+        assemble,  # torch is loaded where a network is made
+    )
+    from skipsearch.searchspace.assembly.plan import module
 
     return module(assemble(arch, classes=classes, shape=shape))
 
 
 def describe(arch: Arch, *, classes: int, shape: "Shape" = (3, 32, 32)) -> "Description":
     """Exact `params` and `macs`, and the network's identity, without making its weights."""
-    from skipsearch.searchspace.cost import describe as describe_network
+    from skipsearch.searchspace.assembly.cost import describe as describe_network
 
     return describe_network(arch, classes=classes, shape=shape)
 
 
 def source(arch: Arch, *, classes: int, shape: "Shape" = (3, 32, 32)) -> str:
     """The network as Python: a function `build()` of torch's and the layers' classes."""
-    from skipsearch.searchspace.assemble import assemble
-    from skipsearch.searchspace.plan import source as print_plan
+    from skipsearch.searchspace.assembly.assemble import assemble
+    from skipsearch.searchspace.assembly.plan import source as print_plan
 
     return print_plan(assemble(arch, classes=classes, shape=shape))

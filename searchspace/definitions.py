@@ -10,7 +10,7 @@ from inspect import getsource
 from types import ModuleType
 
 from skipsearch.searchspace import layers
-from skipsearch.searchspace.plan import WIDTH
+from skipsearch.searchspace.assembly.plan import WIDTH
 
 LAYERS = f"{layers.__name__}."
 FOR_TYPES = re.compile(r"  # type: ignore\[.*\]$", re.MULTILINE)

@@ -14,11 +14,11 @@ from typing import assert_never
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.heads import Pool, Tokens
-from skipsearch.searchspace.assemble import Shape, assemble, features
+from skipsearch.searchspace.assembly.assemble import Shape, assemble, features
+from skipsearch.searchspace.assembly.plan import WIDTH, Call, source, strings
+from skipsearch.searchspace.assembly.plan import classes as called
 from skipsearch.searchspace.definitions import Definition, Import, Library, source_of
 from skipsearch.searchspace.layers.backbone import Backbone
-from skipsearch.searchspace.plan import WIDTH, Call, source, strings
-from skipsearch.searchspace.plan import classes as called
 
 STANDARD = {"collections.abc", "typing", "math"}
 PAPER = re.compile(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}")

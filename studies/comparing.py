@@ -16,7 +16,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.searchspace.cost import describe
+from skipsearch.searchspace.assembly.cost import describe
 from skipsearch.searchspace.domains import nearest
 from skipsearch.searchspace.presets import PRESETS, Result
 from skipsearch.searchspace.walk import encode

@@ -101,7 +101,7 @@ def _changes(changes: Sequence[str]) -> dict[str, object]:
 
 def describe_record(network: Network, *, latency: bool, source: bool) -> dict[str, Any]:
     """What `describe --json` prints; `params` and `macs` are integers."""
-    from skipsearch.searchspace import cost
+    from skipsearch.searchspace.assembly import cost
 
     shape: dict[str, Any] = {"classes": network.classes, "shape": network.shape}
     described = cost.describe(network.arch, classes=network.classes, shape=network.shape)
@@ -133,8 +133,8 @@ def describe_lines(record: dict[str, Any]) -> list[str]:
 
 def source_of(network: Network) -> str:
     """The model's code, as the export prints it."""
-    from skipsearch.searchspace.assemble import assemble
-    from skipsearch.searchspace.plan import source
+    from skipsearch.searchspace.assembly.assemble import assemble
+    from skipsearch.searchspace.assembly.plan import source
 
     return source(assemble(network.arch, classes=network.classes, shape=network.shape))
 

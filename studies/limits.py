@@ -39,8 +39,8 @@ class Networks:
 
     def identity(self, arch: Arch) -> str:
         """Raises ValueError with the reason where the network does not fit the images."""
-        from skipsearch.searchspace.assemble import assemble
-        from skipsearch.searchspace.plan import identity
+        from skipsearch.searchspace.assembly.assemble import assemble
+        from skipsearch.searchspace.assembly.plan import identity
 
         if arch not in self._identity:
             plan = assemble(arch, classes=self.classes, shape=self.shape)
@@ -55,7 +55,7 @@ class Networks:
         return self._cost[key]
 
     def _counted(self, arch: Arch) -> Cost:
-        from skipsearch.searchspace.cost import describe
+        from skipsearch.searchspace.assembly.cost import describe
 
         described = describe(arch, classes=self.classes, shape=self.shape)
         timed = "latency_ms" in (*self.study.objectives, *self.study.limits)
@@ -64,7 +64,7 @@ class Networks:
 
     def _latency_ms(self, arch: Arch) -> float:
         """Of one image, measured once a network on the driver's machine, beside the workers."""
-        from skipsearch.searchspace.cost import latency_ms
+        from skipsearch.searchspace.assembly.cost import latency_ms
 
         device = "cuda" if self.study.gpus_per_trial else "cpu"
         return latency_ms(arch, classes=self.classes, shape=self.shape, batch=1, device=device)

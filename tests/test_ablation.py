@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from skipsearch import searchspace
 from skipsearch.searchspace.arch import blocks, gate_places, gates, heads, shortcuts
 from skipsearch.searchspace.arch.arch import Arch, GroupNorm
-from skipsearch.searchspace.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.searchspace.layers.recurrent import SharedLSTM
 from skipsearch.studies.analysis.ablations.ablation import Ablation, ablation
 from skipsearch.studies.analysis.ablations.fixing import Means, fix

@@ -12,7 +12,7 @@ from skipsearch.searchspace.arch.arch import NORMS
 from skipsearch.searchspace.arch.gate_places import Recurrent
 from skipsearch.searchspace.arch.gates import GATES
 from skipsearch.searchspace.arch.shortcuts import SHORTCUTS
-from skipsearch.searchspace.cost import count_params
+from skipsearch.searchspace.assembly.cost import count_params
 from skipsearch.searchspace.domains import Integers
 from skipsearch.searchspace.walk import document
 from skipsearch.studies.analysis.gradients.flow import parametric_layers

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.cost import count_macs
+from skipsearch.searchspace.assembly.cost import count_macs
 from skipsearch.searchspace.layers.merge import AttentionMerge, ConcatMerge, Entry, Store
 
 # Side, channels c, kernel k, layers L; macs of queries, keys and values, of the output projection,

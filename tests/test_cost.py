@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skipsearch.searchspace import PRESETS, build, describe, layers, override
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.cost import count_macs, latency_ms
+from skipsearch.searchspace.assembly.cost import count_macs, latency_ms
 from skipsearch.searchspace.layers import (
     downsampling,
     layer_attention,

@@ -9,10 +9,10 @@ from drawn import draw
 from torch import nn
 
 from skipsearch.searchspace import PRESETS, Arch, build, layers, override, source
-from skipsearch.searchspace.assemble import assemble
+from skipsearch.searchspace.assembly.assemble import assemble
+from skipsearch.searchspace.assembly.plan import Call, call, classes, identity, module
+from skipsearch.searchspace.assembly.plan import source as print_plan
 from skipsearch.searchspace.layers import gates
-from skipsearch.searchspace.plan import Call, call, classes, identity, module
-from skipsearch.searchspace.plan import source as print_plan
 
 DEFINED = [
     value

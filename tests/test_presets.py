@@ -12,9 +12,9 @@ from test_architectures import (
 
 from skipsearch.searchspace import PRESETS, build, decode, encode
 from skipsearch.searchspace.arch.arch import Arch, Constant, Doubling, EachStage
-from skipsearch.searchspace.assemble import assemble
-from skipsearch.searchspace.cost import count_params
-from skipsearch.searchspace.plan import module
+from skipsearch.searchspace.assembly.assemble import assemble
+from skipsearch.searchspace.assembly.cost import count_params
+from skipsearch.searchspace.assembly.plan import module
 from skipsearch.searchspace.presets import Preset, preset
 from skipsearch.searchspace.presets.preset import met
 from skipsearch.trainers.recipes import RECIPES

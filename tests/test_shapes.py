@@ -10,8 +10,8 @@ import torch
 from drawn import draw
 
 from skipsearch.searchspace import PRESETS, Arch, build, describe
-from skipsearch.searchspace.cost import count_macs
-from skipsearch.searchspace.shapes import Shapes
+from skipsearch.searchspace.assembly.cost import count_macs
+from skipsearch.searchspace.assembly.meta_shapes import Shapes
 
 SHAPE = (3, 32, 32)
 

@@ -16,9 +16,9 @@ from alone import measured, uncollected
 from drawn import draw
 
 from skipsearch.searchspace import PRESETS, Arch, build, override
-from skipsearch.searchspace.assemble import features
+from skipsearch.searchspace.assembly.assemble import features
+from skipsearch.searchspace.assembly.meta_shapes import Shapes
 from skipsearch.searchspace.definitions import LAYERS, Definition, source_of
-from skipsearch.searchspace.shapes import Shapes
 from skipsearch.searchspace.standalone import standalone
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ from which the drivers are forked."""
 import importlib
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.cost import describe
+from skipsearch.searchspace.assembly.cost import describe
 
 for name in ("cases", "sklearn.datasets", "sklearn.model_selection", "torchvision"):
     importlib.import_module(name)

@@ -2,7 +2,7 @@
 
 Every field carries its domain and its meaning; `searchspace.walk` does the rest. What several
 variants share lies one level up. Whether a network fits an image is known only with the image:
-`searchspace.assemble` refuses what does not.
+`searchspace.assembly.assemble` refuses what does not.
 """
 
 from dataclasses import dataclass

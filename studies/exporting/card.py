@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Mapping, Sequence
 
-from skipsearch.searchspace.assemble import features
+from skipsearch.searchspace.assembly.assemble import features
 from skipsearch.searchspace.walk import encode
 from skipsearch.studies.exporting.facts import Facts, errors, listed, numbers, weights
 from skipsearch.studies.exporting.formats import BATCHES, Written

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from skipsearch import searchspace
-from skipsearch.searchspace.cost import describe
+from skipsearch.searchspace.assembly.cost import describe
 from skipsearch.searchspace.standalone import standalone
 from skipsearch.studies.exporting.card import card
 from skipsearch.studies.exporting.config import CONFIG, WEIGHTS, config, timm_name

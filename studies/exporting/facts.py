@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from skipsearch.searchspace.cost import Description
+from skipsearch.searchspace.assembly.cost import Description
 from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.exporting.formats import Outcome
 from skipsearch.studies.models import Model, Trained, Untrained

@@ -1,6 +1,6 @@
 """How the files of an export are used: the code in its model card."""
 
-from skipsearch.searchspace.assemble import features
+from skipsearch.searchspace.assembly.assemble import features
 from skipsearch.studies.exporting.config import timm_name
 from skipsearch.studies.exporting.facts import Facts, numbers
 from skipsearch.studies.exporting.formats import Written

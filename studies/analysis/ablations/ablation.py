@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from skipsearch.searchspace.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.studies.analysis.ablations.fixing import Means, fix
 from skipsearch.studies.analysis.ablations.removal import Part, parts_of, remove
 from skipsearch.studies.analysis.gates.masks import masking, watch_masks

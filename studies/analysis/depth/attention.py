@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
 from skipsearch.searchspace.layers.network import MergeNetwork
 from skipsearch.studies.analysis.chosen import drawn, first_of_classes, named_images, numbers

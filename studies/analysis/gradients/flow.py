@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipsearch.searchspace.cost import count_params
+from skipsearch.searchspace.assembly.cost import count_params
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.analysis.tracking import Track, untracked
 from skipsearch.studies.analysis.undisturbed import Handles, undisturbed

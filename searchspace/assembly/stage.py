@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.gate_places import SomeStages
 from skipsearch.searchspace.arch.gates import NoGate
-from skipsearch.searchspace.plan import Call
+from skipsearch.searchspace.assembly.plan import Call
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from torch import nn
 
-from skipsearch.searchspace import bricks
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.shortcuts import (
     Attention,
@@ -20,10 +19,11 @@ from skipsearch.searchspace.arch.shortcuts import (
     EveryBlock,
     OwnWidths,
 )
+from skipsearch.searchspace.assembly import blocks
+from skipsearch.searchspace.assembly.concat_and_sums import adapt, ended, keep
+from skipsearch.searchspace.assembly.plan import Call, call
+from skipsearch.searchspace.assembly.units import Merged, Row, Unit, units
 from skipsearch.searchspace.layers import merge, norms
-from skipsearch.searchspace.merging import adapt, ended, keep
-from skipsearch.searchspace.plan import Call, call
-from skipsearch.searchspace.units import Merged, Row, Unit, units
 
 
 def attention(arch: Arch, shortcut: Attention) -> Merged:
@@ -55,7 +55,7 @@ class _Projections:
     def of(self, role: str, owner: object, inputs: int, outputs: int) -> Call:
         key = (role, owner, inputs, outputs)
         if key not in self.made:
-            self.made[key] = replace(bricks.projection(inputs, outputs), name=role)
+            self.made[key] = replace(blocks.projection(inputs, outputs), name=role)
         return self.made[key]
 
     def store(self, owner: object, inputs: int, outputs: int) -> Call:
@@ -77,11 +77,11 @@ def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
         width = arch.output_widths[newest.stage]
         store = projections.store(newest.stage, newest.channels, width)
         if unit.stride > 1 and downsampling == "keys_values":
-            query = bricks.projection(newest.channels, unit.outputs, unit.stride)
+            query = blocks.projection(newest.channels, unit.outputs, unit.stride)
             before, after = _strided(width, unit), keep()
             block = unit.build(unit.outputs, 1)
         else:
-            query = bricks.projection(newest.channels, width)
+            query = blocks.projection(newest.channels, width)
             before, after = keep(), _adapted(width, unit.outputs, unit.stride)
             block = unit.build(newest.channels if unit.first else width, unit.stride)
         if unit.first:
@@ -91,8 +91,8 @@ def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
         row.lay(unit, one)
         newest = _Output(unit.outputs, unit.stage)
     store = projections.store(newest.stage, newest.channels, newest.channels)
-    attend = _attend(shortcut, bricks.projection(newest.channels, newest.channels))
-    last = bricks.final(arch, newest.channels)
+    attend = _attend(shortcut, blocks.projection(newest.channels, newest.channels))
+    last = blocks.final(arch, newest.channels)
     read = _step(shortcut, newest, store, keep(), attend, last, keep())
     return ended(arch, row, arch.output_widths, read, newest.channels)
 
@@ -126,7 +126,7 @@ def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
             one = _step(shortcut, newest, store, keep(), attend, block, after)
         row.lay(unit, one)
         newest = _Output(unit.outputs, unit.stage)
-    read = call(merge.Newest, bricks.final(arch, newest.channels))
+    read = call(merge.Newest, blocks.final(arch, newest.channels))
     return ended(arch, row, arch.output_widths, read, newest.channels)
 
 
@@ -152,12 +152,12 @@ def _between_stages(arch: Arch, shortcut: Attention, widths: CommonWidth | OwnWi
         if unit.first:
             one = _start(shortcut, newest, store, block, after)
         else:
-            query, project = bricks.projection(channels, width), bricks.projection(width, channels)
+            query, project = blocks.projection(channels, width), blocks.projection(width, channels)
             attend = _attend(shortcut, query, project)
             one = _step(shortcut, newest, store, keep(), attend, block, after)
         row.lay(unit, one)
         newest = _Output(unit.outputs, unit.stage)
-    read = call(merge.Newest, bricks.final(arch, newest.channels))
+    read = call(merge.Newest, blocks.final(arch, newest.channels))
     return ended(arch, row, arch.output_widths, read, newest.channels)
 
 
@@ -172,7 +172,7 @@ def _strided(width: int, unit: Unit) -> Call:
 
 
 def _pair(inputs: int, outputs: int, stride: int) -> list[Call]:
-    return [bricks.projection(inputs, outputs, stride) for _ in range(2)]
+    return [blocks.projection(inputs, outputs, stride) for _ in range(2)]
 
 
 def _attend(shortcut: Attention, query: Call, project: Call | None = None) -> Call:

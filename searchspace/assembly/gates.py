@@ -7,6 +7,8 @@ from torch import nn
 
 from skipsearch.searchspace.arch import gate_places, gates
 from skipsearch.searchspace.arch.blocks import Pre
+from skipsearch.searchspace.assembly.plan import Call, call, in_turn
+from skipsearch.searchspace.assembly.stage import Stage
 from skipsearch.searchspace.layers import (
     channel_gates,
     layer_attention,
@@ -15,8 +17,6 @@ from skipsearch.searchspace.layers import (
     spatial_gates,
 )
 from skipsearch.searchspace.layers import gates as layers
-from skipsearch.searchspace.plan import Call, call, in_turn
-from skipsearch.searchspace.stage import Stage
 
 CONVOLUTIONS = {  # what `on` of a gate inside convolutions means, by the roles of a convolution
     "spatial": {"spatial"},

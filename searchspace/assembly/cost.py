@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.assemble import Shape, assemble
-from skipsearch.searchspace.plan import identity, module
-from skipsearch.searchspace.shapes import Shapes
+from skipsearch.searchspace.assembly.assemble import Shape, assemble
+from skipsearch.searchspace.assembly.meta_shapes import Shapes
+from skipsearch.searchspace.assembly.plan import identity, module
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from typing import assert_never
 
 from torch import nn
 
-from skipsearch.searchspace import gating
 from skipsearch.searchspace.arch import shortcuts
 from skipsearch.searchspace.arch.arch import Arch, BatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
 from skipsearch.searchspace.arch.blocks import (
@@ -17,10 +16,11 @@ from skipsearch.searchspace.arch.blocks import (
     Pre,
     Single,
 )
+from skipsearch.searchspace.assembly import gates
+from skipsearch.searchspace.assembly.plan import Call, call, in_turn
+from skipsearch.searchspace.assembly.stage import Stage
 from skipsearch.searchspace.layers import blocks, downsampling, joins, norms
 from skipsearch.searchspace.layers.initialise import ProjectionConv2d
-from skipsearch.searchspace.plan import Call, call, in_turn
-from skipsearch.searchspace.stage import Stage
 
 
 def conv(
@@ -79,7 +79,7 @@ def block(
     stride: int,
 ) -> Call:
     """activation(add(skip(x), gate(body(x)))), and a gate after it where one belongs."""
-    arch, gate = stage.arch, gating.in_branch(stage, number)
+    arch, gate = stage.arch, gates.in_branch(stage, number)
     activation = call(nn.ReLU) if isinstance(arch.activation, Post) else call(nn.Identity)
     skipped = added = None
     if isinstance(residual, shortcuts.Sum):
@@ -97,7 +97,7 @@ def block(
         branch = body(stage, inputs, stride)
         rest = {"skip": skipped, "add": added, "activation": activation}
         whole = call(blocks.Residual, body=branch, gate=gate, **rest)
-    return gating.after_block(stage, number, whole)
+    return gates.after_block(stage, number, whole)
 
 
 def body(stage: Stage, inputs: int, stride: int) -> Call:
@@ -215,7 +215,7 @@ def _pre_body(stage: Stage, inputs: int, stride: int) -> Call:
 
 def _last_norm(stage: Stage) -> Call:
     kind = stage.arch.last_norm
-    if isinstance(kind, NoNorm) and gating.has_tail_norm(stage):
+    if isinstance(kind, NoNorm) and gates.has_tail_norm(stage):
         kind = BatchNorm()
     return norm(kind, stage.outputs)
 
@@ -236,7 +236,7 @@ def _conv(
     bias: bool = False,
 ) -> Call:
     """A convolution of a block: the gate on what it reads, and the way it halves."""
-    gate = gating.in_convolution(stage, roles, inputs)
+    gate = gates.in_convolution(stage, roles, inputs)
     if stride == 1:
         return in_turn(gate, conv(inputs, outputs, kernel, groups=groups, bias=bias))
     plain = conv(inputs, outputs, kernel, groups=groups, bias=bias)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from skipsearch.searchspace import bricks, gating
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.shortcuts import NoShortcut, Sum
+from skipsearch.searchspace.assembly import blocks, gates
+from skipsearch.searchspace.assembly.plan import Call, call, in_turn
+from skipsearch.searchspace.assembly.stage import Stage, stages
 from skipsearch.searchspace.layers.merge import RecurrentSteps, Steps
 from skipsearch.searchspace.layers.recurrent import Recurrent
-from skipsearch.searchspace.plan import Call, call, in_turn
-from skipsearch.searchspace.stage import Stage, stages
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def units(arch: Arch, placement: str, outputs: tuple[int, ...]) -> list[Unit]:
     row: list[Unit] = []
     for stage in stages(arch, outputs):
         count = stage.blocks if placement == "blocks" else 1
-        start = gating.first_remembering(stage) if placement == "blocks" else None
+        start = gates.first_remembering(stage) if placement == "blocks" else None
         for number in range(count):
             unit = Unit(
                 stage=stage.number,
@@ -61,9 +61,9 @@ def _block(stage: Stage, number: int) -> Callable[[int, int], Call]:
     """A block without a residual; the last one of its stage has the gate of the stage."""
 
     def build(inputs: int, stride: int) -> Call:
-        block = bricks.block(stage, NoShortcut(), number, inputs, stride)
+        block = blocks.block(stage, NoShortcut(), number, inputs, stride)
         closes = number == stage.blocks - 1
-        return in_turn(block, gating.after_stage(stage, stage.outputs)) if closes else block
+        return in_turn(block, gates.after_stage(stage, stage.outputs)) if closes else block
 
     return build
 
@@ -78,11 +78,11 @@ def chained(
 ) -> Call:
     """The blocks of a stage, each of which reads only the one before; its gate; what is after."""
     row = [
-        bricks.block(stage, residual, n, stage.outputs if n else inputs, 1 if n else stride)
+        blocks.block(stage, residual, n, stage.outputs if n else inputs, 1 if n else stride)
         for n in range(stage.blocks)
     ]
-    ends = (gating.after_stage(stage, stage.outputs), *after)
-    start = gating.first_remembering(stage)
+    ends = (gates.after_stage(stage, stage.outputs), *after)
+    start = gates.first_remembering(stage)
     if start is not None:
         row = [*row[:start], call(Recurrent, *row[start:])]
     parts = [*row, *(one for one in ends if one.cls is not nn.Identity)]

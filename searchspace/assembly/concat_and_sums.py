@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from skipsearch.searchspace import bricks
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.shortcuts import Compress, Concat, PseudoQuery, Weighted
+from skipsearch.searchspace.assembly import blocks as bricks
+from skipsearch.searchspace.assembly.plan import Call, call
+from skipsearch.searchspace.assembly.units import Merged, Row, units
 from skipsearch.searchspace.layers import blocks, merge
-from skipsearch.searchspace.plan import Call, call
-from skipsearch.searchspace.units import Merged, Row, units
 
 
 def concat(arch: Arch, shortcut: Concat) -> Merged:

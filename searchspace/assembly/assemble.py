@@ -7,7 +7,6 @@ from typing import Any, assert_never
 
 from torch import nn
 
-from skipsearch.searchspace import attending, bricks, merging
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.blocks import Conv3, Conv7
 from skipsearch.searchspace.arch.heads import Pool, Tokens
@@ -19,6 +18,10 @@ from skipsearch.searchspace.arch.shortcuts import (
     Sum,
     Weighted,
 )
+from skipsearch.searchspace.assembly import blocks, concat_and_sums, depth_attention
+from skipsearch.searchspace.assembly.plan import Call, call
+from skipsearch.searchspace.assembly.stage import stages
+from skipsearch.searchspace.assembly.units import chained
 from skipsearch.searchspace.layers.network import MergeNetwork, Network, PoolHead
 from skipsearch.searchspace.layers.tokens import (
     EncoderLayer,
@@ -26,9 +29,6 @@ from skipsearch.searchspace.layers.tokens import (
     TokenAttention,
     TokenHead,
 )
-from skipsearch.searchspace.plan import Call, call
-from skipsearch.searchspace.stage import stages
-from skipsearch.searchspace.units import chained
 
 Shape = tuple[int, int, int]
 
@@ -46,7 +46,7 @@ def assemble(arch: Arch, *, classes: int, shape: Shape) -> Call:
         )
     check_fits(arch, height, width)
     kind, parts, widths = _between(arch)
-    parts |= {"stem": bricks.stem(arch, channels), "head": head(arch, widths, classes)}
+    parts |= {"stem": blocks.stem(arch, channels), "head": head(arch, widths, classes)}
     order = ("stem", "stages", "read", "head")
     return call(kind, **{name: parts[name] for name in order if name in parts}, init=arch.init)
 
@@ -73,11 +73,11 @@ def _between(arch: Arch) -> tuple[type, dict[str, Any], list[int]]:
             widths = [arch.stem_channels, *arch.output_widths]
             return Network, {"stages": chain(arch, arch.shortcut)}, widths
         case Concat():
-            merged = merging.concat(arch, arch.shortcut)
+            merged = concat_and_sums.concat(arch, arch.shortcut)
         case Weighted() | PseudoQuery():
-            merged = merging.summed(arch, arch.shortcut)
+            merged = concat_and_sums.summed(arch, arch.shortcut)
         case Attention():
-            merged = attending.attention(arch, arch.shortcut)
+            merged = depth_attention.attention(arch, arch.shortcut)
         case _:
             assert_never(arch.shortcut)
     return MergeNetwork, {"stages": merged.stages, "read": merged.read}, merged.channels
@@ -88,7 +88,7 @@ def chain(arch: Arch, residual: Sum | NoShortcut) -> list[Call]:
     row, inputs = [], arch.stem_channels
     for stage in stages(arch, arch.output_widths):
         closes = stage.number == arch.stages - 1
-        after = bricks.final(arch, stage.outputs) if closes else call(nn.Identity)
+        after = blocks.final(arch, stage.outputs) if closes else call(nn.Identity)
         row.append(chained(stage, residual, inputs, 2 if stage.number else 1, after))
         inputs = stage.outputs
     return row
