@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
-from skipsearch.searchspace.mutation import Chosen, recording
+from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies import store
 from skipsearch.studies.study import Study
 from skipsearch.studies.trials import is_full

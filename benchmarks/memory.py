@@ -32,7 +32,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import suggest
 from skipsearch.studies.cluster import ray_session
 from skipsearch.studies.limits import Networks

@@ -16,7 +16,7 @@ import optuna
 from learning_curves import Curves, Row
 from optuna.trial import TrialState
 
-from skipsearch.searchspace.mutation import Chosen, recording
+from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies import store, suggest
 from skipsearch.studies.front import Staircase, non_dominated
 from skipsearch.studies.halving import Rungs

@@ -32,8 +32,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from skipsearch.searchspace import encode, parse_space
-from skipsearch.searchspace.domains import choice
-from skipsearch.searchspace.walk import Pick
+from skipsearch.searchspace.parameters.domains import choice
+from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies import suggest
 from skipsearch.studies.front import hypervolume
 from skipsearch.studies.past import Past

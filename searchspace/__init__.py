@@ -8,9 +8,9 @@ model = searchspace.build(arch, classes=10, shape=(3, 32, 32))
 from typing import TYPE_CHECKING
 
 from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.parameters.space import Space, parse_space
+from skipsearch.searchspace.parameters.walk import decode, encode, override
 from skipsearch.searchspace.presets import PRESETS
-from skipsearch.searchspace.space import Space, parse_space
-from skipsearch.searchspace.walk import decode, encode, override
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import decode
+from skipsearch.searchspace.parameters.walk import decode
 
 
 def read_arch(path: Path, where: str = "arch file") -> Arch:

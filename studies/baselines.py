@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import decode, encode
+from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies import suggest
 from skipsearch.studies.store import Store, undone
 from skipsearch.studies.study import Study

@@ -17,9 +17,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.searchspace.assembly.cost import describe
-from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.parameters.domains import nearest
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.searchspace.presets import PRESETS, Result
-from skipsearch.searchspace.walk import encode
 from skipsearch.studies.arch_file import name_of, read_arch
 from skipsearch.studies.describe import CLASSES, SHAPE
 from skipsearch.studies.find import RUNS, find

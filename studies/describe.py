@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import nearest
-from skipsearch.searchspace.walk import decode, encode, override
+from skipsearch.searchspace.parameters.domains import nearest
+from skipsearch.searchspace.parameters.walk import decode, encode, override
 from skipsearch.studies.arch_file import read_arch
 from skipsearch.studies.toml import value_of
 from skipsearch.studies.wording import compact, phrases

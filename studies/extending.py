@@ -25,8 +25,8 @@ import optuna
 from optuna.distributions import check_distribution_compatibility
 from optuna.trial import FrozenTrial
 
-from skipsearch.searchspace.domains import Choice, Domain, Floats, size_of
-from skipsearch.searchspace.walk import every_stage
+from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, size_of
+from skipsearch.searchspace.parameters.walk import every_stage
 from skipsearch.studies import suggest
 from skipsearch.studies.proposing import distribution
 from skipsearch.studies.study import Change, Study

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 import tomli_w
 
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import environment
 from skipsearch.studies.store import Store
 from skipsearch.studies.study import Study

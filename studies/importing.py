@@ -24,7 +24,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import decode, encode
+from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies import suggest
 from skipsearch.studies.baselines import baseline
 from skipsearch.studies.find import open_source

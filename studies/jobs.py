@@ -8,8 +8,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Scalar
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.domains import Scalar
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.limits import Cost
 from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import derived_seed

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.presets import PRESETS
 
 COSTS = ("params", "macs", "latency_ms")

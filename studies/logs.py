@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 from ray.tune.result import TIMESTEPS_TOTAL
 
-from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.parameters.domains import nearest
 
 # name → what is imported, what is installed
 LIBRARIES = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Scalar
+from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.studies.describe import Network, resolve
 from skipsearch.studies.find import RUNS, find, home_of
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import ray
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Choice
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.domains import Choice
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import suggest
 from skipsearch.studies.limits import SAMPLES, Networks
 from skipsearch.studies.sharing import Sharing

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from functools import partial
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import suggest
 from skipsearch.studies.jobs import key_of
 from skipsearch.studies.limits import Networks

@@ -15,9 +15,15 @@ from typing import Any, Generic
 import optuna
 from optuna.distributions import BaseDistribution
 
-from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
-from skipsearch.searchspace.mutation import Chosen, Drawn, distance, neighbour, recorded
-from skipsearch.searchspace.walk import Config, Pick
+from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.parameters.neighbours import (
+    Chosen,
+    Drawn,
+    distance,
+    neighbour,
+    recorded,
+)
+from skipsearch.searchspace.parameters.walk import Config, Pick
 from skipsearch.studies.bulk import write_params
 from skipsearch.studies.mirror import Mirror
 

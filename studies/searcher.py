@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import decode, encode
+from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies import baselines, suggest
 from skipsearch.studies.dashboard.artifacts import attach
 from skipsearch.studies.halving import Rungs

@@ -17,9 +17,9 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from skipsearch.searchspace.domains import Domain, Scalar, uniform
-from skipsearch.searchspace.mutation import Drawn, neighbour, recorded
-from skipsearch.searchspace.walk import Config, Pick
+from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
+from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour, recorded
+from skipsearch.searchspace.parameters.walk import Config, Pick
 from skipsearch.studies.front import non_dominated
 from skipsearch.studies.observing import Observed, log_costs, observed
 from skipsearch.studies.outlook import Counted, Outlook, Shapes, outlook

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.space import Space
-from skipsearch.searchspace.walk import every_stage
+from skipsearch.searchspace.parameters.space import Space
+from skipsearch.searchspace.parameters.walk import every_stage
 
 Row = dict[str, str]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Choice, Scalar
+from skipsearch.searchspace.parameters.domains import Choice, Scalar
+from skipsearch.searchspace.parameters.space import Space, parse_space
+from skipsearch.searchspace.parameters.walk import document, encode
+from skipsearch.searchspace.parameters.walk import override as changed_arch
 from skipsearch.searchspace.presets import PRESETS
-from skipsearch.searchspace.space import Space, parse_space
-from skipsearch.searchspace.walk import document, encode
-from skipsearch.searchspace.walk import override as changed_arch
 from skipsearch.studies.arch_file import read_arch
 from skipsearch.studies.keys import (
     MAY_CHANGE,

@@ -12,12 +12,12 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
-from skipsearch.searchspace import space
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Choice, Domain, Scalar, size_of
-from skipsearch.searchspace.mutation import Chosen, Drawn, recorded
-from skipsearch.searchspace.space import Space
-from skipsearch.searchspace.walk import Pick, encode
+from skipsearch.searchspace.parameters import space
+from skipsearch.searchspace.parameters.domains import Choice, Domain, Scalar, size_of
+from skipsearch.searchspace.parameters.neighbours import Chosen, Drawn, recorded
+from skipsearch.searchspace.parameters.space import Space
+from skipsearch.searchspace.parameters.walk import Pick, encode
 from skipsearch.studies.past import Past
 from skipsearch.studies.proposing import Draft, distribution
 from skipsearch.studies.study import Study

@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
-from skipsearch.searchspace.mutation import Chosen
+from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.parameters.neighbours import Chosen
 from skipsearch.studies.proposing import domain
 
 EQUAL = tuple(2.0**-k for k in range(8))  # weights, where all have the same

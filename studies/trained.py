@@ -11,7 +11,7 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import decode
+from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies.jobs import checkpoint_home
 from skipsearch.studies.models import Inputs, Model, Trained, safe_name
 from skipsearch.studies.retraining.stored import finished, results, retrained_folder

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Scalar
-from skipsearch.searchspace.walk import document
+from skipsearch.searchspace.parameters.domains import Scalar
+from skipsearch.searchspace.parameters.walk import document
 from skipsearch.trainers.recipe import Recipe
 
 LABELS = {

@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from tabulated import Silent, Tabulated, charged, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.cli import main
 from skipsearch.studies.run import run
 from skipsearch.studies.study import Study

@@ -5,7 +5,7 @@ import random
 from hypothesis import strategies
 
 from skipsearch.searchspace import Arch, Space, parse_space
-from skipsearch.searchspace.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
 
 SMALL = {
     "blocks": [1, 2, 3],

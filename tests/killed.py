@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from tabulated import ByNetwork, Silent, charged, study_of, val_error
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.halving import rungs_of
 from skipsearch.studies.run import run
 from skipsearch.studies.study import Study

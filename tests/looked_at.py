@@ -9,7 +9,7 @@ import torch
 from skipsearch import searchspace
 from skipsearch.searchspace.arch.arch import Arch, Doubling
 from skipsearch.searchspace.arch.gates import Gate, NoGate
-from skipsearch.searchspace.walk import encode, override
+from skipsearch.searchspace.parameters.walk import encode, override
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.models import Inputs, Model, Untrained
 from skipsearch.trainers.data import Images

@@ -13,8 +13,8 @@ from skipsearch.searchspace.arch.gate_places import Recurrent
 from skipsearch.searchspace.arch.gates import GATES
 from skipsearch.searchspace.arch.shortcuts import SHORTCUTS
 from skipsearch.searchspace.assembly.cost import count_params
-from skipsearch.searchspace.domains import Integers
-from skipsearch.searchspace.walk import document
+from skipsearch.searchspace.parameters.domains import Integers
+from skipsearch.searchspace.parameters.walk import document
 from skipsearch.studies.analysis.gradients.flow import parametric_layers
 
 TINY = {"stages": 3, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}

@@ -12,7 +12,7 @@ from killed import Killed, killed_at, outcome
 from tabulated import Silent, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.check import load_data
 from skipsearch.studies.halving import Rungs
 from skipsearch.studies.run import run

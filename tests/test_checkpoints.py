@@ -8,7 +8,7 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem, SubTreeFileSystem, _MockFile
 from tabulated import Silent, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.check import load_data
 from skipsearch.studies.jobs import job_of
 from skipsearch.studies.run import run

@@ -238,7 +238,7 @@ def test_describe_prints_code_and_changes(skipsearch: Command) -> None:
 
 def test_space_lists_every_parameter(skipsearch: Command) -> None:
     from skipsearch.searchspace.arch.arch import Arch
-    from skipsearch.searchspace.walk import document, every_stage
+    from skipsearch.searchspace.parameters.walk import document, every_stage
 
     _, out, _ = skipsearch("space")
     for parameter in document(Arch):

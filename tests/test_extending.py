@@ -9,7 +9,7 @@ from killed import Killed, killed_at
 from tabulated import ByNetwork, Silent, charged, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.extending import extend
 from skipsearch.studies.notices import notices
 from skipsearch.studies.run import run

@@ -17,7 +17,7 @@ from test_front import slow_front
 
 from skipsearch.searchspace import build
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.space import parse_space
+from skipsearch.searchspace.parameters.space import parse_space
 from skipsearch.studies.front import front_trials, knee, non_dominated
 from skipsearch.studies.limits import Infeasible
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.trainers.data import Data, Images
 from skipsearch.trainers.datasets import load
 from skipsearch.trainers.final import FinalTraining, final_data, final_recipe

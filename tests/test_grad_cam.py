@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.layers.network import Network, PoolHead
-from skipsearch.searchspace.walk import encode, override
+from skipsearch.searchspace.parameters.walk import encode, override
 from skipsearch.studies.analysis.cam.grad_cam import (
     Heat,
     Label,

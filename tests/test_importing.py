@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from tabulated import ByNetwork, Silent, charged, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.find import source_of
 from skipsearch.studies.front import front_records, front_trials
 from skipsearch.studies.notices import notices

@@ -10,7 +10,7 @@ from drawn import CONDITIONAL, small_space
 from hypothesis import given, strategies
 
 from skipsearch.searchspace import Arch, decode, encode, parse_space
-from skipsearch.searchspace.domains import (
+from skipsearch.searchspace.parameters.domains import (
     Choice,
     Domain,
     Floats,
@@ -20,8 +20,14 @@ from skipsearch.searchspace.domains import (
     one_of,
     real,
 )
-from skipsearch.searchspace.mutation import Chosen, another, distance, neighbour, recorded
-from skipsearch.searchspace.space import Space, every
+from skipsearch.searchspace.parameters.neighbours import (
+    Chosen,
+    another,
+    distance,
+    neighbour,
+    recorded,
+)
+from skipsearch.searchspace.parameters.space import Space, every
 
 
 @dataclass(frozen=True)

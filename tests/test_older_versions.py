@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from tabulated import ByNetwork, Silent, charged, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.find import find
 from skipsearch.studies.run import run
 from skipsearch.studies.show import status_lines

@@ -18,10 +18,10 @@ from optuna.distributions import (
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 
 from skipsearch.searchspace import encode, parse_space
-from skipsearch.searchspace.domains import Choice, Scalar, choice, integer, one_of, real
-from skipsearch.searchspace.mutation import recorded
-from skipsearch.searchspace.space import Space, every
-from skipsearch.searchspace.walk import Pick
+from skipsearch.searchspace.parameters.domains import Choice, Scalar, choice, integer, one_of, real
+from skipsearch.searchspace.parameters.neighbours import recorded
+from skipsearch.searchspace.parameters.space import Space, every
+from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies import suggest
 from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.proposing import Draft, Proposal, Proposer, asking

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.layers import joins
 from skipsearch.searchspace.layers.merge import AttentionMerge, Entry, PseudoQueryMerge, Step
-from skipsearch.searchspace.walk import encode, override
+from skipsearch.searchspace.parameters.walk import encode, override
 from skipsearch.studies.analysis.chosen import first_of_classes
 from skipsearch.studies.analysis.depth import attention as analysis
 from skipsearch.studies.analysis.depth.attention import DepthAttention, maps

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from skipsearch.searchspace.walk import decode, document, encode, override
+from skipsearch.searchspace.parameters.walk import decode, document, encode, override
 from skipsearch.trainers.optimizer import decay_groups, optimizer_of
 from skipsearch.trainers.recipe import (
     SGD,

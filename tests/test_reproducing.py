@@ -9,7 +9,7 @@ import torch
 from tabulated import Silent
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.environment import commit, environment, record
 from skipsearch.studies.run import run
 from skipsearch.studies.study import Study

@@ -14,7 +14,7 @@ from tabulated import ByNetwork, Final, Silent, Tabulated, study_of, val_error
 from test_cli import Command, skipsearch  # noqa: F401
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.comparing import compare
 from skipsearch.studies.find import find
 from skipsearch.studies.retraining.command import Wanted, retrain_and_show

@@ -25,7 +25,7 @@ from tabulated import (
 
 from skipsearch import studies
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.check import check, load_data
 from skipsearch.studies.report import Report
 from skipsearch.studies.retraining.retrain import retrain

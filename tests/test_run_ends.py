@@ -12,7 +12,7 @@ from tabulated import Impatient, Silent, charged, study_of, trained_once, val_er
 from skipsearch import studies
 from skipsearch.searchspace import build
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import decode, encode
+from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.check import load_data
 from skipsearch.studies.report import Report
 from skipsearch.studies.run import run

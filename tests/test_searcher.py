@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from tabulated import GIVEN, val_error
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.walk import decode
+from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies import suggest
 from skipsearch.studies.halving import rungs_of
 from skipsearch.studies.limits import Networks

@@ -12,8 +12,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from skipsearch.searchspace import encode, parse_space
-from skipsearch.searchspace.domains import choice, integer, one_of, real
-from skipsearch.searchspace.mutation import Drawn, recorded
+from skipsearch.searchspace.parameters.domains import choice, integer, one_of, real
+from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
 from skipsearch.studies.front import hypervolume
 from skipsearch.studies.observing import observed
 from skipsearch.studies.proposing import distribution

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tabulated import study_of
 
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.check import load_data
 from skipsearch.studies.errors import marked, out_of_memory
 from skipsearch.studies.limits import Networks

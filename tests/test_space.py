@@ -11,7 +11,7 @@ from drawn import CONDITIONAL
 from skipsearch.searchspace import Arch, Space, encode, parse_space
 from skipsearch.searchspace.arch.gates import GATES
 from skipsearch.searchspace.arch.shortcuts import SHORTCUTS
-from skipsearch.searchspace.domains import Domain, Scalar, values_of
+from skipsearch.searchspace.parameters.domains import Domain, Scalar, values_of
 
 
 def test_a_value_pins_a_list_and_a_range_narrow_and_the_rest_is_free() -> None:

@@ -12,8 +12,8 @@ import tomli_w
 
 from skipsearch.searchspace import PRESETS, describe
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Choice, Floats
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.domains import Choice, Floats
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.study import Study
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from skipsearch.searchspace.domains import Choice, Floats, Integers
-from skipsearch.searchspace.mutation import Chosen
+from skipsearch.searchspace.parameters.domains import Choice, Floats, Integers
+from skipsearch.searchspace.parameters.neighbours import Chosen
 from skipsearch.studies.outlook import Learn
 from skipsearch.studies.surrogate import (
     ABSENT,

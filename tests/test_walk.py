@@ -9,8 +9,8 @@ from hypothesis import given
 
 from skipsearch.searchspace import Arch, decode, encode, override
 from skipsearch.searchspace.arch.shortcuts import Attention, Identity, Sum
-from skipsearch.searchspace.domains import Choice, Floats, Integers
-from skipsearch.searchspace.walk import document
+from skipsearch.searchspace.parameters.domains import Choice, Floats, Integers
+from skipsearch.searchspace.parameters.walk import document
 
 
 def test_the_defaults_of_an_architecture_are_resnet_20_with_projections() -> None:

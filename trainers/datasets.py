@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.trainers.convert import Wanted, converted
 from skipsearch.trainers.data import Data, Images, check, statistics
 from skipsearch.trainers.folders import from_folder

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.trainers.augment import augment, draw, recast
 from skipsearch.trainers.data import Array, Data
 from skipsearch.trainers.device import Batches, autocast, bf16_chosen, peak_memory_bytes

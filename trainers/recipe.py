@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skipsearch.searchspace.domains import Choice, Floats, choice, integer, one_of, real
+from skipsearch.searchspace.parameters.domains import Choice, Floats, choice, integer, one_of, real
 from skipsearch.trainers.schedule import Cosine, OneCycle, Plateau, Schedule, Step, rate, waits
 
 

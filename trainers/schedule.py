@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, assert_never
 
-from skipsearch.searchspace.domains import Floats, Integers, integer, real
+from skipsearch.searchspace.parameters.domains import Floats, Integers, integer, real
 
 THRESHOLD = 1e-4  # relative, torch's default: what an accuracy must gain to end a plateau
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import Scalar
-from skipsearch.searchspace.walk import decode
+from skipsearch.searchspace.parameters.domains import Scalar
+from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.trainers.checkpoints import Checkpoints, load, save
 from skipsearch.trainers.data import Data
 from skipsearch.trainers.memory import give_back, keep_freed

@@ -1,6 +1,6 @@
 """An architecture: one frozen tree that says what a network is.
 
-Every field carries its domain and its meaning; `searchspace.walk` does the rest. What several
+Every field carries its domain and its meaning; `searchspace.parameters.walk` does the rest. What several
 variants share lies one level up. Whether a network fits an image is known only with the image:
 `searchspace.assembly.assemble` refuses what does not.
 """
@@ -25,7 +25,14 @@ from skipsearch.searchspace.arch.gate_places import SomeStages
 from skipsearch.searchspace.arch.gates import GATES, Gate, NoGate
 from skipsearch.searchspace.arch.heads import Head, Pool, Tokens
 from skipsearch.searchspace.arch.shortcuts import SHORTCUTS, Shortcut
-from skipsearch.searchspace.domains import Integers, Scalar, choice, integer, one_of, per_stage
+from skipsearch.searchspace.parameters.domains import (
+    Integers,
+    Scalar,
+    choice,
+    integer,
+    one_of,
+    per_stage,
+)
 
 WIDTHS = Integers(8, 4096, 8)
 SEARCHED_WIDTHS = Integers(8, 64, 8)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skipsearch.searchspace.domains import choice
+from skipsearch.searchspace.parameters.domains import choice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ stages or in some; and whose it is, each block's own or one for the stage."""
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skipsearch.searchspace.domains import Choice, choice, one_of, per_stage
+from skipsearch.searchspace.parameters.domains import Choice, choice, one_of, per_stage
 
 
 @dataclass(frozen=True, kw_only=True)

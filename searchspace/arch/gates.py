@@ -11,7 +11,7 @@ from skipsearch.searchspace.arch.gate_places import (
     Placed,
     Recurrent,
 )
-from skipsearch.searchspace.domains import choice, integer, one_of
+from skipsearch.searchspace.parameters.domains import choice, integer, one_of
 
 
 @dataclass(frozen=True, kw_only=True)

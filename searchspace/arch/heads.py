@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skipsearch.searchspace.domains import Choice, Integers, choice, integer
+from skipsearch.searchspace.parameters.domains import Choice, Integers, choice, integer
 
 
 @dataclass(frozen=True, kw_only=True)

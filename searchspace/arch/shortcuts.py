@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from skipsearch.searchspace.domains import Integers, choice, integer, one_of
+from skipsearch.searchspace.parameters.domains import Integers, choice, integer, one_of
 
 
 @dataclass(frozen=True, kw_only=True)

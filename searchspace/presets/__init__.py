@@ -2,7 +2,7 @@
 results. A preset is a literal, or a literal with some parts replaced; none has code of its own.
 """
 
-from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.presets import (
     aicnn,
     attention_shortcuts,

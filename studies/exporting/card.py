@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping, Sequence
 
 from skipsearch.searchspace.assembly.assemble import features
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.exporting.facts import Facts, errors, listed, numbers, weights
 from skipsearch.studies.exporting.formats import BATCHES, Written
 from skipsearch.studies.exporting.loading import loading

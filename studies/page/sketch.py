@@ -10,7 +10,7 @@ from skipsearch.searchspace.arch.blocks import Conv7
 from skipsearch.searchspace.arch.gate_places import SomeStages
 from skipsearch.searchspace.arch.gates import NoGate
 from skipsearch.searchspace.arch.shortcuts import Attention, BetweenStages, Concat, NoShortcut, Sum
-from skipsearch.searchspace.walk import override
+from skipsearch.searchspace.parameters.walk import override
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.retraining.stored import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
 from skipsearch.studies.scheduler import StudyScheduler, number_in

@@ -8,9 +8,9 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.parameters.domains import nearest
+from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.searchspace.presets import PRESETS
-from skipsearch.searchspace.walk import decode
 from skipsearch.studies import suggest
 from skipsearch.studies.arch_file import read_arch
 from skipsearch.studies.jobs import cost_of

@@ -15,7 +15,7 @@ from skipsearch.searchspace.arch.gate_places import SomeStages
 from skipsearch.searchspace.arch.gates import NoGate, SharedCell
 from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
-from skipsearch.searchspace.walk import encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.analysis.ablations.removal import Part
 from skipsearch.studies.models import Model, Trained, safe_name
 from skipsearch.studies.study import Study

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.domains import nearest
+from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.analysis.tracking import Track, untracked
 from skipsearch.studies.analysis.undisturbed import undisturbed

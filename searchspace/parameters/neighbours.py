@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic
 
-from skipsearch.searchspace.domains import (
+from skipsearch.searchspace.parameters.domains import (
     Domain,
     Floats,
     Integers,
@@ -14,7 +14,7 @@ from skipsearch.searchspace.domains import (
     uniform,
     values_of,
 )
-from skipsearch.searchspace.walk import Config, Pick
+from skipsearch.searchspace.parameters.walk import Config, Pick
 
 REACH = 0.2  # standard deviation of a change of a number, as a part of its range
 

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, TypeVar
 
-from skipsearch.searchspace.domains import Domain, PerStage, Scalar, Variants, check, nearest
+from skipsearch.searchspace.parameters.domains import (
+    Domain,
+    PerStage,
+    Scalar,
+    Variants,
+    check,
+    nearest,
+)
 
 Config = TypeVar("Config")
 Pick = Callable[[str, Domain, Scalar], Scalar]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from skipsearch.searchspace.domains import (
+from skipsearch.searchspace.parameters.domains import (
     Choice,
     Domain,
     Floats,
@@ -21,7 +21,7 @@ from skipsearch.searchspace.domains import (
     uniform,
     values_of,
 )
-from skipsearch.searchspace.walk import Config, Pick, document, every_stage, walk
+from skipsearch.searchspace.parameters.walk import Config, Pick, document, every_stage, walk
 
 Drawn = TypeVar("Drawn")
 
