@@ -11,7 +11,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FeaturePyramidNetwork
 
 from skipsearch.searchspace import PRESETS, Arch, override
-from skipsearch.searchspace.standalone import standalone
+from skipsearch.searchspace.codegen.standalone import standalone
 
 SMALL = {"blocks": 1, "stem": "conv7", "stem_channels": 8, "width.doubling.channels": 8}
 NETWORKS = {"dia": ("dia/imagenet-resnet50-dia", 4), "as": ("as/out", 4)}

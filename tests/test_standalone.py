@@ -18,8 +18,8 @@ from drawn import draw
 from skipsearch.searchspace import PRESETS, Arch, build, override
 from skipsearch.searchspace.assembly.assemble import features
 from skipsearch.searchspace.assembly.meta_shapes import Shapes
-from skipsearch.searchspace.definitions import LAYERS, Definition, source_of
-from skipsearch.searchspace.standalone import standalone
+from skipsearch.searchspace.codegen.layer_source import LAYERS, Definition, source_of
+from skipsearch.searchspace.codegen.standalone import standalone
 
 HERE = Path(__file__).parent
 LARGE = 500_000  # parameters

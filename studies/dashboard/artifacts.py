@@ -14,8 +14,8 @@ from typing import Any
 from optuna.artifacts import FileSystemArtifactStore
 
 from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.codegen.standalone import standalone
 from skipsearch.searchspace.parameters.walk import decode
-from skipsearch.searchspace.standalone import standalone
 from skipsearch.studies.bulk import write_trial_system_attrs
 from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.store import Store

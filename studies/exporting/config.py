@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.codegen.standalone import classifier_width
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.searchspace.standalone import classifier_width
 from skipsearch.studies.models import Inputs, Model, Trained, Untrained
 
 CONFIG, WEIGHTS, OURS = "config.json", "model.safetensors", "skipsearch"

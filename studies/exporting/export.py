@@ -13,7 +13,7 @@ from torch import nn
 
 from skipsearch import searchspace
 from skipsearch.searchspace.assembly.cost import describe
-from skipsearch.searchspace.standalone import standalone
+from skipsearch.searchspace.codegen.standalone import standalone
 from skipsearch.studies.exporting.card import card
 from skipsearch.studies.exporting.config import CONFIG, WEIGHTS, config, timm_name
 from skipsearch.studies.exporting.facts import Facts, about

@@ -17,7 +17,7 @@ from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.assembly.assemble import Shape, assemble, features
 from skipsearch.searchspace.assembly.plan import WIDTH, Call, source, strings
 from skipsearch.searchspace.assembly.plan import classes as called
-from skipsearch.searchspace.definitions import Definition, Import, Library, source_of
+from skipsearch.searchspace.codegen.layer_source import Definition, Import, Library, source_of
 from skipsearch.searchspace.layers.backbone import Backbone
 
 STANDARD = {"collections.abc", "typing", "math"}

@@ -1,0 +1,1 @@
+"""A network as source code that needs torch alone."""
