@@ -16,7 +16,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import environment
 from skipsearch.studies.store import Store
 from skipsearch.studies.study import Study
-from skipsearch.studies.whole import write_whole
+from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.data import Data, fingerprint
 
 PARTS = ("train", "validation", "test")

@@ -10,7 +10,7 @@ import optuna
 from skipsearch.studies.front import front_records, hypervolume_history
 from skipsearch.studies.page import Importances, page
 from skipsearch.studies.trials import objective_names, trials
-from skipsearch.studies.whole import write_whole
+from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.memory import give_back
 
 

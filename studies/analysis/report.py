@@ -11,7 +11,7 @@ from typing import Any
 from skipsearch.studies.axes import Figure
 from skipsearch.studies.page.assets import asset, embedded, plotly
 from skipsearch.studies.show import json_text
-from skipsearch.studies.whole import write_whole
+from skipsearch.trainers.atomic_write import write_whole
 
 HERE = "skipsearch.studies.analysis"
 

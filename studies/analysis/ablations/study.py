@@ -19,7 +19,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.analysis.ablations.removal import Part
 from skipsearch.studies.models import Model, Trained, safe_name
 from skipsearch.studies.study import Study
-from skipsearch.studies.whole import write_whole
+from skipsearch.trainers.atomic_write import write_whole
 
 HEADER = """\
 # {target}, and the same network without a part, each trained from the start by the same recipe.
