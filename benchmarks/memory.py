@@ -37,7 +37,7 @@ from skipsearch.studies import suggest
 from skipsearch.studies.cluster import ray_session
 from skipsearch.studies.limits import Networks
 from skipsearch.studies.study import Study
-from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.training import Job, Training
 
 FILE = Path(__file__).parent.parent / "examples" / "cifar10.toml"

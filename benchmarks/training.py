@@ -33,8 +33,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from skipsearch import searchspace
-from skipsearch.trainers.data import Data, Images
-from skipsearch.trainers.datasets import load
+from skipsearch.trainers.data.arrays import Data, Images
+from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.fit import fit, seeded
 from skipsearch.trainers.memory import keep_freed
 from skipsearch.trainers.recipe import Recipe

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from skipsearch.studies.limits import Networks, Sampled, sample
 from skipsearch.studies.study import Study
-from skipsearch.trainers.data import Data
-from skipsearch.trainers.datasets import load
+from skipsearch.trainers.data.arrays import Data
+from skipsearch.trainers.data.datasets import load
 
 
 @dataclass(frozen=True)

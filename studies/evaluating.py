@@ -26,8 +26,8 @@ from torch import Tensor
 from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Choice, Model, Trained, Untrained, load
 from skipsearch.trainers.augment import normalise
-from skipsearch.trainers.data import Array, Data, Images, fingerprint
-from skipsearch.trainers.datasets import load as load_images
+from skipsearch.trainers.data.arrays import Array, Data, Images, fingerprint
+from skipsearch.trainers.data.datasets import load as load_images
 from skipsearch.trainers.evaluate import answers
 
 Part = Literal["validation", "test"]

@@ -17,7 +17,7 @@ from skipsearch.studies import environment
 from skipsearch.studies.store import Store
 from skipsearch.studies.study import Study
 from skipsearch.trainers.atomic_write import write_whole
-from skipsearch.trainers.data import Data, fingerprint
+from skipsearch.trainers.data.arrays import Data, fingerprint
 
 PARTS = ("train", "validation", "test")
 

@@ -43,7 +43,9 @@ class Trained:
     epochs: int  # trained
     max_epochs: int  # of the training, had it not been stopped
     recipe: Mapping[str, Scalar]
-    data: Mapping[str, Any]  # `dataset` and how it was split: arguments of trainers.datasets.load
+    data: Mapping[
+        str, Any
+    ]  # `dataset` and how it was split: arguments of trainers.data.datasets.load
     val_errors: tuple[float, ...]  # of the search, one a seed
     test_errors: tuple[float, ...] = ()  # of the retrained ones
     test_epochs: int = 0

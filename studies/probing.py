@@ -12,7 +12,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import suggest
 from skipsearch.studies.limits import SAMPLES, Networks
 from skipsearch.studies.sharing import Sharing
-from skipsearch.trainers.data import Data
+from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe import Recipe
 from skipsearch.trainers.training import Job
 

@@ -32,7 +32,7 @@ from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import space_hash
 from skipsearch.studies.work import Work
 from skipsearch.trainers.checkpoints import Checkpoints
-from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.probe import step_memory
 from skipsearch.trainers.repeats import Repeats
 from skipsearch.trainers.training import Begin, Training

@@ -90,7 +90,7 @@ def _hardware(setup: Study, trial: FrozenTrial, there: Mapping[str, Any]) -> str
 
 
 def split_of(setup: Study) -> dict[str, Any]:
-    """What loads the same images with the same split (`trainers.datasets.load`)."""
+    """What loads the same images with the same split (`trainers.data.datasets.load`)."""
     given = {name: getattr(setup, name) for name in SPLIT}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -18,7 +18,7 @@ from skipsearch.studies.halving import Rungs
 from skipsearch.studies.run import run
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.trainers.checkpoints import is_whole, seal
-from skipsearch.trainers.data import Data
+from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipes import RECIPES
 from skipsearch.trainers.training import Job, Training
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from torchvision.datasets import MNIST
 
-from skipsearch.trainers.convert import Wanted, converted
-from skipsearch.trainers.data import Data, Images, fingerprint, statistics
-from skipsearch.trainers.datasets import load
-from skipsearch.trainers.sources import digits
+from skipsearch.trainers.data.arrays import Data, Images, fingerprint, statistics
+from skipsearch.trainers.data.convert import Wanted, converted
+from skipsearch.trainers.data.datasets import load
+from skipsearch.trainers.data.sources import digits
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

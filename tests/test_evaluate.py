@@ -15,7 +15,7 @@ from skipsearch.studies.exporting.export import export
 from skipsearch.studies.find import find
 from skipsearch.studies.models import Inputs, Model, Untrained, load
 from skipsearch.studies.show import console
-from skipsearch.trainers.data import Array
+from skipsearch.trainers.data.arrays import Array
 
 CLASSES = 7
 

@@ -18,7 +18,7 @@ from PIL import Image
 from test_datasets import MODULE, write_folder, write_mnist
 from torchvision.datasets import MNIST
 
-from skipsearch.trainers.datasets import load
+from skipsearch.trainers.data.datasets import load
 
 SMALL = {"trials": 1, "epochs": 1}
 

@@ -8,8 +8,8 @@ import pytest
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.trainers.data import Data, Images
-from skipsearch.trainers.datasets import load
+from skipsearch.trainers.data.arrays import Data, Images
+from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.final import FinalTraining, final_data, final_recipe
 from skipsearch.trainers.fit import fit
 from skipsearch.trainers.recipe import Recipe, lr_at

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skipsearch.trainers.data import Data, Images
-from skipsearch.trainers.datasets import load
+from skipsearch.trainers.data.arrays import Data, Images
+from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.evaluate import evaluate
 from skipsearch.trainers.fit import Epoch, fit, order, seeded
 from skipsearch.trainers.recipe import Adam, AdamW

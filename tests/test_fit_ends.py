@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from skipsearch.searchspace.layers.channel_gates import SelfEnhanced
 from skipsearch.trainers.augment import normalise, recast
-from skipsearch.trainers.data import Data
-from skipsearch.trainers.datasets import load
+from skipsearch.trainers.data.arrays import Data
+from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.evaluate import evaluate
 from skipsearch.trainers.fit import Epoch, Fit, fit, order
 from skipsearch.trainers.recipe import SGD, Adam, Recipe

@@ -11,8 +11,8 @@ from skipsearch.studies.check import load_data
 from skipsearch.studies.freeze import freeze
 from skipsearch.studies.store import Store, open_store
 from skipsearch.studies.study import Study
-from skipsearch.trainers.data import Images, fingerprint
-from skipsearch.trainers.sources import digits
+from skipsearch.trainers.data.arrays import Images, fingerprint
+from skipsearch.trainers.data.sources import digits
 
 
 def opened(study: Study, folder: Path) -> Store:

@@ -32,7 +32,7 @@ from skipsearch.studies.analysis.cam.page import cam_report, remarks
 from skipsearch.studies.analysis.chosen import asked_for, check_same, mistakes
 from skipsearch.studies.analysis.pictures import coloured, fitting, overlaid
 from skipsearch.studies.analysis.subject import Subject, look
-from skipsearch.trainers.data import Images
+from skipsearch.trainers.data.arrays import Images
 
 SMALL = {"stages": 2, "blocks": 1, "stem_channels": 8, "width.doubling.channels": 8}
 KINDS: dict[str, dict[str, object]] = {

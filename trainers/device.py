@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from skipsearch.trainers.data import STEP, Array, Images
+from skipsearch.trainers.data.arrays import STEP, Array, Images
 
 # One copy on a GPU for all trials of a process; it goes when its Images go.
 _resident: WeakKeyDictionary[Images, dict[torch.device, tuple[Tensor, Tensor]]]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skipsearch.trainers.augment import normalise
-from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.device import Batches, autocast
 
 # Of a batch, on a GPU (512 images of 32×32) and else (128, as in training, whose memory is then

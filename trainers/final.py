@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.recipe import Recipe
 from skipsearch.trainers.training import Job, Record, Training
 

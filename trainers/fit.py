@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.trainers.augment import augment, draw, recast
-from skipsearch.trainers.data import Array, Data
+from skipsearch.trainers.data.arrays import Array, Data
 from skipsearch.trainers.device import Batches, autocast, bf16_chosen, peak_memory_bytes
 from skipsearch.trainers.evaluate import evaluate, evaluate_as
 from skipsearch.trainers.optimizer import optimizer_of

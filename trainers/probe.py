@@ -8,7 +8,7 @@ import torch
 from skipsearch.searchspace import build
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
-from skipsearch.trainers.data import Data, Images
+from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.device import peak_memory_bytes
 from skipsearch.trainers.evaluate import batch_size
 from skipsearch.trainers.fit import fit

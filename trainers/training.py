@@ -18,7 +18,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.trainers.checkpoints import Checkpoints, load, save
-from skipsearch.trainers.data import Data
+from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.memory import give_back, keep_freed
 from skipsearch.trainers.recipe import Recipe
 

@@ -10,7 +10,7 @@ import torch
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.analysis.tracking import Track, untracked
 from skipsearch.studies.analysis.undisturbed import undisturbed
-from skipsearch.trainers.data import Array, Images
+from skipsearch.trainers.data.arrays import Array, Images
 
 
 def drawn(subject: Subject, count: int | None, seed: int) -> Subject:

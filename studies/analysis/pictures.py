@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from skipsearch.trainers.data import Array
+from skipsearch.trainers.data.arrays import Array
 
 INK, MUTED, WRONG, PAPER = (32, 32, 36), (110, 110, 118), (196, 30, 30), (255, 255, 255)
 SIZE, LINE, GAP = 13, 17, 10  # of letters, lines, and between cells, in pixels

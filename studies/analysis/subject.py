@@ -15,8 +15,8 @@ from skipsearch.studies.evaluating import Part, check_fit, images_of, part_named
 from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Model, Untrained, load, untrained
 from skipsearch.trainers.augment import normalise
-from skipsearch.trainers.data import Array, Data, Images
-from skipsearch.trainers.datasets import load as load_images
+from skipsearch.trainers.data.arrays import Array, Data, Images
+from skipsearch.trainers.data.datasets import load as load_images
 from skipsearch.trainers.device import Batches
 
 

@@ -21,7 +21,7 @@ from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.analysis.tracking import Track, untracked
 from skipsearch.studies.analysis.undisturbed import undisturbed
-from skipsearch.trainers.data import Array
+from skipsearch.trainers.data.arrays import Array
 
 
 @dataclass(frozen=True)

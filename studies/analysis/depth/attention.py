@@ -18,7 +18,7 @@ from skipsearch.studies.analysis.depth.wiring import Consumer, chained, merging
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.analysis.tracking import Track, untracked
 from skipsearch.studies.analysis.undisturbed import Handles, undisturbed
-from skipsearch.trainers.data import Array
+from skipsearch.trainers.data.arrays import Array
 
 CLASSES = 4  # of which an image is shown, unless images are named
 

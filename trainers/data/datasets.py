@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from skipsearch.searchspace.parameters.domains import nearest
-from skipsearch.trainers.convert import Wanted, converted
-from skipsearch.trainers.data import Data, Images, check, statistics
-from skipsearch.trainers.folders import from_folder
-from skipsearch.trainers.sources import TORCHVISION, Source, digits, from_function, from_torchvision
+from skipsearch.trainers.data.arrays import Data, Images, check, statistics
+from skipsearch.trainers.data.convert import Wanted, converted
+from skipsearch.trainers.data.folders import from_folder
+from skipsearch.trainers.data.sources import (
+    TORCHVISION,
+    Source,
+    digits,
+    from_function,
+    from_torchvision,
+)
 
 NAMES = ("digits", *TORCHVISION)
 TEST_PART = 0.2  # of a source that has no test images of its own

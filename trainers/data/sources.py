@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from skipsearch.trainers.convert import Wanted, pixels_of
-from skipsearch.trainers.data import Array, Data, Images
+from skipsearch.trainers.data.arrays import Array, Data, Images
+from skipsearch.trainers.data.convert import Wanted, pixels_of
 
 # name → (class in torchvision.datasets, arguments of its training and of its test part)
 TORCHVISION: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -120,7 +120,7 @@ def from_function(name: str, wanted: Wanted) -> Source | Data:
         return result
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError(
-            f"data set {name} must return (train, test) or a trainers.data.Data, "
+            f"data set {name} must return (train, test) or a trainers.data.arrays.Data, "
             f"got {type(result).__name__}"
         )
     train = _collected(name, "train", result[0], wanted)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-from skipsearch.trainers.data import STEP, Array
+from skipsearch.trainers.data.arrays import STEP, Array
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, what Pillow's convert("L") takes
 GREY_MODES = ("1", "L", "LA")

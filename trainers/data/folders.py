@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from skipsearch.trainers.convert import GREY_MODES, Wanted, from_pil
-from skipsearch.trainers.data import Images
+from skipsearch.trainers.data.arrays import Images
+from skipsearch.trainers.data.convert import GREY_MODES, Wanted, from_pil
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises

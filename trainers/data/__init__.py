@@ -1,0 +1,1 @@
+"""Images in memory: read, split and converted."""
