@@ -41,7 +41,7 @@ from torch.profiler import ProfilerActivity, profile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from skipsearch.searchspace.layers.depth_attention import FASTER, depth_attention
-from skipsearch.trainers.memory import keep_freed
+from skipsearch.trainers.loop.memory import keep_freed
 
 BATCH, CHANNELS, SIZE, HEADS = 16, 128, 32, 4
 SOURCES = (1, 2, 4, 8, 16)

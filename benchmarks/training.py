@@ -1,4 +1,4 @@
-"""Images per second of `trainers.fit` against the ordinary recipe, same network, same images.
+"""Images per second of `trainers.loop.fit` against the ordinary recipe, same network, same images.
 
     python benchmarks/training.py [--data folder:PATH] [--images 2560] [--rounds 5] [--json]
 
@@ -35,8 +35,8 @@ from torchvision import transforms
 from skipsearch import searchspace
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.data.datasets import load
-from skipsearch.trainers.fit import fit, seeded
-from skipsearch.trainers.memory import keep_freed
+from skipsearch.trainers.loop.fit import fit, seeded
+from skipsearch.trainers.loop.memory import keep_freed
 from skipsearch.trainers.recipe import Recipe
 
 BAR = 2.5  # on 2 CPU cores

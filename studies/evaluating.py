@@ -25,10 +25,10 @@ from torch import Tensor
 
 from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Choice, Model, Trained, Untrained, load
-from skipsearch.trainers.augment import normalise
 from skipsearch.trainers.data.arrays import Array, Data, Images, fingerprint
 from skipsearch.trainers.data.datasets import load as load_images
-from skipsearch.trainers.evaluate import answers
+from skipsearch.trainers.loop.augment import normalise
+from skipsearch.trainers.loop.evaluate import answers
 
 Part = Literal["validation", "test"]
 BINS = 15

@@ -166,7 +166,7 @@ def untrained(network: Network) -> Model:
     """The network of a preset or an architecture file, its weights drawn from a fixed seed."""
     from skipsearch import searchspace
     from skipsearch.searchspace.presets import PRESETS
-    from skipsearch.trainers.fit import seeded
+    from skipsearch.trainers.loop.fit import seeded
 
     with seeded(UNTRAINED_SEED):
         built = searchspace.build(network.arch, classes=network.classes, shape=network.shape)

@@ -11,7 +11,7 @@ from skipsearch.studies.front import front_records, hypervolume_history
 from skipsearch.studies.page import Importances, page
 from skipsearch.studies.trials import objective_names, trials
 from skipsearch.trainers.atomic_write import write_whole
-from skipsearch.trainers.memory import give_back
+from skipsearch.trainers.loop.memory import give_back
 
 
 def write(study: optuna.Study, folder: Path, importances: Importances | None = None) -> None:

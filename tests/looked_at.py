@@ -13,7 +13,7 @@ from skipsearch.searchspace.parameters.walk import encode, override
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.models import Inputs, Model, Untrained
 from skipsearch.trainers.data.arrays import Images
-from skipsearch.trainers.fit import seeded
+from skipsearch.trainers.loop.fit import seeded
 
 CLASSES = 3
 

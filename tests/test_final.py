@@ -11,7 +11,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.final import FinalTraining, final_data, final_recipe
-from skipsearch.trainers.fit import fit
+from skipsearch.trainers.loop.fit import fit
 from skipsearch.trainers.recipe import Recipe, lr_at
 from skipsearch.trainers.schedule import Plateau
 from skipsearch.trainers.training import Job, Record

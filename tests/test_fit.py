@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.data.datasets import load
-from skipsearch.trainers.evaluate import evaluate
-from skipsearch.trainers.fit import Epoch, fit, order, seeded
+from skipsearch.trainers.loop.evaluate import evaluate
+from skipsearch.trainers.loop.fit import Epoch, fit, order, seeded
 from skipsearch.trainers.recipe import Adam, AdamW
 from skipsearch.trainers.recipes import RECIPES
 from skipsearch.trainers.schedule import Cosine, Step
@@ -202,7 +202,7 @@ def test_evaluation_counts_every_image_whatever_the_batches(
 ) -> None:
     model = network(digits).eval()
     whole = evaluate(model, digits, "test", bf16=False)
-    monkeypatch.setattr("skipsearch.trainers.evaluate.PIXELS_CPU", 64 * 7)  # batches of 7
+    monkeypatch.setattr("skipsearch.trainers.loop.evaluate.PIXELS_CPU", 64 * 7)  # batches of 7
     assert evaluate(model, digits, "test", bf16=False) == pytest.approx(whole, rel=1e-5)
     x = torch.from_numpy(digits.test.images).permute(0, 3, 1, 2) / 255
     logits = model((x - digits.mean[0]) / digits.std[0])

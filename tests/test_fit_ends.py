@@ -10,11 +10,11 @@ from test_fit import SHORT, Exploding, network, timeless
 from torch import Tensor, nn
 
 from skipsearch.searchspace.layers.channel_gates import SelfEnhanced
-from skipsearch.trainers.augment import normalise, recast
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.data.datasets import load
-from skipsearch.trainers.evaluate import evaluate
-from skipsearch.trainers.fit import Epoch, Fit, fit, order
+from skipsearch.trainers.loop.augment import normalise, recast
+from skipsearch.trainers.loop.evaluate import evaluate
+from skipsearch.trainers.loop.fit import Epoch, Fit, fit, order
 from skipsearch.trainers.recipe import SGD, Adam, Recipe
 from skipsearch.trainers.schedule import Plateau, Step
 

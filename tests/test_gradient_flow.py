@@ -25,7 +25,7 @@ from skipsearch.studies.analysis.gradients.tables import flow_record
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.exporting.export import export
 from skipsearch.studies.find import find
-from skipsearch.trainers.fit import seeded
+from skipsearch.trainers.loop.fit import seeded
 
 
 def obvious(one: Subject, batches: int, size: int) -> dict[str, list[list[Tensor]]]:

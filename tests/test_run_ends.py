@@ -17,8 +17,8 @@ from skipsearch.studies.check import load_data
 from skipsearch.studies.report import Report
 from skipsearch.studies.run import run
 from skipsearch.studies.study import Study
-from skipsearch.trainers.device import bf16_chosen
-from skipsearch.trainers.evaluate import evaluate
+from skipsearch.trainers.loop.device import bf16_chosen
+from skipsearch.trainers.loop.evaluate import evaluate
 from skipsearch.trainers.recipe import Recipe
 from skipsearch.trainers.training import Job, Training
 

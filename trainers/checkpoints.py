@@ -21,7 +21,7 @@ from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 if TYPE_CHECKING:
-    from skipsearch.trainers.fit import Fit
+    from skipsearch.trainers.loop.fit import Fit
     from skipsearch.trainers.training import Job, Record
 
 KEPT = 2  # a broken one has the one before it

@@ -54,7 +54,7 @@ class FinalTraining:
         return result
 
     def _tested(self) -> Record:
-        from skipsearch.trainers.evaluate import evaluate
+        from skipsearch.trainers.loop.evaluate import evaluate
 
         fit = self.training.fit
         assert fit is not None

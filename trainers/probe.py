@@ -9,9 +9,9 @@ from skipsearch.searchspace import build
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.trainers.data.arrays import Data, Images
-from skipsearch.trainers.device import peak_memory_bytes
-from skipsearch.trainers.evaluate import batch_size
-from skipsearch.trainers.fit import fit
+from skipsearch.trainers.loop.device import peak_memory_bytes
+from skipsearch.trainers.loop.evaluate import batch_size
+from skipsearch.trainers.loop.fit import fit
 from skipsearch.trainers.recipe import Recipe
 from skipsearch.trainers.training import Job
 

@@ -19,11 +19,11 @@ from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.trainers.checkpoints import Checkpoints, load, save
 from skipsearch.trainers.data.arrays import Data
-from skipsearch.trainers.memory import give_back, keep_freed
+from skipsearch.trainers.loop.memory import give_back, keep_freed
 from skipsearch.trainers.recipe import Recipe
 
 if TYPE_CHECKING:
-    from skipsearch.trainers.fit import Fit
+    from skipsearch.trainers.loop.fit import Fit
 
 Record = dict[str, Any]  # of an epoch: what is reported of it
 
@@ -65,7 +65,7 @@ class Training:
         import torch
 
         from skipsearch.searchspace import build
-        from skipsearch.trainers.fit import fit, seeded
+        from skipsearch.trainers.loop.fit import fit, seeded
 
         keep_freed()
         torch.set_num_threads(job.threads)

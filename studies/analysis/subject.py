@@ -14,10 +14,10 @@ from skipsearch.studies.describe import resolve
 from skipsearch.studies.evaluating import Part, check_fit, images_of, part_named, part_of
 from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Model, Untrained, load, untrained
-from skipsearch.trainers.augment import normalise
 from skipsearch.trainers.data.arrays import Array, Data, Images
 from skipsearch.trainers.data.datasets import load as load_images
-from skipsearch.trainers.device import Batches
+from skipsearch.trainers.loop.augment import normalise
+from skipsearch.trainers.loop.device import Batches
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

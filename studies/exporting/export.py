@@ -21,7 +21,7 @@ from skipsearch.studies.exporting.folder import check, replacing
 from skipsearch.studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refused
 from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Choice, Model, load
-from skipsearch.trainers.fit import seeded
+from skipsearch.trainers.loop.fit import seeded
 
 EXPORTS = Path("exports")
 CODE, CARD = "model.py", "README.md"

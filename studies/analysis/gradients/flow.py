@@ -25,7 +25,7 @@ from skipsearch.searchspace.assembly.cost import count_params
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.analysis.tracking import Track, untracked
 from skipsearch.studies.analysis.undisturbed import Handles, undisturbed
-from skipsearch.trainers.fit import seeded
+from skipsearch.trainers.loop.fit import seeded
 
 Kind = Literal["convolution", "linear", "norm", "other"]
 LOWEST, HIGHEST, PER_DECADE = -14, 4, 5  # bins of log10 |g|

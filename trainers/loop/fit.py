@@ -23,10 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.trainers.augment import augment, draw, recast
 from skipsearch.trainers.data.arrays import Array, Data
-from skipsearch.trainers.device import Batches, autocast, bf16_chosen, peak_memory_bytes
-from skipsearch.trainers.evaluate import evaluate, evaluate_as
+from skipsearch.trainers.loop.augment import augment, draw, recast
+from skipsearch.trainers.loop.device import Batches, autocast, bf16_chosen, peak_memory_bytes
+from skipsearch.trainers.loop.evaluate import evaluate, evaluate_as
 from skipsearch.trainers.optimizer import optimizer_of
 from skipsearch.trainers.recipe import Recipe, is_over, lr_at, steps, steps_per_epoch
 

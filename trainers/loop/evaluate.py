@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipsearch.trainers.augment import normalise
 from skipsearch.trainers.data.arrays import Data, Images
-from skipsearch.trainers.device import Batches, autocast
+from skipsearch.trainers.loop.augment import normalise
+from skipsearch.trainers.loop.device import Batches, autocast
 
 # Of a batch, on a GPU (512 images of 32×32) and else (128, as in training, whose memory is then
 # enough; of 25 networks 512 took up to 2.2 GiB where training had taken 1.3, and 29 % more time).
