@@ -37,7 +37,7 @@ from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.loop.fit import fit, seeded
 from skipsearch.trainers.loop.memory import keep_freed
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 BAR = 2.5  # on 2 CPU cores
 

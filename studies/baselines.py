@@ -13,7 +13,7 @@ from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies import suggest
 from skipsearch.studies.store import Store, undone
 from skipsearch.studies.study import Study
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 
 def enqueue(study: Study, store: Store) -> None:

@@ -157,7 +157,7 @@ def _preset_record(preset: "Preset") -> dict[str, Any]:
 
 
 def recipe_records() -> list[dict[str, Any]]:
-    from skipsearch.trainers.recipes import PRESETS
+    from skipsearch.trainers.recipe.presets import PRESETS
 
     return [
         {"name": name, "source": preset.source, "recipe": encode(preset.recipe)}
@@ -167,7 +167,7 @@ def recipe_records() -> list[dict[str, Any]]:
 
 def recipe_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """A paragraph a recipe: its name, where it is from, and in what it differs from the default."""
-    from skipsearch.trainers.recipe import Recipe
+    from skipsearch.trainers.recipe.recipe import Recipe
 
     plain = encode(Recipe())
     lines: list[str] = []

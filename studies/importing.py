@@ -35,7 +35,7 @@ from skipsearch.studies.proposing import distribution
 from skipsearch.studies.store import Store, Verdict
 from skipsearch.studies.study import Study
 from skipsearch.studies.trials import SPREAD, is_imported
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 RULE = ("pruner", "halving", "eta", "grace", "objectives", "epochs")  # who stops, and when
 COPIED = ("seed", "max_epochs", "epochs", "fidelity", "seconds", "checkpoint", *SPREAD)

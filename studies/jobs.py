@@ -14,7 +14,7 @@ from skipsearch.studies.limits import Cost
 from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.trials import is_imported
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.training import Job
 
 

@@ -11,7 +11,7 @@ from skipsearch.studies.limits import Networks
 from skipsearch.studies.proposing import Proposer, Seek, nothing_sought
 from skipsearch.studies.seeking import Counting, Seeker
 from skipsearch.studies.study import Study
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 SMALL_SPACE = 1000  # configurations up to which a space is listed to say that it is exhausted
 Pair = tuple[Arch, Recipe]

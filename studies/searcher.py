@@ -33,7 +33,7 @@ from skipsearch.studies.store import RETRY, Store, Verdict, attempts_at
 from skipsearch.studies.study import Study
 from skipsearch.studies.trials import is_imported
 from skipsearch.studies.verdicts import Live, verdict_of
-from skipsearch.trainers.recipe import Recipe, total_epochs
+from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
 from skipsearch.trainers.training import Job
 
 # Proposals in a row that are not worth training: after the first number the sampler is taken to be

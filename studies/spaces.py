@@ -23,7 +23,7 @@ def tables(study_file: Path | None, changes: Sequence[str]) -> dict[str, list[Ro
         return {"space": study.arch_space.table(), "recipe": study.recipe_space.table()}
     if changes:
         raise ValueError("--set needs a study file to change: skipsearch space STUDY.toml --set …")
-    from skipsearch.trainers.recipe import Recipe
+    from skipsearch.trainers.recipe.recipe import Recipe
 
     return {"space": Space(Arch, {}).table(), "recipe": Space(Recipe, {}).table()}
 

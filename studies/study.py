@@ -31,8 +31,8 @@ from skipsearch.studies.keys import (
     shown,
 )
 from skipsearch.studies.toml import override, read
-from skipsearch.trainers.recipe import Recipe
-from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.recipe.presets import RECIPES
+from skipsearch.trainers.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

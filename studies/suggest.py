@@ -22,8 +22,8 @@ from skipsearch.studies.past import Past
 from skipsearch.studies.proposing import Draft, distribution
 from skipsearch.studies.study import Study
 from skipsearch.studies.tpe import GroupedTPE
-from skipsearch.trainers.recipe import Recipe
-from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.recipe.presets import RECIPES
+from skipsearch.trainers.recipe.recipe import Recipe
 
 RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
 

@@ -7,7 +7,7 @@ from functools import cache
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.walk import document
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 LABELS = {
     "val_error": "validation error",

@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from skipsearch.trainers.loop.augment import Draws, augment, draw, normalise, recast, rotate
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 

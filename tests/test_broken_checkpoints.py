@@ -19,7 +19,7 @@ from skipsearch.studies.run import run
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.trainers.checkpoints import is_whole, seal
 from skipsearch.trainers.data.arrays import Data
-from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.training import Job, Training
 
 SMALL = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))

@@ -13,7 +13,7 @@ from skipsearch.studies.check import load_data
 from skipsearch.studies.jobs import job_of
 from skipsearch.studies.run import run
 from skipsearch.trainers.checkpoints import Checkpoints
-from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.training import Job, Training
 
 

@@ -15,9 +15,9 @@ from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.loop.evaluate import evaluate
 from skipsearch.trainers.loop.fit import Epoch, fit, order, seeded
-from skipsearch.trainers.recipe import Adam, AdamW
-from skipsearch.trainers.recipes import RECIPES
-from skipsearch.trainers.schedule import Cosine, Step
+from skipsearch.trainers.recipe.presets import RECIPES
+from skipsearch.trainers.recipe.recipe import Adam, AdamW
+from skipsearch.trainers.recipe.schedule import Cosine, Step
 
 SHORT = replace(RECIPES["short"], epochs=4, batch_size=64, precision="fp32")
 

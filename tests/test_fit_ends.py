@@ -15,8 +15,8 @@ from skipsearch.trainers.data.datasets import load
 from skipsearch.trainers.loop.augment import normalise, recast
 from skipsearch.trainers.loop.evaluate import evaluate
 from skipsearch.trainers.loop.fit import Epoch, Fit, fit, order
-from skipsearch.trainers.recipe import SGD, Adam, Recipe
-from skipsearch.trainers.schedule import Plateau, Step
+from skipsearch.trainers.recipe.recipe import SGD, Adam, Recipe
+from skipsearch.trainers.recipe.schedule import Plateau, Step
 
 # Errors that rise and fall: lr falls on plateaus, patience ends the training, its last epoch is not
 # its best one.

@@ -18,7 +18,7 @@ from skipsearch.searchspace.assembly.plan import module
 from skipsearch.searchspace.presets import Preset, preset
 from skipsearch.searchspace.presets.preset import met
 from skipsearch.trainers.data.sources import TORCHVISION
-from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.recipe.presets import RECIPES
 
 
 def params(arch: Arch, classes: int = 10, shape: tuple[int, int, int] = (3, 32, 32)) -> int:

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from skipsearch.searchspace.parameters.walk import decode, document, encode, override
-from skipsearch.trainers.optimizer import decay_groups, optimizer_of
-from skipsearch.trainers.recipe import (
+from skipsearch.trainers.recipe.optimizer import decay_groups, optimizer_of
+from skipsearch.trainers.recipe.presets import PRESETS, RECIPES
+from skipsearch.trainers.recipe.recipe import (
     SGD,
     Adam,
     AdamW,
@@ -21,8 +22,7 @@ from skipsearch.trainers.recipe import (
     steps_per_epoch,
     total_epochs,
 )
-from skipsearch.trainers.recipes import PRESETS, RECIPES
-from skipsearch.trainers.schedule import Cosine, OneCycle, Plateau, Step
+from skipsearch.trainers.recipe.schedule import Cosine, OneCycle, Plateau, Step
 
 
 @pytest.mark.parametrize("name", RECIPES)

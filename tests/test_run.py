@@ -34,7 +34,7 @@ from skipsearch.studies.running import Together
 from skipsearch.studies.store import Store
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.trainers.data.arrays import Data
-from skipsearch.trainers.recipes import RECIPES
+from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.training import Job, Training
 
 pytestmark = [

@@ -19,7 +19,7 @@ from skipsearch.studies.run import run
 from skipsearch.studies.study import Study
 from skipsearch.trainers.loop.device import bf16_chosen
 from skipsearch.trainers.loop.evaluate import evaluate
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.training import Job, Training
 
 pytestmark = [  # as in test_run.py

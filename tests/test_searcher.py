@@ -20,7 +20,7 @@ from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.searcher import StudySearcher
 from skipsearch.studies.store import Store, open_store
 from skipsearch.studies.study import Study
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from skipsearch.trainers.data.arrays import Data, Images
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.training import Job, Record, Training
 
 OF_VALIDATION = ("val_error", "val_loss", "kept_error")

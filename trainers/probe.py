@@ -12,7 +12,7 @@ from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.loop.device import peak_memory_bytes
 from skipsearch.trainers.loop.evaluate import batch_size
 from skipsearch.trainers.loop.fit import fit
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.training import Job
 
 

@@ -20,7 +20,7 @@ from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.trainers.checkpoints import Checkpoints, load, save
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.loop.memory import give_back, keep_freed
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from skipsearch.trainers.loop.fit import Fit

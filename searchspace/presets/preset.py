@@ -56,7 +56,7 @@ class Preset:
     note: str = ""  # what differs from the source, and which reading of it this is
     why: str = ""  # why a printed figure is not met
     alternative: bool = False  # another reading of figures that another preset claims
-    recipe: str = ""  # its name in trainers.recipes, "" where the source gives none
+    recipe: str = ""  # its name in trainers.recipe.presets, "" where the source gives none
     results: tuple[Result, ...] = ()
 
     @property

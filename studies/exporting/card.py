@@ -10,7 +10,7 @@ from skipsearch.studies.exporting.formats import BATCHES, Written
 from skipsearch.studies.exporting.loading import loading
 from skipsearch.studies.models import Model, Trained, Untrained
 from skipsearch.studies.wording import phrases
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 ALWAYS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay")  # of a recipe
 

@@ -29,7 +29,7 @@ from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.verdicts import Live
 from skipsearch.trainers.checkpoints import Checkpoints
-from skipsearch.trainers.recipe import total_epochs
+from skipsearch.trainers.recipe.recipe import total_epochs
 from skipsearch.trainers.training import Job
 
 NOTED = ("seconds", "checkpoint", "test_loss")

@@ -17,7 +17,7 @@ from skipsearch.studies.jobs import cost_of
 from skipsearch.studies.limits import Cost, Networks
 from skipsearch.studies.trials import baseline_numbers
 from skipsearch.trainers.final import final_recipe
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

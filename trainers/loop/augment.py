@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from skipsearch.trainers.recipe import Recipe
+from skipsearch.trainers.recipe.recipe import Recipe
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as in Pillow and torchvision
 

@@ -27,8 +27,8 @@ from skipsearch.trainers.data.arrays import Array, Data
 from skipsearch.trainers.loop.augment import augment, draw, recast
 from skipsearch.trainers.loop.device import Batches, autocast, bf16_chosen, peak_memory_bytes
 from skipsearch.trainers.loop.evaluate import evaluate, evaluate_as
-from skipsearch.trainers.optimizer import optimizer_of
-from skipsearch.trainers.recipe import Recipe, is_over, lr_at, steps, steps_per_epoch
+from skipsearch.trainers.recipe.optimizer import optimizer_of
+from skipsearch.trainers.recipe.recipe import Recipe, is_over, lr_at, steps, steps_per_epoch
 
 LOOK = 32  # steps between looks at the loss: each look makes a GPU wait
 

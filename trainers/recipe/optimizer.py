@@ -5,7 +5,7 @@ from typing import assert_never
 import torch
 from torch import nn
 
-from skipsearch.trainers.recipe import SGD, Adam, AdamW, Recipe
+from skipsearch.trainers.recipe.recipe import SGD, Adam, AdamW, Recipe
 
 
 def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -7,8 +7,8 @@ dropout belongs to the architecture, the number of training images to the study.
 
 from dataclasses import dataclass, replace
 
-from skipsearch.trainers.recipe import SGD, Adam, Recipe
-from skipsearch.trainers.schedule import Plateau, Step
+from skipsearch.trainers.recipe.recipe import SGD, Adam, Recipe
+from skipsearch.trainers.recipe.schedule import Plateau, Step
 
 
 @dataclass(frozen=True)

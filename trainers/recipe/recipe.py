@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from skipsearch.searchspace.parameters.domains import Choice, Floats, choice, integer, one_of, real
-from skipsearch.trainers.schedule import Cosine, OneCycle, Plateau, Schedule, Step, rate, waits
+from skipsearch.trainers.recipe.schedule import (
+    Cosine,
+    OneCycle,
+    Plateau,
+    Schedule,
+    Step,
+    rate,
+    waits,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
