@@ -38,7 +38,8 @@ from skipsearch.studies.cluster import ray_session
 from skipsearch.studies.limits import Networks
 from skipsearch.studies.study import Study
 from skipsearch.trainers.data.arrays import Data, Images
-from skipsearch.trainers.training import Job, Training
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.training import Training
 
 FILE = Path(__file__).parent.parent / "examples" / "cifar10.toml"
 SHORT = ("epochs=1", "grace=1", "pruner=none", "gpus_per_trial=0", "validation=0.9")

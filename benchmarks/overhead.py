@@ -40,7 +40,7 @@ from skipsearch.studies.run import run
 from skipsearch.studies.running import Together
 from skipsearch.studies.store import Store, Verdict, open_store
 from skipsearch.studies.study import Study
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 BAR_TRIALS, BAR_SECONDS, AIM_SECONDS = 1000, 120.0, 60.0
 FLAT_FROM, FLAT_MIB = 200, 64.0  # a gigabyte of growth would take 15,000 trials

@@ -25,7 +25,7 @@ from skipsearch.studies.proposer import proposer
 from skipsearch.studies.proposing import Draft, asking
 from skipsearch.studies.scheduler import StudyScheduler, fidelity
 from skipsearch.studies.verdicts import stopped
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
 

@@ -15,7 +15,7 @@ from skipsearch.studies.ending import Ending
 from skipsearch.studies.errors import marked, raised_by
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.watchdog import Watchdog
-from skipsearch.trainers.checkpoints import CannotSave
+from skipsearch.trainers.trial.checkpoints import CannotSave
 
 LOOK_SECONDS = 1.0
 

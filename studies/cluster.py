@@ -22,7 +22,7 @@ from skipsearch.studies.sharing import MAX_FAILURES, gpus_of, resources
 from skipsearch.studies.study import Study
 from skipsearch.studies.work import Work
 from skipsearch.trainers.loop.memory import give_back
-from skipsearch.trainers.trainable import TrialActor
+from skipsearch.trainers.trial.ray_trainable import TrialActor
 
 MIB = 2**20
 ENVIRONMENT = {

@@ -15,7 +15,7 @@ from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.trials import is_imported
 from skipsearch.trainers.recipe.recipe import Recipe
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 
 def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:

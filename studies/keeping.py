@@ -15,7 +15,7 @@ from skipsearch.studies.front import Point, non_dominated
 from skipsearch.studies.jobs import checkpoint_home
 from skipsearch.studies.study import Study
 from skipsearch.studies.trials import is_full
-from skipsearch.trainers.checkpoints import Checkpoints, folders
+from skipsearch.trainers.trial.checkpoints import Checkpoints, folders
 
 
 class Keeping:

@@ -14,7 +14,7 @@ from skipsearch.studies.limits import SAMPLES, Networks
 from skipsearch.studies.sharing import Sharing
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.recipe import Recipe
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 Probe = Callable[[Job, Data], tuple[int, int]]  # bytes at most, bytes of the device
 

@@ -31,11 +31,12 @@ from skipsearch.studies.store import Store, open_store
 from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import space_hash
 from skipsearch.studies.work import Work
-from skipsearch.trainers.checkpoints import Checkpoints
 from skipsearch.trainers.data.arrays import Data, Images
-from skipsearch.trainers.probe import step_memory
-from skipsearch.trainers.repeats import Repeats
-from skipsearch.trainers.training import Begin, Training
+from skipsearch.trainers.trial.checkpoints import Checkpoints
+from skipsearch.trainers.trial.job import Begin
+from skipsearch.trainers.trial.memory_probe import step_memory
+from skipsearch.trainers.trial.seeds import Repeats
+from skipsearch.trainers.trial.training import Training
 
 
 def run(

@@ -9,7 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from skipsearch.studies.halving import Rungs
 from skipsearch.studies.sharing import Sharing
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 
 def number_in(result: Mapping[str, Any], name: str) -> float:

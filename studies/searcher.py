@@ -34,7 +34,7 @@ from skipsearch.studies.study import Study
 from skipsearch.studies.trials import is_imported
 from skipsearch.studies.verdicts import Live, verdict_of
 from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 # Proposals in a row that are not worth training: after the first number the sampler is taken to be
 # stuck and networks are drawn at random, after the second one the space to be exhausted.

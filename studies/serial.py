@@ -15,8 +15,8 @@ from skipsearch.studies.errors import marked
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.work import Work
-from skipsearch.trainers.checkpoints import CannotSave
-from skipsearch.trainers.training import Begin, Job, Record
+from skipsearch.trainers.trial.checkpoints import CannotSave
+from skipsearch.trainers.trial.job import Begin, Job, Record
 
 TRIAL = "serial"
 ATTEMPTS = 3  # a trial that raised so often has failed

@@ -17,7 +17,7 @@ from skipsearch.studies.models import Inputs, Model, Trained, safe_name
 from skipsearch.studies.retraining.stored import finished, results, retrained_folder
 from skipsearch.studies.settled import settled
 from skipsearch.studies.study import Study
-from skipsearch.trainers.checkpoints import Checkpoints
+from skipsearch.trainers.trial.checkpoints import Checkpoints
 
 SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "seed")
 

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from skipsearch.studies.limits import Cost, Networks
 from skipsearch.studies.scheduler import fidelity, number_in, too_long
 from skipsearch.studies.store import Verdict
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 Asked = optuna.Trial | FrozenTrial
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from skipsearch.studies.sharing import Sharing
-from skipsearch.trainers.training import Begin
+from skipsearch.trainers.trial.job import Begin
 
 
 @dataclass

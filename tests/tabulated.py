@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skipsearch.trainers.checkpoints import Checkpoints
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.checkpoints import Checkpoints
+from skipsearch.trainers.trial.job import Job
 
 if TYPE_CHECKING:
     import optuna

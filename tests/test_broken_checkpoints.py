@@ -17,10 +17,11 @@ from skipsearch.studies.check import load_data
 from skipsearch.studies.halving import Rungs
 from skipsearch.studies.run import run
 from skipsearch.studies.scheduler import StudyScheduler
-from skipsearch.trainers.checkpoints import is_whole, seal
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.presets import RECIPES
-from skipsearch.trainers.training import Job, Training
+from skipsearch.trainers.trial.checkpoints import is_whole, seal
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.training import Training
 
 SMALL = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
 RECIPE = {**encode(RECIPES["short"]), "epochs": 4}

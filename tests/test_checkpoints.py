@@ -12,9 +12,10 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.check import load_data
 from skipsearch.studies.jobs import job_of
 from skipsearch.studies.run import run
-from skipsearch.trainers.checkpoints import Checkpoints
 from skipsearch.trainers.recipe.presets import RECIPES
-from skipsearch.trainers.training import Job, Training
+from skipsearch.trainers.trial.checkpoints import Checkpoints
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.training import Training
 
 
 def places(folder: Path) -> dict[str, Checkpoints]:

@@ -26,7 +26,7 @@ from skipsearch.studies.find import find
 from skipsearch.studies.models import Picked, Trained, Untrained, load, safe_name
 from skipsearch.studies.retraining.stored import retrained_folder
 from skipsearch.studies.show import console
-from skipsearch.trainers.checkpoints import seal
+from skipsearch.trainers.trial.checkpoints import seal
 
 
 @pytest.fixture(scope="module")

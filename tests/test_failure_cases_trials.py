@@ -28,8 +28,9 @@ from skipsearch.studies.front import front_trials
 from skipsearch.studies.keys import SAMPLERS
 from skipsearch.studies.run import run
 from skipsearch.studies.store import load
-from skipsearch.trainers.checkpoints import CannotSave, Checkpoints
-from skipsearch.trainers.training import Job, Training
+from skipsearch.trainers.trial.checkpoints import CannotSave, Checkpoints
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.training import Training
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -10,11 +10,11 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.data.datasets import load
-from skipsearch.trainers.final import FinalTraining, final_data, final_recipe
 from skipsearch.trainers.loop.fit import fit
 from skipsearch.trainers.recipe.recipe import Recipe, lr_at
 from skipsearch.trainers.recipe.schedule import Plateau
-from skipsearch.trainers.training import Job, Record
+from skipsearch.trainers.trial.final import FinalTraining, final_data, final_recipe
+from skipsearch.trainers.trial.job import Job, Record
 
 ARCH = Arch(stages=2, blocks=(1, 1), stem_channels=8)
 

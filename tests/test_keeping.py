@@ -12,7 +12,7 @@ from skipsearch.studies.front import front_trials
 from skipsearch.studies.keeping import Keeping
 from skipsearch.studies.run import run
 from skipsearch.studies.store import load
-from skipsearch.trainers.checkpoints import is_whole, seal
+from skipsearch.trainers.trial.checkpoints import is_whole, seal
 
 
 def checkpoint_path(folder: Path, epoch: int) -> Path:

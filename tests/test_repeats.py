@@ -26,8 +26,9 @@ from skipsearch.studies.run import run
 from skipsearch.studies.show import front_table
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.trials import trials
-from skipsearch.trainers.repeats import Repeats, together
-from skipsearch.trainers.training import Job, Record, Training
+from skipsearch.trainers.trial.job import Job, Record
+from skipsearch.trainers.trial.seeds import Repeats, together
+from skipsearch.trainers.trial.training import Training
 
 SPACE = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
 SEEDS = (3, 11, 20)

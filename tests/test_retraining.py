@@ -23,7 +23,7 @@ from skipsearch.studies.retraining.stored import Retrained, retrain_trials, retr
 from skipsearch.studies.run import run
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.tabulating import notes
-from skipsearch.trainers.checkpoints import Checkpoints
+from skipsearch.trainers.trial.checkpoints import Checkpoints
 
 NETWORK = {"stages": 2, "blocks": 1, "stem_channels": 8, "body": "basic", "shortcut": "sum"}
 

@@ -35,7 +35,8 @@ from skipsearch.studies.store import Store
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.presets import RECIPES
-from skipsearch.trainers.training import Job, Training
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.training import Training
 
 pytestmark = [
     # Ray leaves sockets and /dev/null handles of processes that it ended to the collector.

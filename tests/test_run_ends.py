@@ -20,7 +20,8 @@ from skipsearch.studies.study import Study
 from skipsearch.trainers.loop.device import bf16_chosen
 from skipsearch.trainers.loop.evaluate import evaluate
 from skipsearch.trainers.recipe.recipe import Recipe
-from skipsearch.trainers.training import Job, Training
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.training import Training
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -9,7 +9,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from skipsearch.studies.halving import Rungs
 from skipsearch.studies.scheduler import StudyScheduler, fidelity
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
 MODES = [(pareto, promote) for pareto in (False, True) for promote in (False, True)]

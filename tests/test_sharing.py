@@ -15,8 +15,8 @@ from skipsearch.studies.sharing import Sharing, gpus_of, resources, trials_that_
 from skipsearch.studies.store import Store, open_store
 from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import space_hash
-from skipsearch.trainers.probe import step_memory
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.memory_probe import step_memory
 
 GIB = 2**30
 

@@ -23,8 +23,8 @@ from tabulated import Silent, study_of
 
 from skipsearch.studies.run import run
 from skipsearch.studies.study import Study
-from skipsearch.trainers import training
-from skipsearch.trainers.checkpoints import Checkpoints
+from skipsearch.trainers.trial import training
+from skipsearch.trainers.trial.checkpoints import Checkpoints
 
 Whole = tuple[Study, optuna.Study, Death]
 

@@ -21,8 +21,8 @@ from tabulated import Silent, Tabulated, charged, study_of
 from skipsearch.studies.address import cluster_address
 from skipsearch.studies.run import run
 from skipsearch.studies.store import load
-from skipsearch.trainers.trainable import begun
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.ray_trainable import begun
 
 HERE = Path(__file__).parent
 STUDY = """

@@ -42,8 +42,8 @@ from skipsearch.studies.store import Store, open_store
 from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import space_hash
 from skipsearch.studies.work import Work
-from skipsearch.trainers.final import FinalTraining, final_data
-from skipsearch.trainers.training import Begin
+from skipsearch.trainers.trial.final import FinalTraining, final_data
+from skipsearch.trainers.trial.job import Begin
 
 SEEDS = 5
 

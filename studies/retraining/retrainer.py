@@ -28,9 +28,9 @@ from skipsearch.studies.store import RETRY, Store, Verdict, attempts_at
 from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.verdicts import Live
-from skipsearch.trainers.checkpoints import Checkpoints
 from skipsearch.trainers.recipe.recipe import total_epochs
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.checkpoints import Checkpoints
+from skipsearch.trainers.trial.job import Job
 
 NOTED = ("seconds", "checkpoint", "test_loss")
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)

@@ -16,8 +16,8 @@ from skipsearch.studies.arch_file import read_arch
 from skipsearch.studies.jobs import cost_of
 from skipsearch.studies.limits import Cost, Networks
 from skipsearch.studies.trials import baseline_numbers
-from skipsearch.trainers.final import final_recipe
 from skipsearch.trainers.recipe.recipe import Recipe
+from skipsearch.trainers.trial.final import final_recipe
 
 
 @dataclass(frozen=True)

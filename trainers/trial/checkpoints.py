@@ -8,7 +8,6 @@ carries a CRC-32 of the whole file in the comment that a zip archive may end wit
 that `torch.load` reads.
 """
 
-import io
 import os
 import re
 import zlib
@@ -21,11 +20,15 @@ from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 if TYPE_CHECKING:
-    from skipsearch.trainers.loop.fit import Fit
-    from skipsearch.trainers.training import Job, Record
+    pass
+
 
 KEPT = 2  # a broken one has the one before it
+
+
 NAME = re.compile(r"checkpoint-(\d{5,})\.pt")
+
+
 CRC_BYTES = 8  # hexadecimal digits
 
 
@@ -123,39 +126,6 @@ def folders(where: str) -> list[str]:
     own = (path.rpartition("/") for path in paths)
     found = {folder for folder, _, name in own if name.startswith("checkpoint-")}
     return sorted(folder.removeprefix(top.folder).strip("/") for folder in found)
-
-
-def save(checkpoints: Checkpoints, job: "Job", fit: "Fit", curve: "list[Record]") -> None:
-    """`curve` has the records up to the epoch of the checkpoint."""
-    import torch
-
-    content, epoch = io.BytesIO(), curve[-1]["epoch"]
-    torch.save({"fit": fit.state_dict(), "curve": curve, "arch": dict(job.arch)}, content)
-    checkpoints.save(epoch, seal(content.getvalue()))
-    there = checkpoints.epochs()
-    kept = [own for own in there if own <= epoch][:KEPT]  # later ones are broken
-    for old in {*there} - {*kept}:
-        checkpoints.delete(old)
-
-
-def load(checkpoints: Checkpoints, job: "Job", fit: "Fit") -> "list[Record]":
-    """Continue from the newest whole checkpoint of this network; the records up to its epoch, none
-    without one: the training then begins anew, and comes to the same."""
-    import torch
-
-    for epoch in checkpoints.epochs():
-        try:
-            content = checkpoints.load(epoch)
-        except OSError:  # taken away
-            continue
-        if not is_whole(content):
-            continue
-        state = torch.load(io.BytesIO(content), weights_only=True, map_location=fit.device)
-        if state["arch"] == job.arch and fit.is_own(state["fit"]):
-            fit.load_state_dict(state["fit"])
-            curve: list[Record] = state["curve"]
-            return curve
-    return []
 
 
 def seal(content: bytes) -> bytes:

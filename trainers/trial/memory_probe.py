@@ -13,7 +13,7 @@ from skipsearch.trainers.loop.device import peak_memory_bytes
 from skipsearch.trainers.loop.evaluate import batch_size
 from skipsearch.trainers.loop.fit import fit
 from skipsearch.trainers.recipe.recipe import Recipe
-from skipsearch.trainers.training import Job
+from skipsearch.trainers.trial.job import Job
 
 
 def step_memory(job: Job, data: Data) -> tuple[int, int]:

@@ -9,53 +9,20 @@ import csv
 import gc
 import io
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.walk import decode
-from skipsearch.trainers.checkpoints import Checkpoints, load, save
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.loop.memory import give_back, keep_freed
 from skipsearch.trainers.recipe.recipe import Recipe
+from skipsearch.trainers.trial.checkpoints import KEPT, Checkpoints, is_whole, seal
+from skipsearch.trainers.trial.job import Job, Record
 
 if TYPE_CHECKING:
     from skipsearch.trainers.loop.fit import Fit
-
-Record = dict[str, Any]  # of an epoch: what is reported of it
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker must know of its trial."""
-
-    number: int
-    arch: Mapping[str, Scalar]
-    recipe: Mapping[str, Scalar]
-    seed: int
-    max_epochs: int
-    folder: str  # of this trial; the same path on every machine
-    threads: int
-    device: str
-    baseline: bool = False
-    costs: tuple[float, ...] = ()  # its other objectives, for its place at a rung
-    max_seconds: float | None = None
-    checkpoints: str = ""  # a path or a URI of their own; else they are in `folder`
-    below: int | None = None  # judged beside trials of lower numbers only; None for all
-    more_seeds: tuple[int, ...] = ()  # the network is trained with each of these too
-
-
-class Steps(Protocol):
-    """What an executor needs of a training: a report an epoch, with `epoch` and `val_error`."""
-
-    def step(self) -> Record: ...
-    def close(self) -> None: ...
-
-
-Begin = Callable[[Job], Steps]
 
 
 class Training:
@@ -118,3 +85,36 @@ def write_curve(folder: Path, curve: list[Record]) -> None:
     part = folder / f"curve.{os.getpid()}.part"
     part.write_text(text.getvalue())
     part.replace(folder / "curve.csv")
+
+
+def save(checkpoints: Checkpoints, job: "Job", fit: "Fit", curve: "list[Record]") -> None:
+    """`curve` has the records up to the epoch of the checkpoint."""
+    import torch
+
+    content, epoch = io.BytesIO(), curve[-1]["epoch"]
+    torch.save({"fit": fit.state_dict(), "curve": curve, "arch": dict(job.arch)}, content)
+    checkpoints.save(epoch, seal(content.getvalue()))
+    there = checkpoints.epochs()
+    kept = [own for own in there if own <= epoch][:KEPT]  # later ones are broken
+    for old in {*there} - {*kept}:
+        checkpoints.delete(old)
+
+
+def load(checkpoints: Checkpoints, job: "Job", fit: "Fit") -> "list[Record]":
+    """Continue from the newest whole checkpoint of this network; the records up to its epoch, none
+    without one: the training then begins anew, and comes to the same."""
+    import torch
+
+    for epoch in checkpoints.epochs():
+        try:
+            content = checkpoints.load(epoch)
+        except OSError:  # taken away
+            continue
+        if not is_whole(content):
+            continue
+        state = torch.load(io.BytesIO(content), weights_only=True, map_location=fit.device)
+        if state["arch"] == job.arch and fit.is_own(state["fit"]):
+            fit.load_state_dict(state["fit"])
+            curve: list[Record] = state["curve"]
+            return curve
+    return []

@@ -17,7 +17,8 @@ import numpy as np
 
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.recipe.recipe import Recipe
-from skipsearch.trainers.training import Job, Record, Training
+from skipsearch.trainers.trial.job import Job, Record
+from skipsearch.trainers.trial.training import Training
 
 OF_VALIDATION = ("val_error", "val_loss", "kept_error")
 

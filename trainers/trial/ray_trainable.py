@@ -10,7 +10,7 @@ from typing import Any
 
 from ray import tune
 
-from skipsearch.trainers.training import Begin, Job, Steps
+from skipsearch.trainers.trial.job import Begin, Job, Steps
 
 
 def begun(begin: Begin, job: Job) -> Steps:

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from skipsearch.trainers.training import Begin, Job, Record, Steps
+from skipsearch.trainers.trial.job import Begin, Job, Record, Steps
 
 MEANS = ("val_error", "kept_error", "train_loss", "train_error", "val_loss")
 

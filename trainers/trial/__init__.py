@@ -1,0 +1,1 @@
+"""One trial in a worker: trained an epoch a step, saved and resumed."""
