@@ -37,7 +37,7 @@ from skipsearch.studies.limits import Networks
 from skipsearch.studies.past import Past
 from skipsearch.studies.proposing import Proposer
 from skipsearch.studies.run import run
-from skipsearch.studies.running import Together
+from skipsearch.studies.run_study import Together
 from skipsearch.studies.store import Store, Verdict, open_store
 from skipsearch.studies.study import Study
 from skipsearch.trainers.trial.job import Job

@@ -43,8 +43,8 @@ from replay import Proposed, Replay, Shuffled, corner, front
 from rich.console import Console
 from rich.table import Table
 
-from skipsearch.studies.front import Staircase
 from skipsearch.studies.halving import Rungs
+from skipsearch.studies.pareto import Staircase
 
 DATA = Path(__file__).parent / "data" / "curves.parquet"
 MODES: dict[str, dict[str, bool] | None] = {

@@ -18,9 +18,9 @@ from optuna.trial import TrialState
 
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies import store, suggest
-from skipsearch.studies.front import Staircase, non_dominated
 from skipsearch.studies.halving import Rungs
 from skipsearch.studies.limits import Networks
+from skipsearch.studies.pareto import Staircase, non_dominated
 from skipsearch.studies.proposer import proposer
 from skipsearch.studies.proposing import Draft, asking
 from skipsearch.studies.scheduler import StudyScheduler, fidelity

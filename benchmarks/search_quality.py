@@ -35,7 +35,7 @@ from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice
 from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies import suggest
-from skipsearch.studies.front import hypervolume
+from skipsearch.studies.pareto import hypervolume
 from skipsearch.studies.past import Past
 from skipsearch.studies.proposing import Proposer, Seek, asking, nothing_sought
 from skipsearch.studies.seeking import Counting, Seeker

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from skipsearch.studies.picking import pick as pick
     from skipsearch.studies.report import Report as Report
     from skipsearch.studies.retraining.retrain import retrain as retrain
-    from skipsearch.studies.running import run_study as run
+    from skipsearch.studies.run_study import run_study as run
     from skipsearch.studies.study import Study as Study
     from skipsearch.studies.trials import trials as trials
 
@@ -52,7 +52,7 @@ _HOMES = {
     "look": ("skipsearch.studies.analysis.subject", "look"),
     "pick": ("skipsearch.studies.picking", "pick"),
     "retrain": ("skipsearch.studies.retraining.retrain", "retrain"),
-    "run": ("skipsearch.studies.running", "run_study"),
+    "run": ("skipsearch.studies.run_study", "run_study"),
     "trials": ("skipsearch.studies.trials", "trials"),
 }
 __all__ = [

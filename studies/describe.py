@@ -10,8 +10,8 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import decode, encode, override
 from skipsearch.studies.arch_file import read_arch
+from skipsearch.studies.humanize import compact, phrases
 from skipsearch.studies.toml import value_of
-from skipsearch.studies.wording import compact, phrases
 
 if TYPE_CHECKING:
     from skipsearch.searchspace.presets import Preset

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from skipsearch.studies.evaluating import BINS, Evaluation
+from skipsearch.studies.humanize import percent
 from skipsearch.studies.show import Column, table
-from skipsearch.studies.wording import percent
 
 MOST = 20  # classes that have a row, the worst ones
 

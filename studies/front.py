@@ -5,9 +5,7 @@ Both sweeps take O(n log n) for two or three objectives: 10,000 trials in a tent
 """
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate, count
 from typing import Any
 
@@ -15,71 +13,9 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
 
+from skipsearch.studies.pareto import Point, Scale, hypervolume, non_dominated
 from skipsearch.studies.retraining.stored import results
 from skipsearch.studies.trials import cost_names, epochs, facts, is_full, is_imported, trials
-
-Point = tuple[float, ...]
-
-
-@dataclass
-class Staircase:
-    """The lower-left boundary of points in a plane, up to a `reference` corner."""
-
-    reference: tuple[float, float] = (math.inf, math.inf)
-    xs: list[float] = field(default_factory=list)  # ascending
-    ys: list[float] = field(default_factory=list)  # descending
-
-    def covers(self, x: float, y: float) -> bool:
-        """True where a point is at or below (x, y) in both coordinates."""
-        i = bisect_right(self.xs, x)
-        return i > 0 and self.ys[i - 1] <= y
-
-    def add(self, x: float, y: float) -> float:
-        """Take a point in and return the area that it adds, 0 for a covered one."""
-        if self.covers(x, y) or x >= self.reference[0] or y >= self.reference[1]:
-            return 0.0
-        first = last = bisect_left(self.xs, x)
-        top = self.ys[first - 1] if first else self.reference[1]
-        left, gain = x, 0.0
-        while last < len(self.xs) and self.ys[last] >= y:
-            gain += (self.xs[last] - left) * (top - y)
-            left, top = self.xs[last], self.ys[last]
-            last += 1
-        right = self.xs[last] if last < len(self.xs) else self.reference[0]
-        gain += (right - left) * (top - y)
-        self.xs[first:last], self.ys[first:last] = [x], [y]
-        return gain
-
-
-def non_dominated(points: Sequence[Point]) -> list[bool]:
-    """For each of the points (1 to 3 objectives): is no other one better? Equal ones stay together.
-
-    In lexicographic order nothing is dominated by a later point, so one pass is enough."""
-    staircase, on_front = Staircase(), set()
-    for point in sorted(set(points)):
-        _, y, z = _three(point)
-        if not staircase.covers(y, z):
-            staircase.add(y, z)
-            on_front.add(point)
-    return [point in on_front for point in points]
-
-
-def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """Volume that the points dominate inside `reference`, exact for 1 to 3 objectives.
-
-    Optuna has the same number, but only in a private module."""
-    x_end, y_end, z_end = _three(reference, fill=1.0)
-    staircase = Staircase((y_end, z_end))
-    volume = area = 0.0
-    previous = -math.inf
-    for x, y, z in sorted(_three(point) for point in points):
-        if x >= x_end:
-            break
-        if area:
-            volume += area * (x - previous)
-        area += staircase.add(y, z)
-        previous = x
-    return volume + (area * (x_end - previous) if area else 0.0)
 
 
 def front(study: optuna.Study) -> pd.DataFrame:
@@ -132,25 +68,6 @@ def knee(found: Sequence[FrozenTrial]) -> FrozenTrial | None:
     scaled = Scale.over([tuple(t.values) for t in found])
     best = min(found, key=lambda t: (height(t), t.values, t.number))
     return best if height(best) < 1 - 1e-9 else None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Objectives scaled to 0 (best) … 1 (worst) over given points, by their logarithms: halving
-    the error or the parameters weighs the same everywhere, as the page draws it. Errors below
-    0.1 % count as 0.1 %."""
-
-    low: Point
-    high: Point
-
-    @classmethod
-    def over(cls, points: Sequence[Point]) -> "Scale":
-        columns = list(zip(*(_logged(p) for p in points), strict=True))
-        return cls(tuple(map(min, columns)), tuple(map(max, columns)))
-
-    def __call__(self, point: Point) -> Point:
-        ends = zip(_logged(point), self.low, self.high, strict=True)
-        return tuple((v - low) / (high - low) if high > low else 0.0 for v, low, high in ends)
 
 
 def hypervolume_history(study: optuna.Study) -> pd.DataFrame:
@@ -212,21 +129,3 @@ def records_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> list[dict[s
         both = {name: trial.user_attrs.get(name, {}) for name in ("arch", "recipe")}
         records.append(known | both)
     return records
-
-
-def _three(point: Point, fill: float = 0.0) -> tuple[float, float, float]:
-    x, y, z = (*point, fill, fill)[:3]
-    return x, y, z
-
-
-def _logged(point: Point) -> Point:
-    return log_error(point[0]), *map(log_cost, point[1:])
-
-
-def log_error(error: float) -> float:
-    """As errors are compared; below 0.1 % counts as 0.1 %."""
-    return math.log10(max(error, 1e-3))
-
-
-def log_cost(cost: float) -> float:
-    return math.log10(max(cost, 1e-9))

@@ -7,15 +7,14 @@ curves, so they survive whatever the driver does not.
 """
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from skipsearch.studies.pareto import front_numbers, unbeaten_or_first
 from skipsearch.studies.study import Study
 
-Points = np.ndarray  # (trials, objectives), all minimised
 Rung = Mapping[int, tuple[float, ...]]  # by the number of the trial: its error there, its costs
 
 
@@ -101,71 +100,3 @@ def rungs_of(study: Study) -> Rungs | None:
         pareto=study.pruner == "pareto-asha",
         promote=study.halving == "promote",
     )
-
-
-def front_numbers(points: Points) -> np.ndarray:
-    """For each point the number of its front: 0 for what nothing dominates, and so on.
-
-    In lexicographic order nothing is dominated by a later point, so one pass is enough; all
-    earlier ones are as good or better in the first objective."""
-    unique, where = np.unique(points, axis=0, return_inverse=True)
-    columns = unique.T[1:].copy()
-    fronts = np.zeros(len(unique), dtype=int)
-    if len(columns) == 1:
-        return _of_two(columns[0].tolist())[where.ravel()]
-    for row in range(1, len(unique)):
-        better = np.ones(row, dtype=bool)
-        for column in columns:
-            better &= column[:row] <= column[row]
-        fronts[row] = 1 + fronts[:row].max(where=better, initial=-1)
-    return fronts[where.ravel()]
-
-
-def _of_two(seconds: list[float]) -> np.ndarray:
-    """Of points with two objectives, in lexicographic order, by the second: a front whose least is
-    no greater dominates. n·log n, because a study of 10,000 asks at every report."""
-    least: list[float] = []  # of each front; they rise with its number
-    fronts = []
-    for second in seconds:
-        front = bisect_right(least, second)
-        least[front : front + 1] = [second]
-        fronts.append(front)
-    return np.array(fronts, dtype=int)
-
-
-def unbeaten_or_first(points: Points, fronts: np.ndarray, room: float) -> np.ndarray:
-    """Which points are in the first front or have a place below `room`: after all of better fronts,
-    and within its own front in the order of `spread`, which only the front that is cut needs."""
-    chosen: np.ndarray = fronts == 0
-    ranks = ranked(points)
-    before = int(chosen.sum())
-    for number in range(1, fronts.max(initial=-1) + 1):
-        own = np.flatnonzero(fronts == number)
-        left = math.ceil(room) - before
-        if left <= 0:
-            break
-        chosen[own if left >= len(own) else own[spread(ranks[own])[:left]]] = True
-        before += len(own)
-    return chosen
-
-
-def ranked(points: Points) -> Points:
-    """Each objective as ranks from 0 to 1: millions of parameters weigh no more than errors."""
-    order = np.stack([np.unique(column, return_inverse=True)[1] for column in points.T], 1)
-    ranks: Points = order / np.maximum(1, order.max(0))
-    return ranks
-
-
-def spread(points: Points) -> list[int]:
-    """Rows in the order in which they are taken: the least first objective, then always the
-    farthest from all that were taken."""
-    columns = points.T.copy()
-    order = [int(np.lexsort(columns[::-1])[0])]
-    nearest = np.full(len(points), np.inf)
-    while len(order) < len(points):
-        last = order[-1]
-        squared = sum((column - column[last]) ** 2 for column in columns)
-        np.minimum(nearest, squared, out=nearest)
-        nearest[last] = -1.0  # taken; below any distance, also that of an identical point
-        order.append(int(nearest.argmax()))
-    return order

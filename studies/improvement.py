@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from skipsearch.studies.front import Point, Staircase
+from skipsearch.studies.pareto import Point, Staircase
 
 
 def expected_improvement(

@@ -9,7 +9,7 @@ from statistics import median
 
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.front import log_cost, log_error
+from skipsearch.studies.pareto import log_cost, log_error
 from skipsearch.studies.trials import is_full
 
 

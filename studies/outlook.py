@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skipsearch.studies.front import Point, non_dominated
 from skipsearch.studies.improvement import expected_improvement
 from skipsearch.studies.observing import Observed
+from skipsearch.studies.pareto import Point, non_dominated
 from skipsearch.studies.surrogate import (
     Place,
     Rows,

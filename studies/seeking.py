@@ -20,9 +20,9 @@ from optuna.trial import FrozenTrial
 from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
 from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour, recorded
 from skipsearch.searchspace.parameters.walk import Config, Pick
-from skipsearch.studies.front import non_dominated
 from skipsearch.studies.observing import Observed, log_costs, observed
 from skipsearch.studies.outlook import Counted, Outlook, Shapes, outlook
+from skipsearch.studies.pareto import non_dominated
 from skipsearch.studies.surrogate import Place, place_of, place_of_trial
 
 STARTUP = 10  # trials that are proposed at random, as Optuna's samplers do

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from skipsearch.studies.wording import (
+from skipsearch.studies.humanize import (
     compact,
     cost,
     differing,

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from skipsearch.searchspace.presets import Result
 from skipsearch.studies.comparing import Errors, Row, Test
+from skipsearch.studies.humanize import compact, differing, phrases
 from skipsearch.studies.show import Column, console, print_json, table
-from skipsearch.studies.wording import compact, differing, phrases
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 NONE = "–"

@@ -8,16 +8,8 @@ import pytest
 from made_study import EPOCHS, make_study
 from optuna.trial import TrialState, create_trial
 
-from skipsearch.studies.front import (
-    Point,
-    front,
-    front_records,
-    front_trials,
-    hypervolume,
-    hypervolume_history,
-    knee,
-    non_dominated,
-)
+from skipsearch.studies.front import front, front_records, front_trials, hypervolume_history, knee
+from skipsearch.studies.pareto import Point, hypervolume, non_dominated
 
 
 def slow_front(points: Sequence[Point]) -> list[bool]:

@@ -17,11 +17,11 @@ from optuna.trial import create_trial
 
 from skipsearch.studies.axes import Axis
 from skipsearch.studies.front import front_trials
+from skipsearch.studies.humanize import phrases
 from skipsearch.studies.page import page
 from skipsearch.studies.report import Report, front_document, write
 from skipsearch.studies.retraining import results
 from skipsearch.studies.trials import is_full
-from skipsearch.studies.wording import phrases
 
 
 class Reader(HTMLParser):

@@ -8,8 +8,8 @@ import pytest
 from made_study import make_study
 from optuna.trial import create_trial
 
-from skipsearch.studies.amounts import amount
 from skipsearch.studies.front import front_trials, full_trials, knee
+from skipsearch.studies.humanize import amount
 from skipsearch.studies.picking import pick, standard_error
 from skipsearch.studies.retraining.stored import Retrained, results
 

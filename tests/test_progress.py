@@ -8,9 +8,9 @@ import pytest
 from made_study import make_study
 from rich.console import Console
 
+from skipsearch.studies.humanize import rough
 from skipsearch.studies.progress import Progress
 from skipsearch.studies.summary import summarize
-from skipsearch.studies.wording import rough
 
 
 class Store:

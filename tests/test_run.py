@@ -30,7 +30,7 @@ from skipsearch.studies.check import check, load_data
 from skipsearch.studies.report import Report
 from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.run import run
-from skipsearch.studies.running import Together
+from skipsearch.studies.run_study import Together
 from skipsearch.studies.store import Store
 from skipsearch.studies.suggest import derived_seed
 from skipsearch.trainers.data.arrays import Data

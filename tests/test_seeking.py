@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice, integer, one_of, real
 from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
-from skipsearch.studies.front import hypervolume
 from skipsearch.studies.observing import observed
+from skipsearch.studies.pareto import hypervolume
 from skipsearch.studies.proposing import distribution
 from skipsearch.studies.seeking import COUNTED, SHORT, STARTUP, Counting, Seeker, uniformly
 

@@ -1,8 +1,8 @@
 """An architecture: one frozen tree that says what a network is.
 
-Every field carries its domain and its meaning; `searchspace.parameters.walk` does the rest. What several
-variants share lies one level up. Whether a network fits an image is known only with the image:
-`searchspace.assembly.assemble` refuses what does not.
+Every field carries its domain and its meaning; `searchspace.parameters.walk` does the rest. What
+several variants share lies one level up. Whether a network fits an image is known only with the
+image: `searchspace.assembly.assemble` refuses what does not.
 """
 
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ def named(**options: object) -> list[str]:
 
 def limits(params: str | None, macs: str | None, latency_ms: str | None) -> dict[str, float]:
     """The limits among the options `--max-…`. Raises ValueError for what is no amount."""
-    from skipsearch.studies.amounts import amount
+    from skipsearch.studies.humanize import amount
 
     given = {"params": params, "macs": macs, "latency_ms": latency_ms}
     return {

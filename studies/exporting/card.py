@@ -8,8 +8,8 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.exporting.facts import Facts, errors, listed, numbers, weights
 from skipsearch.studies.exporting.formats import BATCHES, Written
 from skipsearch.studies.exporting.loading import loading
+from skipsearch.studies.humanize import phrases
 from skipsearch.studies.models import Model, Trained, Untrained
-from skipsearch.studies.wording import phrases
 from skipsearch.trainers.recipe.recipe import Recipe
 
 ALWAYS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay")  # of a recipe

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from skipsearch.studies.humanize import compact, cost, duration, percent, percent_sd
 from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.page.rows import marks, tested
 from skipsearch.studies.page.sketch import sketch
-from skipsearch.studies.wording import compact, cost, duration, percent, percent_sd
 
 
 class Words:

@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 
+from skipsearch.studies.humanize import duration, percent
 from skipsearch.studies.page.assets import asset, embedded, plotly
 from skipsearch.studies.page.contents import Contents
 from skipsearch.studies.page.details import details
@@ -15,7 +16,6 @@ from skipsearch.studies.page.importances import FEWEST, Importances, importance_
 from skipsearch.studies.page.parallel import parallel_figure
 from skipsearch.studies.page.rows import table
 from skipsearch.studies.summary import Summary
-from skipsearch.studies.wording import duration, percent
 
 SCRIPTS = ("figures.js", "diagram.js", "table.js", "page.js")
 SEEDS = " Errors and accuracies are mean ± sd (n = {}) over the seeds of a trial."

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skipsearch.studies.axes import Axis, Figure, costs_against, errors_against, labels
-from skipsearch.studies.front import non_dominated
+from skipsearch.studies.humanize import LABELS, compact, cost, percent, percent_sd
 from skipsearch.studies.page.contents import Contents, Entry
-from skipsearch.studies.wording import LABELS, compact, cost, percent, percent_sd
+from skipsearch.studies.pareto import non_dominated
 
 # A trace that draws nothing: for entries of the legend, and for an axis of its own.
 NOWHERE = {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip"}

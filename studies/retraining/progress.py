@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from skipsearch.studies.humanize import duration, percent, rough
 from skipsearch.studies.store import Store
-from skipsearch.studies.wording import duration, percent, rough
 
 
 class RetrainProgress:

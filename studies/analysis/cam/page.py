@@ -10,8 +10,8 @@ from skipsearch.studies.analysis.looks import NONE, told
 from skipsearch.studies.analysis.pictures import Cell, grid, overlaid, png, shown
 from skipsearch.studies.analysis.report import Report, Section
 from skipsearch.studies.analysis.subject import Subject
+from skipsearch.studies.humanize import percent
 from skipsearch.studies.show import Column, table
-from skipsearch.studies.wording import percent
 
 SIDE = 128  # of a picture, in pixels
 WRONG = " ✗"  # in tables; pictures have a red frame

@@ -22,7 +22,7 @@ from skipsearch.studies.analysis.pictures import Cell, coloured, grid, png, show
 from skipsearch.studies.analysis.report import Report, Section
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.axes import Figure, bare
-from skipsearch.studies.wording import percent
+from skipsearch.studies.humanize import percent
 
 HEADS = 8  # that are drawn
 PANELS = 4  # heads side by side

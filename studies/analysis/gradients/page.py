@@ -21,7 +21,7 @@ from skipsearch.studies.analysis.gradients.tables import (
 from skipsearch.studies.analysis.looks import COLOURS, NONE, layout, power
 from skipsearch.studies.analysis.report import Report, Section
 from skipsearch.studies.axes import Figure
-from skipsearch.studies.wording import compact, percent
+from skipsearch.studies.humanize import compact, percent
 
 SCORE = (
     "Score: the healthy part of the layers that a gradient came to (mean norm strictly between the "

@@ -21,8 +21,8 @@ from skipsearch.studies.analysis.gradients.health import (
     sensitivity,
 )
 from skipsearch.studies.analysis.looks import NONE, power, told
+from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.show import Column, table
-from skipsearch.studies.wording import compact, percent
 
 MOST = 6  # layers that a line names
 KINDS = ("convolution", "linear", "norm", "other")
