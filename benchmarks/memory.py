@@ -33,10 +33,10 @@ from rich.table import Table
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies import suggest
 from skipsearch.studies.cluster import ray_session
-from skipsearch.studies.limits import Networks
-from skipsearch.studies.study import Study
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.training import Training
@@ -112,7 +112,7 @@ def between_trainings(study: Study) -> list[float]:
     """In a worker of Ray: MiB of its own that it holds after each training."""
     held, some, none = [], noise(256), noise(0)
     data = Data("noise", some, some, none, tuple("0123456789"), (0.5,) * 3, (0.25,) * 3)
-    recipe = {**encode(suggest.preset_recipe(study)), "epochs": 1}
+    recipe = {**encode(joint_space.preset_recipe(study)), "epochs": 1}
     archs = list(networks_of(study, NETWORKS))
     for arch in TIMES * archs:
         with tempfile.TemporaryDirectory() as folder:

@@ -32,14 +32,15 @@ from rich.table import Table
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.board import Board
-from skipsearch.studies.limits import Networks
 from skipsearch.studies.past import Past
 from skipsearch.studies.proposing import Proposer
 from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together
 from skipsearch.studies.store import Store, Verdict, open_store
-from skipsearch.studies.study import Study
 from skipsearch.trainers.trial.job import Job
 
 BAR_TRIALS, BAR_SECONDS, AIM_SECONDS = 1000, 120.0, 60.0
@@ -109,7 +110,7 @@ class Watching:
 def ask_and_tell_ms(study: Study, store: Store) -> float:
     """Median of a few proposals after the study: asked for, described, written, told as failed."""
     networks, past, spent = Networks(study, 10, (1, 8, 8)), Past(), []
-    proposer = Proposer(lambda pick: suggest.draw(study, pick), lambda pair: pair, seen={})
+    proposer = Proposer(lambda pick: joint_space.draw(study, pick), lambda pair: pair, seen={})
     for seed in range(1 + ASKS):
         before = time.perf_counter()
         store.study.sampler = suggest.sampler(study.sampler, seed, study_seed=0, past=past)
@@ -140,7 +141,7 @@ def measure(
         states = [t.state.name for t in done.get_trials(deepcopy=False)]
         database = folder / "study.db"
         size = sum(path.stat().st_size for path in folder.glob("study.db*")) / MIB
-        store = open_store(study, f"sqlite:///{database}", suggest.space_hash(study))
+        store = open_store(study, f"sqlite:///{database}", joint_space.space_hash(study))
         asking = ask_and_tell_ms(study, store)
     return {
         **keys,

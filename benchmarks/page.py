@@ -24,11 +24,11 @@ from typing import Any
 import optuna
 from overhead import Instant
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.find import find
 from skipsearch.studies.page import Importances, page
 from skipsearch.studies.report import Report, write
 from skipsearch.studies.run import run
-from skipsearch.studies.study import Study
 
 BAR_MS, BAR_TRIALS = 2000.0, 2000
 NAME = "large"

@@ -18,8 +18,9 @@ from optuna.trial import TrialState
 
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies import store, suggest
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.halving import Rungs
-from skipsearch.studies.limits import Networks
 from skipsearch.studies.pareto import Staircase, non_dominated
 from skipsearch.studies.proposer import proposer
 from skipsearch.studies.proposing import Draft, asking
@@ -63,7 +64,7 @@ class Proposed:
             return None
         trial, said = self.store.study.ask(), dict[str, Chosen]()
         draft = Draft(trial)
-        if sought := self.seek(trial, suggest.derived_seed(self.seed, trial.number)):
+        if sought := self.seek(trial, joint_space.derived_seed(self.seed, trial.number)):
             said |= sought.chosen
         else:
             with suppress(ValueError):  # a combination that cannot be: the nearest one that can

@@ -35,6 +35,7 @@ from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice
 from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
 from skipsearch.studies.pareto import hypervolume
 from skipsearch.studies.past import Past
 from skipsearch.studies.proposing import Proposer, Seek, asking, nothing_sought
@@ -108,7 +109,7 @@ def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[s
     seek: Seek[Cell] = seeker(draw, results, seen, seed) if name == "gp" else nothing_sought
     proposer, past = Proposer(draw, key, seen=seen, seek=seek), Past()
     for number in range(evaluations):
-        drawn = suggest.derived_seed(seed, number)
+        drawn = joint_space.derived_seed(seed, number)
         study.sampler = suggest.sampler(name, drawn, study_seed=seed, past=past)
         trial = study.ask()
         proposal = proposer.propose(trial, drawn)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from skipsearch.studies.analysis.gradients.flow import gradient_flow as gradient_flow
     from skipsearch.studies.analysis.subject import look as look
     from skipsearch.studies.comparing import compare as compare
+    from skipsearch.studies.config.study_config import Study as Study
     from skipsearch.studies.evaluating import evaluate as evaluate
     from skipsearch.studies.exporting.export import export as export
     from skipsearch.studies.find import find as load
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
     from skipsearch.studies.report import Report as Report
     from skipsearch.studies.retraining.retrain import retrain as retrain
     from skipsearch.studies.run_study import run_study as run
-    from skipsearch.studies.study import Study as Study
     from skipsearch.studies.trials import trials as trials
 
 _HOMES = {
     "Report": ("skipsearch.studies.report", "Report"),
-    "Study": ("skipsearch.studies.study", "Study"),
+    "Study": ("skipsearch.studies.config.study_config", "Study"),
     "ablation": ("skipsearch.studies.analysis.ablations.ablation", "ablation"),
     "compare": ("skipsearch.studies.comparing", "compare"),
     "depth_attention": ("skipsearch.studies.analysis.depth.attention", "depth_attention"),

@@ -11,8 +11,9 @@ import optuna
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.store import Store, undone
-from skipsearch.studies.study import Study
 from skipsearch.trainers.recipe.recipe import Recipe
 
 
@@ -21,7 +22,7 @@ def enqueue(study: Study, store: Store) -> None:
     asked_for = [t for t in store.trials if "baseline" in t.user_attrs]
     there = {t.user_attrs["baseline"] for t in asked_for if "charged" in t.user_attrs or undone(t)}
     wanted = {
-        name: baseline(name, arch, suggest.preset_recipe(study))
+        name: baseline(name, arch, joint_space.preset_recipe(study))
         for name, arch in study.baselines.items()
     }
     for facts in (t.user_attrs for t in asked_for if "imported" in t.user_attrs):
@@ -41,8 +42,11 @@ def asked(study: Study, trial: optuna.Trial) -> tuple[Arch, Recipe]:
     """The network and the recipe of a baseline, which the trial's parameters then say."""
     facts = trial.user_attrs
     if "recipe" in facts:
-        arch, recipe = decode(Arch, facts["arch"]), suggest.preset_recipe(study, facts["recipe"])
+        arch, recipe = (
+            decode(Arch, facts["arch"]),
+            joint_space.preset_recipe(study, facts["recipe"]),
+        )
     else:  # enqueued by a version that wrote the name alone
-        arch, recipe = study.baselines[facts["baseline"]], suggest.preset_recipe(study)
+        arch, recipe = study.baselines[facts["baseline"]], joint_space.preset_recipe(study)
     suggest.write_known(study, trial, arch, recipe)
     return arch, recipe

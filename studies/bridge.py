@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Any, Protocol
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.store import Store
-from skipsearch.studies.study import Study
 from skipsearch.studies.verdicts import Live
 
 

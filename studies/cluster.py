@@ -14,12 +14,12 @@ from ray import tune
 from skipsearch.studies.address import connect
 from skipsearch.studies.bridge import Bridge
 from skipsearch.studies.callback import StudyCallback
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.ending import Ending
 from skipsearch.studies.logs import loggers
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.sharing import MAX_FAILURES, gpus_of, resources
-from skipsearch.studies.study import Study
 from skipsearch.studies.work import Work
 from skipsearch.trainers.loop.memory import give_back
 from skipsearch.trainers.trial.ray_trainable import TrialActor

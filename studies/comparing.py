@@ -20,8 +20,7 @@ from skipsearch.searchspace.assembly.cost import describe
 from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.searchspace.presets import PRESETS, Result
-from skipsearch.studies.arch_file import name_of, read_arch
-from skipsearch.studies.describe import CLASSES, SHAPE
+from skipsearch.studies.config.arch_file import CLASSES, SHAPE, name_of, read_arch
 from skipsearch.studies.find import RUNS, find
 from skipsearch.studies.front import front_trials
 from skipsearch.studies.retraining.stored import finished, newest, retrain_trials, spread

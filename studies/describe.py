@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import decode, encode, override
-from skipsearch.studies.arch_file import read_arch
+from skipsearch.studies.config.arch_file import CLASSES, SHAPE, read_arch
+from skipsearch.studies.config.toml_file import value_of
 from skipsearch.studies.humanize import compact, phrases
-from skipsearch.studies.toml import value_of
 
 if TYPE_CHECKING:
     from skipsearch.searchspace.presets import Preset
-
-CLASSES, SHAPE = 10, (3, 32, 32)  # of an arch file, where nothing else is said
 
 
 @dataclass(frozen=True)

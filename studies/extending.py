@@ -27,9 +27,9 @@ from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, size_of
 from skipsearch.searchspace.parameters.walk import every_stage
-from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.study_config import Change, Study
 from skipsearch.studies.proposing import distribution
-from skipsearch.studies.study import Change, Study
 
 if TYPE_CHECKING:
     from skipsearch.studies.store import Store
@@ -48,7 +48,7 @@ class Difference:
 def table(study: Study) -> dict[str, str]:
     """Every parameter with its domain and condition, as it is stored with the study; epochs are a
     key of [study]."""
-    rows = suggest.domains(study)
+    rows = joint_space.domains(study)
     return {name: _row(*row) for name, row in rows.items() if name != "recipe.epochs"}
 
 
@@ -140,7 +140,7 @@ def _before(study: Study, facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _refused(study: Study, trials: Sequence[FrozenTrial], names: Sequence[str]) -> dict[str, str]:
     """What Optuna does not allow, by name: it compares with what trials have drawn."""
-    now, found = suggest.domains(study), {}
+    now, found = joint_space.domains(study), {}
     varying = [name for name in names if name in now and size_of(now[name][0]) != 1]
     for name in varying:
         for earlier in (t.distributions[name] for t in trials if name in t.distributions):
@@ -183,8 +183,8 @@ def _outside(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
     def searched(trial: FrozenTrial) -> bool:
         facts = trial.user_attrs
         try:
-            arch = suggest.inside(study.arch_space, facts["arch"])
-            return arch and suggest.inside(study.recipe_space, facts["recipe"])
+            arch = joint_space.inside(study.arch_space, facts["arch"])
+            return arch and joint_space.inside(study.recipe_space, facts["recipe"])
         except KeyError:  # of another version
             return False
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import optuna
 
+from skipsearch.studies.config.toml_file import read
 from skipsearch.studies.journal import readable
-from skipsearch.studies.toml import read
 
 RUNS = Path("runs")
 

@@ -14,8 +14,8 @@ import tomli_w
 
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import environment
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.store import Store
-from skipsearch.studies.study import Study
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.data.arrays import Data, fingerprint
 

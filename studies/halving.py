@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.pareto import front_numbers, unbeaten_or_first
-from skipsearch.studies.study import Study
 
 Rung = Mapping[int, tuple[float, ...]]  # by the number of the trial: its error there, its costs
 

@@ -25,15 +25,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.studies import suggest
 from skipsearch.studies.baselines import baseline
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Cost, Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.find import open_source
 from skipsearch.studies.front import front_trials
 from skipsearch.studies.jobs import key_of, seen
-from skipsearch.studies.limits import Cost, Networks
 from skipsearch.studies.proposing import distribution
 from skipsearch.studies.store import Store, Verdict
-from skipsearch.studies.study import Study
 from skipsearch.studies.trials import SPREAD, is_imported
 from skipsearch.trainers.recipe.recipe import Recipe
 
@@ -148,7 +148,7 @@ class Import:
         differs = self._differs(trial, cost)
         if differs and trial.number not in self.front:
             return Skipped(differs)
-        recipe = suggest.preset_recipe(self.study, facts["recipe"])
+        recipe = joint_space.preset_recipe(self.study, facts["recipe"])
         key = key_of(cost.identity, encode(recipe))
         if key in self.seen:
             return Skipped("known here")
@@ -165,7 +165,7 @@ class Import:
             return "built otherwise by now"
         if not _inside(self.study.recipe_space, facts["recipe"]):
             return "with another recipe"
-        seed = suggest.derived_seed(self.study.seed, cost.identity)
+        seed = joint_space.derived_seed(self.study.seed, cost.identity)
         if facts.get("seed") != seed or not self.same_seeds:
             return "with another seed"
         return self._open_end(trial)
@@ -194,7 +194,7 @@ class Import:
             lacking = float(trial.user_attrs["verdict"]["constraints"][-1])
         why = trial.user_attrs.get("why", "")
         verdict = Verdict(trial.state, why, [*limits, lacking], values)
-        searched = list(suggest.known(self.study, arch, recipe))
+        searched = list(joint_space.known(self.study, arch, recipe))
         facts = {name: trial.user_attrs[name] for name in COPIED if name in trial.user_attrs}
         facts |= {"arch": encode(arch), "recipe": encode(recipe), "identity": cost.identity}
         facts |= {name: value for name, value in _costs(cost).items() if value is not None}
@@ -217,7 +217,7 @@ def trained(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 def _inside(own: Any, flat: dict[str, Any]) -> bool:
     try:
-        return suggest.inside(own, flat)
+        return joint_space.inside(own, flat)
     except KeyError:  # a parameter of another version
         return False
 

@@ -10,9 +10,9 @@ from optuna.trial import FrozenTrial
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.limits import Cost
-from skipsearch.studies.study import Study
-from skipsearch.studies.suggest import derived_seed
+from skipsearch.studies.config.joint_space import derived_seed
+from skipsearch.studies.config.limits import Cost
+from skipsearch.studies.config.study_config import Study, checkpoint_home
 from skipsearch.studies.trials import is_imported
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
@@ -42,13 +42,6 @@ def more_seeds(study: Study, identity: str) -> tuple[int, ...]:
     """With which a network is trained after its first one (`seeds_per_trial`)."""
     further = range(1, study.seeds_per_trial)
     return tuple(derived_seed(study.seed, identity, number) for number in further)
-
-
-def checkpoint_home(study: Study, folder: Path) -> str:
-    """A folder or URI with a folder for each trial, which has its checkpoints."""
-    if study.checkpoints:
-        return f"{study.checkpoints}/{study.name}"
-    return str((folder / "trials").resolve())
 
 
 def job_of(

@@ -11,9 +11,8 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 from pyarrow.fs import LocalFileSystem
 
-from skipsearch.studies.jobs import checkpoint_home
+from skipsearch.studies.config.study_config import Study, checkpoint_home
 from skipsearch.studies.pareto import Point, non_dominated
-from skipsearch.studies.study import Study
 from skipsearch.studies.trials import is_full
 from skipsearch.trainers.trial.checkpoints import Checkpoints, folders
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.halving import Rungs
 from skipsearch.studies.jobs import cost_of
-from skipsearch.studies.limits import Networks
 from skipsearch.studies.scheduler import fidelity, number_in, too_long
 from skipsearch.studies.store import Store, Verdict
 from skipsearch.studies.verdicts import Live, stopped

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial
 
+from skipsearch.studies.config.schema import COSTS, known
 from skipsearch.studies.front import full_trials, knee, members
-from skipsearch.studies.keys import COSTS, known
 from skipsearch.studies.retraining.stored import results
 from skipsearch.studies.trials import cost_names
 

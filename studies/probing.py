@@ -9,8 +9,8 @@ import ray
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Choice
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies import suggest
-from skipsearch.studies.limits import SAMPLES, Networks
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import SAMPLES, Networks
 from skipsearch.studies.sharing import Sharing
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.recipe import Recipe
@@ -39,7 +39,7 @@ def largest(networks: Networks, samples: int = SAMPLES) -> list[Arch]:
 
 
 def largest_batch(networks: Networks) -> Recipe:
-    recipe = suggest.preset_recipe(networks.study)
+    recipe = joint_space.preset_recipe(networks.study)
     domain = networks.study.recipe_space.domain("batch_size")
     top = max(domain.values) if isinstance(domain, Choice) else domain.high
     return replace(recipe, batch_size=int(top))

@@ -5,12 +5,12 @@ from functools import partial
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.jobs import key_of
-from skipsearch.studies.limits import Networks
 from skipsearch.studies.proposing import Proposer, Seek, nothing_sought
 from skipsearch.studies.seeking import Counting, Seeker
-from skipsearch.studies.study import Study
 from skipsearch.trainers.recipe.recipe import Recipe
 
 SMALL_SPACE = 1000  # configurations up to which a space is listed to say that it is exhausted
@@ -26,7 +26,7 @@ def proposer(study: Study, networks: Networks, seen: dict[Hashable, int]) -> Pro
     def allowed(pair: Pair) -> bool:
         return not networks.over(networks.cost(pair[0]))
 
-    draw = partial(suggest.draw, study)
+    draw = partial(joint_space.draw, study)
     size = study.arch_space.size() * study.recipe_space.size()
     seek: Seek[Pair] = nothing_sought
     if study.sampler == "gp":
@@ -37,7 +37,7 @@ def proposer(study: Study, networks: Networks, seen: dict[Hashable, int]) -> Pro
         key,
         seen=seen,
         allowed=allowed,
-        every=partial(suggest.every, study) if size <= SMALL_SPACE else None,
+        every=partial(joint_space.every, study) if size <= SMALL_SPACE else None,
         mutate=study.repeats == "mutate",
         seek=seek,
     )
@@ -57,5 +57,5 @@ def _counting(study: Study, networks: Networks) -> Counting[Pair]:
         len(study.costs),
         study.limits,
         None if "latency_ms" in names else count,
-        lambda name: not name.startswith(suggest.RECIPE),
+        lambda name: not name.startswith(joint_space.RECIPE),
     )

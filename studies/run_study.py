@@ -8,16 +8,16 @@ from pathlib import Path
 
 import optuna
 
+from skipsearch.studies.config.limits import Infeasible
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.board import Board
 from skipsearch.studies.find import RUNS, source_of
-from skipsearch.studies.limits import Infeasible
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.progress import Progress
 from skipsearch.studies.report import Report
 from skipsearch.studies.run import run
 from skipsearch.studies.show import console, print_front
 from skipsearch.studies.store import Store
-from skipsearch.studies.study import Study
 
 NOTHING_FEASIBLE, INTERRUPTED = 3, 130
 

@@ -17,11 +17,13 @@ from ray.tune.search import Searcher
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies import baselines, suggest
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Cost, Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.artifacts import attach
 from skipsearch.studies.halving import Rungs
 from skipsearch.studies.jobs import cost_of, job_of, key_of, seen
 from skipsearch.studies.keeping import Keeping
-from skipsearch.studies.limits import Cost, Networks
 from skipsearch.studies.order import AsTheyCome, InOrder, Order
 from skipsearch.studies.parking import Parking
 from skipsearch.studies.past import Past
@@ -30,7 +32,6 @@ from skipsearch.studies.proposing import Proposal
 from skipsearch.studies.recording import record
 from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.store import RETRY, Store, Verdict, attempts_at
-from skipsearch.studies.study import Study
 from skipsearch.studies.trials import is_imported
 from skipsearch.studies.verdicts import Live, verdict_of
 from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
@@ -149,7 +150,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             if self.charged >= self.setup.trials or self._spent() or self.exhausted:
                 return None
             name = self.setup.sampler if unpaid < STUCK else "random"
-            seed = suggest.derived_seed(self.setup.seed, self.store.answered)
+            seed = joint_space.derived_seed(self.setup.seed, self.store.answered)
             self.store.study.sampler = suggest.sampler(
                 name, seed, study_seed=self.setup.seed, past=self.past
             )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import optuna
 
-from skipsearch.studies.study import Study
+from skipsearch.studies.config.study_config import Study
 
 
 def settled(study: optuna.Study, home: Path) -> Study:

@@ -10,9 +10,9 @@ from typing import Any
 from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.errors import out_of_memory, raised_by
 from skipsearch.studies.store import Store
-from skipsearch.studies.study import Study
 
 MARGIN = 1.25  # on what was measured: other networks, fragments, the libraries' workspaces
 MAX_FAILURES = 2  # of a trial, each from its last checkpoint; then it has failed

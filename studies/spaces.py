@@ -17,7 +17,7 @@ Row = dict[str, str]
 def tables(study_file: Path | None, changes: Sequence[str]) -> dict[str, list[Row]]:
     """The parameters of the architecture and of the recipe: of a study, or all there are."""
     if study_file is not None:
-        from skipsearch.studies.study import Study
+        from skipsearch.studies.config.study_config import Study
 
         study = Study.from_file(study_file, list(changes))
         return {"space": study.arch_space.table(), "recipe": study.recipe_space.table()}

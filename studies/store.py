@@ -36,11 +36,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.bulk import write_user_attrs
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.extending import check_same, table
 from skipsearch.studies.journal import JOURNAL, mend
 from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.storage import connect, first_line
-from skipsearch.studies.study import Study
 from skipsearch.studies.suggest import ranges
 
 LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machine counts as dead

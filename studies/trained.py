@@ -12,11 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
-from skipsearch.studies.jobs import checkpoint_home
+from skipsearch.studies.config.study_config import Study, checkpoint_home
 from skipsearch.studies.models import Inputs, Model, Trained, safe_name
 from skipsearch.studies.retraining.stored import finished, results, retrained_folder
 from skipsearch.studies.settled import settled
-from skipsearch.studies.study import Study
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 
 SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "seed")
@@ -106,7 +105,7 @@ def inputs_of(study: optuna.Study, setup: Study) -> Inputs:
     """From the study; of one that was begun before it noted the mean, from the images."""
     data, pixels = study.user_attrs["data"], study.user_attrs.get("pixels", {})
     if "mean" not in pixels:
-        from skipsearch.studies.check import load_data
+        from skipsearch.studies.config.check import load_data
 
         found = load_data(setup)
         pixels = {"mean": found.mean, "std": found.std}

@@ -6,7 +6,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.keys import COSTS
+from skipsearch.studies.config.schema import COSTS
 
 # What the bridge writes into `trial.user_attrs`, in the order of the table.
 SPREAD = ("val_error_sd", "val_errors")  # of a finished trial's seeds, where it has several

@@ -8,7 +8,7 @@ from typing import Any, SupportsFloat
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.limits import Cost, Networks
+from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.scheduler import fidelity, number_in, too_long
 from skipsearch.studies.store import Verdict
 from skipsearch.trainers.trial.job import Job

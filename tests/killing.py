@@ -24,9 +24,9 @@ import psutil
 from killed import small_study
 from tabulated import Silent, Slow, charged
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.run import run
 from skipsearch.studies.store import load
-from skipsearch.studies.study import Study
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from skipsearch.studies.study import Study
+    from skipsearch.studies.config.study_config import Study
 
 GIVEN: dict[str, Any] = {
     "study": {"name": "tabulated", "dataset": "digits", "trials": 12, "epochs": 9},
@@ -200,7 +200,7 @@ class Silent:
 
 def study_of(**study: Any) -> "Study":
     """Two trials at a time; whole tables (`space = {…}`) or keys of [study]."""
-    from skipsearch.studies.study import Study
+    from skipsearch.studies.config.study_config import Study
 
     sections = ("limits", "baselines", "recipe", "space")
     tables = {name: study.pop(name) for name in sections if name in study}

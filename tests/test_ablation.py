@@ -28,7 +28,7 @@ from skipsearch.studies.analysis.gates.masks import watch_masks
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.analysis.undisturbed import undisturbed
 from skipsearch.studies.cli.app import app
-from skipsearch.studies.study import Study
+from skipsearch.studies.config.study_config import Study
 
 SHAPE = (3, 8, 8)
 BY_LABEL = {gate.label: gate for gate in gates.GATES if gate is not gates.NoGate}

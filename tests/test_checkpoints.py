@@ -9,7 +9,7 @@ from tabulated import Silent, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.check import load_data
+from skipsearch.studies.config.check import load_data
 from skipsearch.studies.jobs import job_of
 from skipsearch.studies.run import run
 from skipsearch.trainers.recipe.presets import RECIPES

@@ -13,9 +13,9 @@ from optuna.trial import TrialState
 from sqlalchemy import Engine, event
 from tabulated import Silent, Tabulated, charged, trained_once
 
+from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.run import run
 from skipsearch.studies.store import load, open_store
-from skipsearch.studies.suggest import space_hash
 
 
 def drive_to_an_ask(folder: Path) -> None:

@@ -23,9 +23,9 @@ from tabulated import (
     val_error,
 )
 
-from skipsearch.studies.check import load_data
+from skipsearch.studies.config.check import load_data
+from skipsearch.studies.config.schema import SAMPLERS
 from skipsearch.studies.front import front_trials
-from skipsearch.studies.keys import SAMPLERS
 from skipsearch.studies.run import run
 from skipsearch.studies.store import load
 from skipsearch.trainers.trial.checkpoints import CannotSave, Checkpoints

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tabulated import study_of
 
-from skipsearch.studies.check import load_data
+from skipsearch.studies.config.check import load_data
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.freeze import freeze
 from skipsearch.studies.store import Store, open_store
-from skipsearch.studies.study import Study
 from skipsearch.trainers.data.arrays import Images, fingerprint
 from skipsearch.trainers.data.sources import digits
 

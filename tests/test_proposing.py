@@ -23,6 +23,7 @@ from skipsearch.searchspace.parameters.neighbours import recorded
 from skipsearch.searchspace.parameters.space import Space, every
 from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
 from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.proposing import Draft, Proposal, Proposer, asking
 
@@ -86,7 +87,7 @@ def values(net: Net) -> tuple[float, float]:
 
 def run(study: optuna.Study, source: Proposer[Net], trials: int, name: str) -> Iterator[Proposal]:
     for number in range(trials):
-        seed = suggest.derived_seed(7, number)
+        seed = joint_space.derived_seed(7, number)
         study.sampler = suggest.sampler(name, seed, study_seed=7)
         trial = study.ask()
         proposal = source.propose(trial, seed)
@@ -290,7 +291,7 @@ def test_a_study_that_is_opened_again_proposes_as_if_it_never_ended(
                     load_if_exists=True,
                     directions=["minimize"] * 2,
                 )
-            seed = suggest.derived_seed(7, number)
+            seed = joint_space.derived_seed(7, number)
             study.sampler = suggest.sampler(name, seed, study_seed=7)
             trial = study.ask()
             proposal = source.propose(trial, seed)

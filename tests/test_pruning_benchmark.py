@@ -11,7 +11,7 @@ from optuna.trial import TrialState, create_trial
 from tabulated import study_of
 
 from skipsearch.searchspace import describe, encode
-from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
 from skipsearch.studies.store import open_store
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -31,7 +31,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Made from a study folder as a real one is."""
     study, folder = study_of(space=SPACE, pruner="none", sampler="random"), tmp_path / "tabulated"
     folder.mkdir()
-    store = open_store(study, f"sqlite:///{folder / 'study.db'}", suggest.space_hash(study))
+    store = open_store(study, f"sqlite:///{folder / 'study.db'}", joint_space.space_hash(study))
     rng, noise = random.Random(0), random.Random(1)
     for number in range(CURVES):
         arch = study.arch_space.sample(rng)

@@ -16,7 +16,8 @@ from test_searcher import begin, drive
 from test_searcher import study_of as cheap_study
 from torch import equal
 
-from skipsearch.studies.check import load_data
+from skipsearch.studies.config.check import load_data
+from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.front import front_records
 from skipsearch.studies.page import page
 from skipsearch.studies.page.contents import Contents
@@ -24,7 +25,6 @@ from skipsearch.studies.page.details import details
 from skipsearch.studies.page.fronts import Pair, front_figure
 from skipsearch.studies.run import run
 from skipsearch.studies.show import front_table
-from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.trials import trials
 from skipsearch.trainers.trial.job import Job, Record
 from skipsearch.trainers.trial.seeds import Repeats, together

@@ -10,9 +10,9 @@ from tabulated import Silent
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.environment import commit, environment, record
 from skipsearch.studies.run import run
-from skipsearch.studies.study import Study
 
 STUDY = """
 [study]

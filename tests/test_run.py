@@ -26,13 +26,13 @@ from tabulated import (
 from skipsearch import studies
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.check import check, load_data
+from skipsearch.studies.config.check import check, load_data
+from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.report import Report
 from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together
 from skipsearch.studies.store import Store
-from skipsearch.studies.suggest import derived_seed
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.trial.job import Job

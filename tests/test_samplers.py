@@ -9,8 +9,8 @@ from killed import Killed, killed_at
 from optuna.trial import TrialState
 from tabulated import ByNetwork, charged, study_of, trained_once
 
-from skipsearch.studies.keys import SAMPLERS
-from skipsearch.studies.study import Study
+from skipsearch.studies.config.schema import SAMPLERS
+from skipsearch.studies.config.study_config import Study
 
 CONDITIONAL = {
     **{name: value for name, value in ONE.items() if not name.startswith("shortcut")},

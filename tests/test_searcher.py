@@ -12,14 +12,14 @@ from tabulated import GIVEN, val_error
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
-from skipsearch.studies import suggest
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.halving import rungs_of
-from skipsearch.studies.limits import Networks
 from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.searcher import StudySearcher
 from skipsearch.studies.store import Store, open_store
-from skipsearch.studies.study import Study
 from skipsearch.trainers.recipe.recipe import Recipe
 
 CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
@@ -34,7 +34,7 @@ def study_of(trials: int = 12, *, limits: dict[str, Any] | None = None, **study:
 
 def begin(study: Study, folder: Path) -> StudySearcher:
     url = f"sqlite:///{folder / 'study.db'}"
-    store = open_store(study, url, suggest.space_hash(study))
+    store = open_store(study, url, joint_space.space_hash(study))
     store.take_lease()
     networks = Networks(study, classes=10, shape=(1, 8, 8))
     rungs = rungs_of(study)
@@ -232,7 +232,7 @@ def test_the_seed_of_a_trial_depends_on_its_network_and_the_study_alone(tmp_path
     drive(searcher)
     for trial in searcher.store.trials:
         if "charged" in trial.user_attrs:
-            expected = suggest.derived_seed(0, trial.user_attrs["identity"])
+            expected = joint_space.derived_seed(0, trial.user_attrs["identity"])
             assert trial.user_attrs["seed"] == expected
 
 

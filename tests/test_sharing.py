@@ -7,14 +7,14 @@ import torch
 from tabulated import study_of
 
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.check import load_data
+from skipsearch.studies.config.check import load_data
+from skipsearch.studies.config.joint_space import space_hash
+from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.errors import marked, out_of_memory
-from skipsearch.studies.limits import Networks
 from skipsearch.studies.probing import largest, largest_batch
 from skipsearch.studies.sharing import Sharing, gpus_of, resources, trials_that_fit
 from skipsearch.studies.store import Store, open_store
-from skipsearch.studies.study import Study
-from skipsearch.studies.suggest import space_hash
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.memory_probe import step_memory
 

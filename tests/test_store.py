@@ -15,10 +15,10 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import GIVEN
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.storage import connect
 from skipsearch.studies.store import Store, Verdict, load, open_store
-from skipsearch.studies.study import Study
 
 STUDY = Study.from_dict(GIVEN, where="tabulated.toml")
 

@@ -21,8 +21,8 @@ from killed import (
 from optuna.trial import TrialState
 from tabulated import Silent, study_of
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.run import run
-from skipsearch.studies.study import Study
 from skipsearch.trainers.trial import training
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import optuna
 from tabulated import Silent
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.run import run
-from skipsearch.studies.study import Study
 
 GIVEN = {
     "study": {

@@ -49,7 +49,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
-    from skipsearch.studies.study import Study
+    from skipsearch.studies.config.study_config import Study
 
     # before Ray is loaded, which takes seconds
     keys = named(data_dir=data_dir, max_hours=max_hours, max_trial_minutes=max_trial_minutes)
@@ -94,8 +94,8 @@ def status(
 @app.command()
 def check(study_file: StudyFile, changes: Changes = None, data_dir: DataDir = None) -> None:
     """Check a study file; size and costs of its space."""
-    from skipsearch.studies.check import check as check_study
-    from skipsearch.studies.study import Study
+    from skipsearch.studies.config.check import check as check_study
+    from skipsearch.studies.config.study_config import Study
 
     plan = Study.from_file(study_file, [*(changes or []), *named(data_dir=data_dir)])
     for line in check_study(plan).lines():

@@ -15,8 +15,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.axes import Figure, bare, line
+from skipsearch.studies.config.joint_space import RECIPE
 from skipsearch.studies.humanize import LABELS
-from skipsearch.studies.suggest import RECIPE
 
 FEWEST = 10  # trials, below which nothing is said
 MOST = 2000  # trials that are looked at, evenly spread: 0.2 s an objective

@@ -9,8 +9,8 @@ from typing import Any
 
 import optuna
 
-from skipsearch.studies.arch_file import name_of
 from skipsearch.studies.comparing import compare
+from skipsearch.studies.config.arch_file import name_of
 from skipsearch.studies.find import home_of
 from skipsearch.studies.front import front_trials
 from skipsearch.studies.picking import pick

@@ -16,12 +16,14 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
 from skipsearch.studies import cluster, environment, serial
-from skipsearch.studies.check import load_data
+from skipsearch.studies.config.check import load_data
+from skipsearch.studies.config.joint_space import space_hash
+from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.ending import Ending
 from skipsearch.studies.find import RUNS, find, home_of, sqlite_url
 from skipsearch.studies.freeze import freeze, require_same
 from skipsearch.studies.journal import JOURNAL, mend
-from skipsearch.studies.limits import Networks
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.report import write
 from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
@@ -39,8 +41,6 @@ from skipsearch.studies.run import (
 from skipsearch.studies.settled import settled
 from skipsearch.studies.storage import connect
 from skipsearch.studies.store import Store, open_store
-from skipsearch.studies.study import Study
-from skipsearch.studies.suggest import space_hash
 from skipsearch.studies.work import Work
 from skipsearch.trainers.trial.final import FinalTraining, final_data
 from skipsearch.trainers.trial.job import Begin

@@ -20,13 +20,13 @@ from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
 from skipsearch.searchspace.parameters.walk import encode
+from skipsearch.studies.config.joint_space import derived_seed
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.retraining.stored import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
 from skipsearch.studies.scheduler import StudyScheduler, number_in
 from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.store import RETRY, Store, Verdict, attempts_at
-from skipsearch.studies.study import Study
-from skipsearch.studies.suggest import derived_seed
 from skipsearch.studies.verdicts import Live
 from skipsearch.trainers.recipe.recipe import total_epochs
 from skipsearch.trainers.trial.checkpoints import Checkpoints

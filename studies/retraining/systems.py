@@ -11,10 +11,10 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.searchspace.presets import PRESETS
-from skipsearch.studies import suggest
-from skipsearch.studies.arch_file import read_arch
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.arch_file import read_arch
+from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.jobs import cost_of
-from skipsearch.studies.limits import Cost, Networks
 from skipsearch.studies.trials import baseline_numbers
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.final import final_recipe
@@ -78,7 +78,7 @@ def _of_name(networks: Networks, target: str, epochs: int) -> System:
         cost = networks.cost(arch)
     except ValueError as error:
         raise ValueError(f"{name} does not fit the images of {setup.name}: {error}") from error
-    return System(name, arch, final_recipe(suggest.preset_recipe(setup), epochs), cost)
+    return System(name, arch, final_recipe(joint_space.preset_recipe(setup), epochs), cost)
 
 
 def _named(baselines: Mapping[str, Arch], target: str) -> tuple[str, Arch]:

@@ -17,8 +17,8 @@ from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.analysis.ablations.removal import Part
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.models import Model, Trained, safe_name
-from skipsearch.studies.study import Study
 from skipsearch.trainers.atomic_write import write_whole
 
 HEADER = """\

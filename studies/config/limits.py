@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.studies.study import Study
+from skipsearch.studies.config.study_config import Study
 
 SAMPLES = 200
 

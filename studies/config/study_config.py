@@ -17,8 +17,8 @@ from skipsearch.searchspace.parameters.space import Space, parse_space
 from skipsearch.searchspace.parameters.walk import document, encode
 from skipsearch.searchspace.parameters.walk import override as changed_arch
 from skipsearch.searchspace.presets import PRESETS
-from skipsearch.studies.arch_file import read_arch
-from skipsearch.studies.keys import (
+from skipsearch.studies.config.arch_file import read_arch
+from skipsearch.studies.config.schema import (
     MAY_CHANGE,
     SECTIONS,
     STUDY_DEFAULTS,
@@ -30,7 +30,7 @@ from skipsearch.studies.keys import (
     plain,
     shown,
 )
-from skipsearch.studies.toml import override, read
+from skipsearch.studies.config.toml_file import override, read
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.recipe.recipe import Recipe
 
@@ -196,3 +196,10 @@ def _stems(files: Iterable[str] | None) -> list[str]:
 
 
 assert {*STUDY_KEYS} < {f.name for f in fields(Study)}
+
+
+def checkpoint_home(study: Study, folder: Path) -> str:
+    """A folder or URI with a folder for each trial, which has its checkpoints."""
+    if study.checkpoints:
+        return f"{study.checkpoints}/{study.name}"
+    return str((folder / "trials").resolve())

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from skipsearch.studies.limits import Networks, Sampled, sample
-from skipsearch.studies.study import Study
+from skipsearch.studies.config.limits import Networks, Sampled, sample
+from skipsearch.studies.config.study_config import Study
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.data.datasets import load
 

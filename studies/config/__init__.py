@@ -1,0 +1,1 @@
+"""The study file: read, checked, and written again; the space that it opens."""

@@ -1,0 +1,90 @@
+"""Architecture and recipe as one space: its parameters, draws, hash and seeds."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.parameters import space
+from skipsearch.searchspace.parameters.domains import Choice, Domain, Scalar, size_of
+from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
+from skipsearch.searchspace.parameters.space import Space
+from skipsearch.searchspace.parameters.walk import Pick, encode
+from skipsearch.studies.config.study_config import Study
+from skipsearch.trainers.recipe.presets import RECIPES
+from skipsearch.trainers.recipe.recipe import Recipe
+
+RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
+
+
+def draw(study: Study, pick: Pick) -> tuple[Arch, Recipe]:
+    """One network and its recipe. Raises ValueError for a combination that cannot be."""
+
+    def ask_recipe(name: str, domain: Domain, default: Scalar) -> Scalar:
+        return pick(RECIPE + name, domain, default)
+
+    return study.arch_space.draw(pick), study.recipe_space.draw(ask_recipe)
+
+
+def every(study: Study) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
+    """All networks with all recipes of a finite space."""
+    return space.every(partial(recorded, partial(draw, study)))
+
+
+def preset_recipe(study: Study, given: Mapping[str, Scalar] | None = None) -> Recipe:
+    """The recipe of a baseline: as `given`, else its preset's values, where the study does not
+    forbid them."""
+    preset = encode(RECIPES[study.recipe.get("preset", "short")])
+
+    def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
+        for wanted in ((given or {}).get(name), preset.get(name, default)):
+            if wanted in domain:
+                assert wanted is not None
+                return wanted
+        return domain.values[0] if isinstance(domain, Choice) else domain.low
+
+    return study.recipe_space.draw(pick)
+
+
+def known(study: Study, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
+    """The searched parameters of a given network whose values lie in the study's domains: what a
+    sampler can learn from it."""
+    parts = ("", study.arch_space, encode(arch)), (RECIPE, study.recipe_space, encode(recipe))
+    for prefix, own_space, flat in parts:
+        for name, value in flat.items():
+            domain = own_space.domain(name)
+            if value in domain and size_of(domain) != 1:
+                yield prefix + name, domain, value
+
+
+def domains(study: Study) -> dict[str, tuple[Domain, str]]:
+    """Every parameter that is searched or pinned, by its name: domain, condition."""
+    spaces: tuple[tuple[str, Space[Any]], ...] = (
+        ("", study.arch_space),
+        (RECIPE, study.recipe_space),
+    )
+    return {
+        prefix + row["name"]: (own.domain(row["name"]), row["condition"])
+        for prefix, own in spaces
+        for row in own.table()
+    }
+
+
+def inside(own: Space[Any], flat: Mapping[str, Scalar]) -> bool:
+    """Whether a flat configuration is one of a space. Raises KeyError for an unknown parameter."""
+    return all(value in own.domain(name) for name, value in flat.items())
+
+
+def space_hash(study: Study) -> str:
+    """Tells whether the same names still mean the same domains."""
+    tables = [study.arch_space.table(), study.recipe_space.table()]
+    rows = [[row["name"], row["domain"], row["condition"]] for table in tables for row in table]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def derived_seed(*parts: object) -> int:
+    """A seed that depends on all parts, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big")
