@@ -15,13 +15,13 @@ import pytest
 from made_study import make_study, retrain
 from optuna.trial import create_trial
 
-from skipsearch.studies.axes import Axis
 from skipsearch.studies.front import front_trials
 from skipsearch.studies.humanize import phrases
 from skipsearch.studies.page import page
 from skipsearch.studies.report import Report, front_document, write
 from skipsearch.studies.retraining import results
 from skipsearch.studies.trials import is_full
+from skipsearch.studies.web.axes import Axis
 
 
 class Reader(HTMLParser):

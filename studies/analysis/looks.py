@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from skipsearch.studies.axes import Figure, bare, line
+from skipsearch.studies.web.axes import Figure, bare, line
 
 NONE = "–"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#8C6D31")

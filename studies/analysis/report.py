@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skipsearch.studies.axes import Figure
-from skipsearch.studies.page.assets import asset, embedded, plotly
 from skipsearch.studies.show import json_text
+from skipsearch.studies.web.assets import asset, embedded, plotly
+from skipsearch.studies.web.axes import Figure
 from skipsearch.trainers.atomic_write import write_whole
 
 HERE = "skipsearch.studies.analysis"
@@ -18,7 +18,7 @@ HERE = "skipsearch.studies.analysis"
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A figure (Plotly's JSON, colours as in `studies.axes`), a table, lines of text or a picture,
+    """A figure (Plotly's JSON, colours as in `studies.web.axes`), a table, lines of text or a picture,
     with its title and what is to be said about it."""
 
     title: str

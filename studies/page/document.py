@@ -7,7 +7,6 @@ from typing import Any
 import optuna
 
 from skipsearch.studies.humanize import duration, percent
-from skipsearch.studies.page.assets import asset, embedded, plotly
 from skipsearch.studies.page.contents import Contents
 from skipsearch.studies.page.details import details
 from skipsearch.studies.page.fronts import front_figure, pairs
@@ -16,6 +15,7 @@ from skipsearch.studies.page.importances import FEWEST, Importances, importance_
 from skipsearch.studies.page.parallel import parallel_figure
 from skipsearch.studies.page.rows import table
 from skipsearch.studies.summary import Summary
+from skipsearch.studies.web.assets import asset, embedded, plotly
 
 SCRIPTS = ("figures.js", "diagram.js", "table.js", "page.js")
 SEEDS = " Errors and accuracies are mean ± sd (n = {}) over the seeds of a trial."

@@ -8,10 +8,10 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skipsearch.studies.axes import Axis, Figure, costs_against, errors_against, labels
 from skipsearch.studies.humanize import LABELS, compact, cost, percent, percent_sd
 from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.pareto import non_dominated
+from skipsearch.studies.web.axes import Axis, Figure, costs_against, errors_against, labels
 
 # A trace that draws nothing: for entries of the legend, and for an axis of its own.
 NOWHERE = {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip"}

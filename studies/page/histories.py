@@ -4,9 +4,9 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-from skipsearch.studies.axes import Axis, Figure, bare, line
 from skipsearch.studies.front import hypervolume_history, spent
 from skipsearch.studies.page.contents import Contents, Entry
+from skipsearch.studies.web.axes import Axis, Figure, bare, line
 
 POINTS = 40_000  # of all curves together: more would slow a browser down
 AT_LEAST, AT_MOST = 8, 60  # of one curve

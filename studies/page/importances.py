@@ -14,9 +14,9 @@ from functools import partial
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.axes import Figure, bare, line
 from skipsearch.studies.config.joint_space import RECIPE
 from skipsearch.studies.humanize import LABELS
+from skipsearch.studies.web.axes import Figure, bare, line
 
 FEWEST = 10  # trials, below which nothing is said
 MOST = 2000  # trials that are looked at, evenly spread: 0.2 s an objective

@@ -3,10 +3,10 @@
 import html
 from collections.abc import Sequence
 
-from skipsearch.studies.axes import Axis, Figure, bare
 from skipsearch.studies.humanize import LABELS, compact, plain
 from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.trials import settings
+from skipsearch.studies.web.axes import Axis, Figure, bare
 
 AXES = 6  # of choices, beside the objectives
 NONE = "–"  # where a trial has no such parameter

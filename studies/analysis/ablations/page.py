@@ -8,9 +8,9 @@ from rich.table import Table
 
 from skipsearch.studies.analysis.ablations.ablation import Ablated, Ablation
 from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.axes import Figure, bare, line
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.show import Column, table
+from skipsearch.studies.web.axes import Figure, bare, line
 
 HOW = (
     "Nothing was trained again: an error says what the other layers rely on, not what a network "

@@ -21,8 +21,8 @@ from skipsearch.studies.analysis.looks import COLOURS, layout
 from skipsearch.studies.analysis.pictures import Cell, coloured, grid, png, shown, stacked
 from skipsearch.studies.analysis.report import Report, Section
 from skipsearch.studies.analysis.subject import Subject
-from skipsearch.studies.axes import Figure, bare
 from skipsearch.studies.humanize import percent
+from skipsearch.studies.web.axes import Figure, bare
 
 HEADS = 8  # that are drawn
 PANELS = 4  # heads side by side

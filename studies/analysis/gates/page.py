@@ -8,9 +8,9 @@ from rich.table import Table
 from skipsearch.studies.analysis.gates.integration import HELD, Integration, Row, Stage
 from skipsearch.studies.analysis.looks import NONE
 from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.axes import Figure, bare, line
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.show import Column, table
+from skipsearch.studies.web.axes import Figure, bare, line
 
 ABOUT = (
     "Row t: a random forest learns the mask of gate t from those of the gates before it; its "

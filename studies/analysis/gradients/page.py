@@ -20,8 +20,8 @@ from skipsearch.studies.analysis.gradients.tables import (
 )
 from skipsearch.studies.analysis.looks import COLOURS, NONE, layout, power
 from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.axes import Figure
 from skipsearch.studies.humanize import compact, percent
+from skipsearch.studies.web.axes import Figure
 
 SCORE = (
     "Score: the healthy part of the layers that a gradient came to (mean norm strictly between the "
