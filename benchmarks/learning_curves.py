@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
-from skipsearch.studies import store
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.trials import is_full
+from skipsearch.studies.storage import store
+from skipsearch.studies.storage.trial_record import is_full
 
 OWN = ("trial", "epoch", "val_error", "params", "macs")  # the other columns are the architecture
 

@@ -40,7 +40,8 @@ from skipsearch.studies.past import Past
 from skipsearch.studies.proposing import Proposer
 from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together
-from skipsearch.studies.store import Store, Verdict, open_store
+from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.trainers.trial.job import Job
 
 BAR_TRIALS, BAR_SECONDS, AIM_SECONDS = 1000, 120.0, 60.0

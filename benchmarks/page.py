@@ -25,10 +25,10 @@ import optuna
 from overhead import Instant
 
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.find import find
 from skipsearch.studies.page import Importances, page
 from skipsearch.studies.report import Report, write
 from skipsearch.studies.run import run
+from skipsearch.studies.storage.find import find
 
 BAR_MS, BAR_TRIALS = 2000.0, 2000
 NAME = "large"

@@ -17,7 +17,7 @@ from learning_curves import Curves, Row
 from optuna.trial import TrialState
 
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
-from skipsearch.studies import store, suggest
+from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.halving import Rungs
@@ -25,6 +25,7 @@ from skipsearch.studies.pareto import Staircase, non_dominated
 from skipsearch.studies.proposer import proposer
 from skipsearch.studies.proposing import Draft, asking
 from skipsearch.studies.scheduler import StudyScheduler, fidelity
+from skipsearch.studies.storage import store, trial_record
 from skipsearch.studies.verdicts import stopped
 from skipsearch.trainers.trial.job import Job
 
@@ -43,7 +44,7 @@ class Shuffled:
 
     def point(self, number: int, epoch: int, val_error: float) -> None: ...
 
-    def tell(self, number: int, verdict: store.Verdict) -> None: ...
+    def tell(self, number: int, verdict: trial_record.Verdict) -> None: ...
 
 
 class Proposed:
@@ -79,7 +80,7 @@ class Proposed:
     def point(self, number: int, epoch: int, val_error: float) -> None:
         self.store.point(self.store.trials[number], epoch, val_error)
 
-    def tell(self, number: int, verdict: store.Verdict) -> None:
+    def tell(self, number: int, verdict: trial_record.Verdict) -> None:
         self.store.tell(self.store.trials[number], verdict)
 
 
@@ -174,7 +175,9 @@ class Replay:
         lacking = 1 - fidelity(live.job, result)
         if lacking == 0:
             values = [val_error, float(live.row.params)]
-            self.candidates.tell(number, store.Verdict(TrialState.COMPLETE, "", [0.0], values))
+            self.candidates.tell(
+                number, trial_record.Verdict(TrialState.COMPLETE, "", [0.0], values)
+            )
             point = val_error, math.log(live.row.params)
             return np.array([boundary.add(*point) for boundary in self.boundaries])
         if self.rungs is not None and self.rungs.promote:

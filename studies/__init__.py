@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from skipsearch.studies.config.study_config import Study as Study
     from skipsearch.studies.evaluating import evaluate as evaluate
     from skipsearch.studies.exporting.export import export as export
-    from skipsearch.studies.find import find as load
     from skipsearch.studies.front import front as front
     from skipsearch.studies.picking import pick as pick
     from skipsearch.studies.report import Report as Report
     from skipsearch.studies.retraining.retrain import retrain as retrain
     from skipsearch.studies.run_study import run_study as run
+    from skipsearch.studies.storage.find import find as load
     from skipsearch.studies.trials import trials as trials
 
 _HOMES = {
@@ -48,7 +48,7 @@ _HOMES = {
     "grad_cam": ("skipsearch.studies.analysis.cam.grad_cam", "grad_cam"),
     "gradient_flow": ("skipsearch.studies.analysis.gradients.flow", "gradient_flow"),
     "integration": ("skipsearch.studies.analysis.gates.integration", "integration"),
-    "load": ("skipsearch.studies.find", "find"),
+    "load": ("skipsearch.studies.storage.find", "find"),
     "look": ("skipsearch.studies.analysis.subject", "look"),
     "pick": ("skipsearch.studies.picking", "pick"),
     "retrain": ("skipsearch.studies.retraining.retrain", "retrain"),

@@ -13,7 +13,8 @@ from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.store import Store, undone
+from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.trial_record import undone
 from skipsearch.trainers.recipe.recipe import Recipe
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.sharing import Sharing
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 from skipsearch.studies.verdicts import Live
 
 

@@ -72,7 +72,7 @@ def _named(target: str, folder: Path) -> Network:
 
 
 def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
-    from skipsearch.studies.find import find
+    from skipsearch.studies.storage.find import find
 
     study = find(name, folder=folder)
     trials = study.get_trials(deepcopy=False)

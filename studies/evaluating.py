@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Choice, Model, Trained, Untrained, load
+from skipsearch.studies.storage.find import RUNS
 from skipsearch.trainers.data.arrays import Array, Data, Images, fingerprint
 from skipsearch.trainers.data.datasets import load as load_images
 from skipsearch.trainers.loop.augment import normalise

@@ -32,7 +32,7 @@ from skipsearch.studies.config.study_config import Change, Study
 from skipsearch.studies.proposing import distribution
 
 if TYPE_CHECKING:
-    from skipsearch.studies.store import Store
+    from skipsearch.studies.storage.store import Store
 
 SHOWN = 6  # differences of parameters in one line
 

@@ -15,7 +15,7 @@ import tomli_w
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies import environment
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.data.arrays import Data, fingerprint
 

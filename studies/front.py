@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial
 
 from skipsearch.studies.pareto import Point, Scale, hypervolume, non_dominated
 from skipsearch.studies.retraining.stored import results
-from skipsearch.studies.trials import cost_names, epochs, facts, is_full, is_imported, trials
+from skipsearch.studies.storage.trial_record import cost_names, epochs, facts, is_full, is_imported
+from skipsearch.studies.trials import trials
 
 
 def front(study: optuna.Study) -> pd.DataFrame:

@@ -11,9 +11,8 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
-from skipsearch.studies.config.limits import Cost
 from skipsearch.studies.config.study_config import Study, checkpoint_home
-from skipsearch.studies.trials import is_imported
+from skipsearch.studies.storage.trial_record import is_imported
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
 
@@ -30,12 +29,6 @@ def seen(trials: Iterable[FrozenTrial]) -> dict[Hashable, int]:
         for t in trials
         if "charged" in t.user_attrs or is_imported(t)
     }
-
-
-def cost_of(facts: Mapping[str, Any]) -> Cost:
-    """Of a trial that was described before."""
-    latency = facts.get("latency_ms")
-    return Cost(facts["identity"], facts["params"], facts["macs"], latency)
 
 
 def more_seeds(study: Study, identity: str) -> tuple[int, ...]:

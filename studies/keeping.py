@@ -13,7 +13,7 @@ from pyarrow.fs import LocalFileSystem
 
 from skipsearch.studies.config.study_config import Study, checkpoint_home
 from skipsearch.studies.pareto import Point, non_dominated
-from skipsearch.studies.trials import is_full
+from skipsearch.studies.storage.trial_record import is_full
 from skipsearch.trainers.trial.checkpoints import Checkpoints, folders
 
 

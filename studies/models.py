@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.studies.describe import Network, resolve
-from skipsearch.studies.find import RUNS, find, home_of
+from skipsearch.studies.storage.find import RUNS, find, home_of
 
 if TYPE_CHECKING:
     import optuna
@@ -135,7 +135,7 @@ def load(
 
 def _baseline(study: "optuna.Study", name: str) -> int:
     """The trial of a baseline of the study."""
-    from skipsearch.studies.trials import baseline_numbers
+    from skipsearch.studies.storage.trial_record import baseline_numbers
 
     known = baseline_numbers(study)
     if name not in known:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 
 
 class Observer(Protocol):

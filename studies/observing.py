@@ -10,7 +10,7 @@ from statistics import median
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.pareto import log_cost, log_error
-from skipsearch.studies.trials import is_full
+from skipsearch.studies.storage.trial_record import is_full
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.halving import Rungs
-from skipsearch.studies.jobs import cost_of
 from skipsearch.studies.scheduler import fidelity, number_in, too_long
-from skipsearch.studies.store import Store, Verdict
+from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.trial_record import Verdict, cost_of
 from skipsearch.studies.verdicts import Live, stopped
 
 

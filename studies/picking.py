@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from skipsearch.studies.config.schema import COSTS, known
 from skipsearch.studies.front import full_trials, knee, members
 from skipsearch.studies.retraining.stored import results
-from skipsearch.studies.trials import cost_names
+from skipsearch.studies.storage.trial_record import cost_names
 
 RULES = ("knee", "best", "one-se")
 

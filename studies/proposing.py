@@ -24,8 +24,8 @@ from skipsearch.searchspace.parameters.neighbours import (
     recorded,
 )
 from skipsearch.searchspace.parameters.walk import Config, Pick
-from skipsearch.studies.bulk import write_params
-from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.storage.bulk_writes import write_params
+from skipsearch.studies.storage.write_through import Mirror
 
 ATTEMPTS = 200  # neighbours of a repeat that are tried: 40 of one change, 40 of two, …
 ATTEMPTS_A_CHANGE = 40

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skipsearch.studies.scheduler import fidelity, number_in
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 from skipsearch.studies.verdicts import Live
 
 NOTED = ("seconds", "checkpoint", "val_errors", "val_error_sd")

@@ -9,7 +9,8 @@ import optuna
 
 from skipsearch.studies.front import front_records, hypervolume_history
 from skipsearch.studies.page import Importances, page
-from skipsearch.studies.trials import objective_names, trials
+from skipsearch.studies.storage.trial_record import objective_names
+from skipsearch.studies.trials import trials
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.loop.memory import give_back
 

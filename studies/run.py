@@ -20,7 +20,6 @@ from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks, require_feasible
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.ending import Ending
-from skipsearch.studies.find import sqlite_url
 from skipsearch.studies.freeze import freeze
 from skipsearch.studies.halving import rungs_of
 from skipsearch.studies.importing import Source, import_studies
@@ -29,7 +28,8 @@ from skipsearch.studies.observer import Observer
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.searcher import StudySearcher
 from skipsearch.studies.sharing import gpus_of
-from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.storage.find import sqlite_url
+from skipsearch.studies.storage.store import Store, open_store
 from skipsearch.studies.work import Work
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.checkpoints import Checkpoints

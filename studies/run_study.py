@@ -11,13 +11,13 @@ import optuna
 from skipsearch.studies.config.limits import Infeasible
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.board import Board
-from skipsearch.studies.find import RUNS, source_of
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.progress import Progress
 from skipsearch.studies.report import Report
 from skipsearch.studies.run import run
 from skipsearch.studies.show import console, print_front
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.find import RUNS, source_of
+from skipsearch.studies.storage.store import Store
 
 NOTHING_FEASIBLE, INTERRUPTED = 3, 130
 

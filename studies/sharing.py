@@ -12,7 +12,7 @@ from ray.tune.experiment import Trial
 
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.errors import out_of_memory, raised_by
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 
 MARGIN = 1.25  # on what was measured: other networks, fragments, the libraries' workspaces
 MAX_FAILURES = 2  # of a trial, each from its last checkpoint; then it has failed

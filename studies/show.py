@@ -179,7 +179,8 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
 def status_lines(study: "optuna.Study") -> list[str]:
     """What `skipsearch status` prints."""
     from skipsearch.studies.retraining.stored import finished
-    from skipsearch.studies.summary import driver, passed_seconds, summarize
+    from skipsearch.studies.storage.lease import driver
+    from skipsearch.studies.summary import passed_seconds, summarize
 
     summary = summarize(study)
     given = summary.given

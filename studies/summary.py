@@ -1,7 +1,5 @@
 """Where a study stands: counted once, shown by the live line, by `status` and by the page."""
 
-import math
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,9 +9,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.front import front_trials
-from skipsearch.studies.trials import is_imported, state_of
-
-SILENT_SECONDS = 60  # a driver gives a sign every few seconds
+from skipsearch.studies.storage.lease import driver
+from skipsearch.studies.storage.trial_record import is_imported, state_of
 
 
 @dataclass(frozen=True)
@@ -73,15 +70,6 @@ def given(study: optuna.Study) -> dict[str, Any]:
     """The resolved [study] table with which the study was begun: dataset, trials, epochs, …"""
     tables: dict[str, Any] = study.user_attrs.get("study", {})
     return dict(tables.get("study", {}))
-
-
-def driver(study: optuna.Study) -> str:
-    """Who runs the study now, in words; "" for nobody."""
-    lease = study.user_attrs.get("lease")
-    age = time.time() - float(lease["beat"]) if lease and not lease["closed"] else math.inf
-    if lease is None or age > SILENT_SECONDS:
-        return ""
-    return f"process {lease['pid']} on {lease['host']} (last sign {age:.0f} s ago)"
 
 
 def passed_seconds(study: optuna.Study) -> float:

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.scheduler import fidelity, number_in, too_long
-from skipsearch.studies.store import Verdict
+from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.trainers.trial.job import Job
 
 Asked = optuna.Trial | FrozenTrial

@@ -36,7 +36,7 @@ class Killed(BaseException):
 class Death:
     """Comes `before` the n-th statement that would change a database, `after` it and before its
     transaction is committed, or when the n-th transaction of Optuna's that changed it is
-    `committed` (after those of `studies.bulk` comes `before` the next statement).
+    `committed` (after those of `studies.storage.bulk_writes` comes `before` the next statement).
 
     `passed` counts how many there were of each: with `number` 0 nobody dies.
     """

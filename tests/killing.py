@@ -26,7 +26,7 @@ from tabulated import Silent, Slow, charged
 
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.run import run
-from skipsearch.studies.store import load
+from skipsearch.studies.storage.store import load
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster

@@ -11,8 +11,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, get_storage
 from optuna.trial import FrozenTrial
 
-from skipsearch.studies.bulk import write_params, write_user_attrs
-from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.storage.bulk_writes import write_params, write_user_attrs
+from skipsearch.studies.storage.write_through import Mirror
 
 PARAMS = {
     "kind": (1.0, CategoricalDistribution(["a", "b"])),

@@ -25,7 +25,7 @@ from skipsearch.studies import watchdog
 from skipsearch.studies.logs import names_of
 from skipsearch.studies.run import run
 from skipsearch.studies.show import status_lines
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -27,15 +27,15 @@ from optuna_dashboard import get_note, save_note, wsgi
 from tabulated import Tabulated, study_of
 
 from skipsearch.searchspace import PRESETS, encode
-from skipsearch.studies.dashboard.artifacts import artifact_store
 from skipsearch.studies.dashboard.board import Board
 from skipsearch.studies.dashboard.notes import LONGEST, note, tree
 from skipsearch.studies.dashboard.serving import Quiet, Server, _complete, by_hand
-from skipsearch.studies.find import sqlite_url
-from skipsearch.studies.journal import readable
 from skipsearch.studies.run import run
-from skipsearch.studies.storage import connect
-from skipsearch.studies.trials import cost_names, state_of
+from skipsearch.studies.storage.artifacts import artifact_store
+from skipsearch.studies.storage.connect import connect
+from skipsearch.studies.storage.find import sqlite_url
+from skipsearch.studies.storage.journal import readable
+from skipsearch.studies.storage.trial_record import cost_names, state_of
 
 WRONG = "no `such` luck</b><img src=x>"
 FIGURES = {

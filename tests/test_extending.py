@@ -15,7 +15,7 @@ from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.extending import extend
 from skipsearch.studies.notices import notices
 from skipsearch.studies.run import run
-from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.storage.store import Store, open_store
 
 SPACE: dict[str, Any] = {
     name: value

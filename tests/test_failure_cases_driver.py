@@ -15,7 +15,7 @@ from tabulated import Silent, Tabulated, charged, trained_once
 
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.run import run
-from skipsearch.studies.store import load, open_store
+from skipsearch.studies.storage.store import load, open_store
 
 
 def drive_to_an_ask(folder: Path) -> None:
@@ -109,7 +109,7 @@ def test_case_13_a_wall_clock_that_is_set_back_does_not_silence_a_driver(
     store, real = open_store(study, url, space_hash(study)), time.time
     store.take_lease()
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
-    monkeypatch.setattr("skipsearch.studies.store.BEAT_SECONDS", 0.0)
+    monkeypatch.setattr("skipsearch.studies.storage.lease.BEAT_SECONDS", 0.0)
     store.beat()
     assert abs(store.study.user_attrs["lease"]["beat"] - (real() - 3600)) < 60
     store.release()

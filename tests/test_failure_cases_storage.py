@@ -30,8 +30,8 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 from tabulated import Silent, Tabulated, charged, trained_once
 
-from skipsearch.studies import journal
-from skipsearch.studies.store import load
+from skipsearch.studies.storage import journal
+from skipsearch.studies.storage.store import load
 
 NOBODY = 65534
 
@@ -196,7 +196,7 @@ def test_case_08_a_dashboard_may_read_along_and_a_writer_may_hold_its_lock(tmp_p
 def test_case_08_a_database_that_stays_locked_gets_one_line_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skipsearch.studies.storage.LOCKED_SECONDS", 0.2)
+    monkeypatch.setattr("skipsearch.studies.storage.connect.LOCKED_SECONDS", 0.2)
     writer = Locking(tmp_path / "study.db", 60)
     with stops("storage failed: .*database is locked.*run the same command again"):
         try:

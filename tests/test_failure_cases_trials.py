@@ -27,7 +27,7 @@ from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.schema import SAMPLERS
 from skipsearch.studies.front import front_trials
 from skipsearch.studies.run import run
-from skipsearch.studies.store import load
+from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.checkpoints import CannotSave, Checkpoints
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.training import Training

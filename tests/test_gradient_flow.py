@@ -24,7 +24,7 @@ from skipsearch.studies.analysis.gradients.health import PAPER, Thresholds, heal
 from skipsearch.studies.analysis.gradients.tables import flow_record
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.exporting.export import export
-from skipsearch.studies.find import find
+from skipsearch.studies.storage.find import find
 from skipsearch.trainers.loop.fit import seeded
 
 

@@ -11,7 +11,7 @@ from tabulated import Silent, Tabulated, study_of
 from skipsearch.studies.front import front_trials
 from skipsearch.studies.keeping import Keeping
 from skipsearch.studies.run import run
-from skipsearch.studies.store import load
+from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.checkpoints import is_whole, seal
 
 

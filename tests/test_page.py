@@ -20,7 +20,7 @@ from skipsearch.studies.humanize import phrases
 from skipsearch.studies.page import page
 from skipsearch.studies.report import Report, front_document, write
 from skipsearch.studies.retraining import results
-from skipsearch.studies.trials import is_full
+from skipsearch.studies.storage.trial_record import is_full
 from skipsearch.studies.web.axes import Axis
 
 

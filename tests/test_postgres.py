@@ -22,7 +22,7 @@ from sqlalchemy.pool import Pool
 from tabulated import ByNetwork, Silent, charged
 
 from skipsearch.studies.run import run
-from skipsearch.studies.store import load
+from skipsearch.studies.storage.store import load
 
 
 def programs() -> Path | None:

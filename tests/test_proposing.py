@@ -24,8 +24,8 @@ from skipsearch.searchspace.parameters.space import Space, every
 from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
-from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.proposing import Draft, Proposal, Proposer, asking
+from skipsearch.studies.storage.write_through import Mirror
 
 
 @dataclass(frozen=True)

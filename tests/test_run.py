@@ -32,7 +32,7 @@ from skipsearch.studies.report import Report
 from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.trial.job import Job

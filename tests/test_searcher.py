@@ -16,10 +16,10 @@ from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.halving import rungs_of
-from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.searcher import StudySearcher
-from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.trainers.recipe.recipe import Recipe
 
 CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
@@ -112,7 +112,7 @@ def test_a_driver_that_dies_at_any_write_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
     """One study, killed again and again, each time some writes later than the last time."""
-    monkeypatch.setattr("skipsearch.studies.store.Mirror", Dying)
+    monkeypatch.setattr("skipsearch.studies.storage.store.Mirror", Dying)
     monkeypatch.setattr(Dying, "before", before)
     study = study_of(
         8, sampler="random", baselines={"presets": ["as/resnet50"]}, limits={"params": 9e6}

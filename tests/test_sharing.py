@@ -14,7 +14,7 @@ from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.errors import marked, out_of_memory
 from skipsearch.studies.probing import largest, largest_batch
 from skipsearch.studies.sharing import Sharing, gpus_of, resources, trials_that_fit
-from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.storage.store import Store, open_store
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.memory_probe import step_memory
 

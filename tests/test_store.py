@@ -16,9 +16,10 @@ from optuna.trial import TrialState
 from tabulated import GIVEN
 
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.mirror import Mirror
-from skipsearch.studies.storage import connect
-from skipsearch.studies.store import Store, Verdict, load, open_store
+from skipsearch.studies.storage.connect import connect
+from skipsearch.studies.storage.store import Store, load, open_store
+from skipsearch.studies.storage.trial_record import Verdict
+from skipsearch.studies.storage.write_through import Mirror
 
 STUDY = Study.from_dict(GIVEN, where="tabulated.toml")
 

@@ -20,7 +20,7 @@ from tabulated import Silent, Tabulated, charged, study_of
 
 from skipsearch.studies.address import cluster_address
 from skipsearch.studies.run import run
-from skipsearch.studies.store import load
+from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.ray_trainable import begun
 

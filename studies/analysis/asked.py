@@ -9,9 +9,9 @@ from rich.table import Table
 
 from skipsearch.studies.analysis.report import Report
 from skipsearch.studies.analysis.subject import Subject, look
-from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import safe_name
 from skipsearch.studies.show import json_text
+from skipsearch.studies.storage.find import RUNS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from skipsearch.studies.describe import resolve
 from skipsearch.studies.evaluating import Part, check_fit, images_of, part_named, part_of
-from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Model, Untrained, load, untrained
+from skipsearch.studies.storage.find import RUNS
 from skipsearch.trainers.data.arrays import Array, Data, Images
 from skipsearch.trainers.data.datasets import load as load_images
 from skipsearch.trainers.loop.augment import normalise

@@ -40,9 +40,9 @@ def pick(
     as_json: AsJson = False,
 ) -> None:
     """One network of the front, by a rule and within limits."""
-    from skipsearch.studies.find import find
     from skipsearch.studies.picked import picked, picked_lines
     from skipsearch.studies.show import console, print_json
+    from skipsearch.studies.storage.find import find
 
     most = limits(max_params, max_macs, max_latency_ms)
     found = find(study, folder=folder, storage=storage)

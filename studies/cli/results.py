@@ -23,10 +23,10 @@ def front(
     """The Pareto front of the fully trained trials."""
     if as_json and as_csv:
         raise ValueError("--json and --csv exclude each other: give one of them")
-    from skipsearch.studies.find import find
     from skipsearch.studies.front import front as front_of
     from skipsearch.studies.report import front_document
     from skipsearch.studies.show import console, print_front, print_json
+    from skipsearch.studies.storage.find import find
 
     found = find(study, folder=folder, storage=storage)
     if at is not None:

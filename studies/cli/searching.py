@@ -79,8 +79,8 @@ def status(
     study: Target, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
 ) -> None:
     """Where a study stands: trials, the best, who runs it."""
-    from skipsearch.studies.find import find
     from skipsearch.studies.show import console, print_json, status_lines
+    from skipsearch.studies.storage.find import find
     from skipsearch.studies.summary import status_record
 
     found = find(study, folder=folder, storage=storage)

@@ -13,12 +13,12 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from skipsearch.studies.bulk import Existing, write_study_system_attrs
 from skipsearch.studies.dashboard.figures import figures
 from skipsearch.studies.dashboard.notes import LONGEST, note
-from skipsearch.studies.mirror import Mirror
-from skipsearch.studies.store import Store
-from skipsearch.studies.trials import cost_names
+from skipsearch.studies.storage.bulk_writes import Existing, write_study_system_attrs
+from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.trial_record import cost_names
+from skipsearch.studies.storage.write_through import Mirror
 
 PLOT = "dashboard:plot_data:"
 GROWTH, FEWEST = 10, 5  # figures are drawn again when a tenth more trials ended, 5 at least

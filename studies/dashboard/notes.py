@@ -11,7 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.humanize import compact, cost, duration, percent, percent_sd, plain
-from skipsearch.studies.trials import facts
+from skipsearch.studies.storage.trial_record import facts
 
 PLAIN = re.compile(r"\w[\w .+-]*\w|\w")
 LONGEST = 2045  # characters of one attribute, as the dashboard splits them: a note is one

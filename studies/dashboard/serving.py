@@ -12,11 +12,11 @@ from optuna.storages import get_storage
 from optuna_dashboard import wsgi
 from sqlalchemy.exc import SQLAlchemyError
 
-from skipsearch.studies.dashboard.artifacts import FOLDER, artifact_store
 from skipsearch.studies.dashboard.board import Board
-from skipsearch.studies.find import find, home_of, url_of
-from skipsearch.studies.journal import JOURNAL, path_of, readable
-from skipsearch.studies.summary import driver
+from skipsearch.studies.storage.artifacts import FOLDER, artifact_store
+from skipsearch.studies.storage.find import find, home_of, url_of
+from skipsearch.studies.storage.journal import JOURNAL, path_of, readable
+from skipsearch.studies.storage.lease import driver
 
 HOST = "127.0.0.1"  # never reachable from other machines: the dashboard has no password
 

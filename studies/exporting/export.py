@@ -19,8 +19,8 @@ from skipsearch.studies.exporting.config import CONFIG, WEIGHTS, config, timm_na
 from skipsearch.studies.exporting.facts import Facts, about
 from skipsearch.studies.exporting.folder import check, replacing
 from skipsearch.studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refused
-from skipsearch.studies.find import RUNS
 from skipsearch.studies.models import Choice, Model, load
+from skipsearch.studies.storage.find import RUNS
 from skipsearch.trainers.loop.fit import seeded
 
 EXPORTS = Path("exports")

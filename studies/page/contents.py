@@ -9,10 +9,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.front import knee
 from skipsearch.studies.humanize import phrases
-from skipsearch.studies.mirror import Mirror
 from skipsearch.studies.retraining import Retrained, results
+from skipsearch.studies.storage.trial_record import cost_names, facts, is_full, settings
+from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.studies.summary import Summary, summarize
-from skipsearch.studies.trials import cost_names, facts, is_full, settings
 
 # Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
 LOOKS = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from skipsearch.studies.humanize import LABELS, compact, plain
 from skipsearch.studies.page.contents import Contents, Entry
-from skipsearch.studies.trials import settings
+from skipsearch.studies.storage.trial_record import settings
 from skipsearch.studies.web.axes import Axis, Figure, bare
 
 AXES = 6  # of choices, beside the objectives

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from skipsearch.studies.humanize import compact, cost, differing, duration, percent, percent_sd
 from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.retraining import Retrained
-from skipsearch.studies.trials import settings
+from skipsearch.studies.storage.trial_record import settings
 
 Cell = tuple[str, float | None]  # what is written, and by what it is sorted
 RANK = {"complete": 0, "stopped early": 1, "failed": 2, "not trained": 3, "running": 4}

@@ -11,13 +11,12 @@ import optuna
 
 from skipsearch.studies.comparing import compare
 from skipsearch.studies.config.arch_file import name_of
-from skipsearch.studies.find import home_of
 from skipsearch.studies.front import front_trials
 from skipsearch.studies.picking import pick
 from skipsearch.studies.retraining.progress import RetrainProgress
 from skipsearch.studies.retraining.retrain import opened, retrain
-from skipsearch.studies.settled import settled
 from skipsearch.studies.show import console
+from skipsearch.studies.storage.find import home_of, settled
 from skipsearch.studies.tabulating import print_comparison
 
 INTERRUPTED = 130

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from skipsearch.studies.humanize import duration, percent, rough
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.store import Store
 
 
 class RetrainProgress:

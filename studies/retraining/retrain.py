@@ -21,9 +21,7 @@ from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.ending import Ending
-from skipsearch.studies.find import RUNS, find, home_of, sqlite_url
 from skipsearch.studies.freeze import freeze, require_same
-from skipsearch.studies.journal import JOURNAL, mend
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.report import write
 from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
@@ -38,9 +36,10 @@ from skipsearch.studies.run import (
     require_resources,
     storage_failures,
 )
-from skipsearch.studies.settled import settled
-from skipsearch.studies.storage import connect
-from skipsearch.studies.store import Store, open_store
+from skipsearch.studies.storage.connect import connect
+from skipsearch.studies.storage.find import RUNS, find, home_of, settled, sqlite_url
+from skipsearch.studies.storage.journal import JOURNAL, mend
+from skipsearch.studies.storage.store import Store, open_store
 from skipsearch.studies.work import Work
 from skipsearch.trainers.trial.final import FinalTraining, final_data
 from skipsearch.trainers.trial.job import Begin

@@ -26,7 +26,8 @@ from skipsearch.studies.retraining.stored import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
 from skipsearch.studies.scheduler import StudyScheduler, number_in
 from skipsearch.studies.sharing import Sharing
-from skipsearch.studies.store import RETRY, Store, Verdict, attempts_at
+from skipsearch.studies.storage.store import RETRY, Store
+from skipsearch.studies.storage.trial_record import Verdict, attempts_at
 from skipsearch.studies.verdicts import Live
 from skipsearch.trainers.recipe.recipe import total_epochs
 from skipsearch.trainers.trial.checkpoints import Checkpoints

@@ -20,7 +20,7 @@ from statistics import fmean, stdev
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.mirror import Mirror
+from skipsearch.studies.storage.write_through import Mirror
 
 SUFFIX = "/retrain"  # no study file can name a study so
 

@@ -14,8 +14,7 @@ from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.arch_file import read_arch
 from skipsearch.studies.config.limits import Cost, Networks
-from skipsearch.studies.jobs import cost_of
-from skipsearch.studies.trials import baseline_numbers
+from skipsearch.studies.storage.trial_record import baseline_numbers, cost_of
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.final import final_recipe
 

@@ -7,7 +7,7 @@ import sqlalchemy.exc
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from sqlalchemy import event, make_url
 
-from skipsearch.studies.journal import JOURNAL, open_journal
+from skipsearch.studies.storage.journal import JOURNAL, open_journal
 
 LOCKED_SECONDS = 60.0  # so long a writer waits for a database that somebody else has locked
 

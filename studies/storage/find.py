@@ -6,8 +6,24 @@ from pathlib import Path
 
 import optuna
 
+from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.config.toml_file import read
-from skipsearch.studies.journal import readable
+from skipsearch.studies.storage.journal import readable
+
+
+def settled(study: optuna.Study, home: Path) -> Study:
+    """The study as it was begun, its arch files those that its folder keeps. Raises ValueError
+    where it is not one of ours."""
+    given = study.user_attrs.get("study")
+    if given is None:
+        raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
+    baselines = dict(given.get("baselines", {}))
+    copies = [home / "baselines" / Path(file).name for file in baselines.get("files", [])]
+    if copies and all(copy.is_file() for copy in copies):
+        baselines["files"] = [str(copy.resolve()) for copy in copies]
+    tables = {**given, "baselines": baselines}
+    return Study.from_dict(tables, where=f"study {study.study_name}", stem=study.study_name)
+
 
 RUNS = Path("runs")
 
@@ -84,7 +100,7 @@ def _open(name: str, url: str) -> optuna.Study:
         there = ", ".join(sorted(own)[:8]) or "no study"
         raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
     except RuntimeError as error:
-        from skipsearch.studies.storage import wrong_tables
+        from skipsearch.studies.storage.connect import wrong_tables
 
         raise ValueError(wrong_tables(url, error)) from error
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:

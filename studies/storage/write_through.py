@@ -14,7 +14,12 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.bulk import Params, write_params, write_trial_system_attrs, write_user_attrs
+from skipsearch.studies.storage.bulk_writes import (
+    Params,
+    write_params,
+    write_trial_system_attrs,
+    write_user_attrs,
+)
 
 OPEN = (TrialState.RUNNING, TrialState.WAITING)
 CLOSED = tuple(state for state in TrialState if state not in OPEN)

@@ -16,9 +16,9 @@ from optuna.artifacts import FileSystemArtifactStore
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.codegen.standalone import standalone
 from skipsearch.searchspace.parameters.walk import decode
-from skipsearch.studies.bulk import write_trial_system_attrs
-from skipsearch.studies.mirror import Mirror
-from skipsearch.studies.store import Store
+from skipsearch.studies.storage.bulk_writes import write_trial_system_attrs
+from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.write_through import Mirror
 
 FOLDER = "artifacts"
 KEY = "artifacts:"  # as Optuna's `upload_artifact` writes it, followed by the id

@@ -15,61 +15,35 @@ A trial of an earlier study (`imported`) is written whole, in one transaction: i
 | `charged`                | killed in training            | attached again from checkpoint  |
 """
 
-import getpass
-import os
 import platform
-import socket
 import time
 import uuid
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import optuna
-import psutil
 import sqlalchemy.exc
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.bulk import write_user_attrs
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.extending import check_same, table
-from skipsearch.studies.journal import JOURNAL, mend
-from skipsearch.studies.mirror import Mirror
-from skipsearch.studies.storage import connect, first_line
+from skipsearch.studies.storage.bulk_writes import write_user_attrs
+from skipsearch.studies.storage.connect import connect, first_line
+from skipsearch.studies.storage.journal import JOURNAL, mend
+from skipsearch.studies.storage.lease import BEAT_SECONDS, _alive, _lease
+from skipsearch.studies.storage.trial_record import Verdict
+from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.studies.suggest import ranges
 
-LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machine counts as dead
-BEAT_SECONDS = 10.0
 ABANDONED = "abandoned by its driver"
+
+
 RETRY = 3  # a trial that was attached so often without one more epoch has failed
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How a trial ended. `constraints` are violations: all ≤ 0 for a feasible one."""
-
-    state: TrialState
-    why: str
-    constraints: list[float]
-    values: list[float] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "state": self.state.name,
-            "why": self.why,
-            "constraints": self.constraints,
-            "values": self.values,
-        }
-
-    @classmethod
-    def from_dict(cls, flat: Mapping[str, Any]) -> "Verdict":
-        state = TrialState[flat["state"]]
-        return cls(state, flat["why"], flat["constraints"], flat["values"])
 
 
 class Store:
@@ -176,17 +150,6 @@ class Store:
         self.study.set_user_attr("lease", {**_lease(self.run, time.time()), "closed": True})
 
 
-def attempts_at(trial: FrozenTrial) -> int:
-    """How often a trial was begun at the epoch where it is."""
-    facts = trial.user_attrs
-    return int(facts["attempts"]) if facts.get("attached_at") == (trial.last_step or 0) else 0
-
-
-def undone(trial: FrozenTrial) -> bool:
-    """Neither trained nor refused yet (an abandoned one is asked for again)."""
-    return trial.state in (TrialState.WAITING, TrialState.PRUNED)
-
-
 def open_store(study: Study, url: str, space_hash: str, *, extend: bool = False) -> Store:
     """Create the study, or continue it. Raises ValueError where it is another study by now; with
     `extend` only where it may not become that one (nothing is written yet: extending.py)."""
@@ -245,35 +208,6 @@ def _check_ours(study: Study, opened: optuna.Study, space_hash: str) -> None:
     if not fresh and "space_hash" not in facts:
         raise ValueError(f"study {study.name} in the storage is not one of ours: rename yours")
     _complete(study, opened, space_hash)
-
-
-def _lease(run: str, now: float) -> dict[str, Any]:
-    me = psutil.Process()
-    return {
-        "run": run,
-        "host": socket.gethostname(),
-        "user": getpass.getuser(),
-        "pid": me.pid,
-        "started": me.create_time(),
-        "since": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(me.create_time())),
-        "beat": now,
-        "closed": False,
-    }
-
-
-def _alive(lease: Mapping[str, Any]) -> bool:
-    if lease["closed"]:
-        return False
-    if lease["host"] != socket.gethostname():
-        return bool(abs(time.time() - lease["beat"]) < LEASE_SECONDS)
-    if lease["pid"] == os.getpid():
-        return False
-    try:  # a number may have been given to another process since
-        there = psutil.Process(lease["pid"])
-        same = bool(abs(there.create_time() - lease["started"]) < 1)
-        return same and there.status() != psutil.STATUS_ZOMBIE  # killed, and not yet waited for
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _versions() -> dict[str, str]:
