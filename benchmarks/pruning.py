@@ -4,7 +4,7 @@
     python benchmarks/pruning.py --make runs/NAME   # the curves of a finished, unpruned study
 
 A replayed study trains nothing: simulated workers read the curves of the table, in epochs that take
-as long as the network's multiply-accumulates say (or all the same), and `studies.halving` and
+as long as the network's multiply-accumulates say (or all the same), and `studies.pruning.rungs` and
 `studies.scheduler`, the code that runs studies, decide who goes on. No network is proposed twice:
 
 - random: the networks of the table in random order;
@@ -43,8 +43,8 @@ from replay import Proposed, Replay, Shuffled, corner, front
 from rich.console import Console
 from rich.table import Table
 
-from skipsearch.studies.halving import Rungs
 from skipsearch.studies.pareto import Staircase
+from skipsearch.studies.pruning.rungs import Rungs
 
 DATA = Path(__file__).parent / "data" / "curves.parquet"
 MODES: dict[str, dict[str, bool] | None] = {

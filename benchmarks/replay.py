@@ -20,13 +20,13 @@ from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.halving import Rungs
 from skipsearch.studies.pareto import Staircase, non_dominated
 from skipsearch.studies.proposer import proposer
 from skipsearch.studies.proposing import Draft, asking
-from skipsearch.studies.scheduler import StudyScheduler, fidelity
+from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.trial_reports import fidelity, stopped
+from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.storage import store, trial_record
-from skipsearch.studies.verdicts import stopped
 from skipsearch.trainers.trial.job import Job
 
 CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images

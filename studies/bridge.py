@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.pruning.trial_reports import Live
 from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.storage.store import Store
-from skipsearch.studies.verdicts import Live
 
 
 class Bridge(Protocol):

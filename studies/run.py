@@ -21,10 +21,10 @@ from skipsearch.studies.config.limits import Networks, require_feasible
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.ending import Ending
 from skipsearch.studies.freeze import freeze
-from skipsearch.studies.halving import rungs_of
 from skipsearch.studies.importing import Source, import_studies
 from skipsearch.studies.logs import names_of
 from skipsearch.studies.observer import Observer
+from skipsearch.studies.pruning.rungs import rungs_of
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.searcher import StudySearcher
 from skipsearch.studies.sharing import gpus_of

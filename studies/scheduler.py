@@ -2,30 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, SupportsFloat
+from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from skipsearch.studies.halving import Rungs
+from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.trial_reports import fidelity, number_in, too_long
 from skipsearch.studies.sharing import Sharing
 from skipsearch.trainers.trial.job import Job
-
-
-def number_in(result: Mapping[str, Any], name: str) -> float:
-    """What a report says under a name; nan where that is missing or no number."""
-    value = result.get(name)
-    return float(value) if isinstance(value, SupportsFloat) else math.nan
-
-
-def fidelity(job: Job, result: Mapping[str, Any]) -> float:
-    """The part of its training that a trial has had at a report: 1, full fidelity, also where its
-    recipe ended before all epochs (`last`)."""
-    return 1.0 if result.get("last", False) else min(1.0, int(result["epoch"]) / job.max_epochs)
-
-
-def too_long(job: Job, result: Mapping[str, Any]) -> bool:
-    return job.max_seconds is not None and result.get("seconds", 0.0) > job.max_seconds
 
 
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]

@@ -20,20 +20,19 @@ from skipsearch.studies import baselines, suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.halving import Rungs
 from skipsearch.studies.jobs import job_of, key_of, seen
 from skipsearch.studies.keeping import Keeping
 from skipsearch.studies.order import AsTheyCome, InOrder, Order
-from skipsearch.studies.parking import Parking
 from skipsearch.studies.past import Past
 from skipsearch.studies.proposer import Pair, proposer
 from skipsearch.studies.proposing import Proposal
-from skipsearch.studies.recording import record
+from skipsearch.studies.pruning.promotion import Parking
+from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.trial_reports import Live, record, verdict_of
 from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.storage.artifacts import attach
 from skipsearch.studies.storage.store import RETRY, Store
 from skipsearch.studies.storage.trial_record import Verdict, attempts_at, cost_of, is_imported
-from skipsearch.studies.verdicts import Live, verdict_of
 from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
 from skipsearch.trainers.trial.job import Job
 

@@ -20,7 +20,7 @@ from tabulated import ByNetwork, Silent, charged, study_of, val_error
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.halving import rungs_of
+from skipsearch.studies.pruning.rungs import rungs_of
 from skipsearch.studies.run import run
 
 Moment = Literal["before", "after", "committed"]

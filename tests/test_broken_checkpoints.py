@@ -14,7 +14,7 @@ from tabulated import Silent, study_of
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import load_data
-from skipsearch.studies.halving import Rungs
+from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.run import run
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.trainers.data.arrays import Data

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skipsearch.studies.halving import Rungs
 from skipsearch.studies.pareto import Points, front_numbers, ranked, spread
+from skipsearch.studies.pruning.rungs import Rungs
 
 # Few values, so that ties and identical points are common; 1 to 3 objectives.
 POINTS = st.tuples(st.integers(1, 24), st.integers(1, 3)).flatmap(

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.config.limits import Cost, Networks
-from skipsearch.studies.scheduler import fidelity, number_in, too_long
+from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.trainers.trial.job import Job
 
@@ -56,3 +56,40 @@ def verdict_of(
 def stopped(epoch: int, lacking: float, limits: list[float]) -> Verdict:
     """Of a trial that was not among the best at a rung."""
     return Verdict(TrialState.PRUNED, f"not among the best after epoch {epoch}", [*limits, lacking])
+
+
+NOTED = ("seconds", "checkpoint", "val_errors", "val_error_sd")
+
+
+def record(store: Store, live: Live, result: Mapping[str, Any]) -> None:
+    """A point that is there stays as it is: epochs that are trained again, because a checkpoint is
+    broken, are not written again."""
+    worker = result.get("hostname"), result.get("pid")
+    if worker != live.worker:
+        live.worker = worker
+        store.note(live.trial, node=worker[0], pid=worker[1])
+    if not math.isfinite(number_in(result, "val_error")):
+        return
+    epoch, there = int(result["epoch"]), store.curve(live.trial)
+    if epoch < max(there, default=0):
+        return
+    if epoch not in there:
+        store.point(live.trial, epoch, float(result["val_error"]))
+    noted = {name: result[name] for name in NOTED if name in result}
+    store.note(live.trial, epochs=epoch, fidelity=fidelity(live.job, result), **noted)
+
+
+def number_in(result: Mapping[str, Any], name: str) -> float:
+    """What a report says under a name; nan where that is missing or no number."""
+    value = result.get(name)
+    return float(value) if isinstance(value, SupportsFloat) else math.nan
+
+
+def fidelity(job: Job, result: Mapping[str, Any]) -> float:
+    """The part of its training that a trial has had at a report: 1, full fidelity, also where its
+    recipe ended before all epochs (`last`)."""
+    return 1.0 if result.get("last", False) else min(1.0, int(result["epoch"]) / job.max_epochs)
+
+
+def too_long(job: Job, result: Mapping[str, Any]) -> bool:
+    return job.max_seconds is not None and result.get("seconds", 0.0) > job.max_seconds

@@ -7,11 +7,10 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.halving import Rungs
-from skipsearch.studies.scheduler import fidelity, number_in, too_long
+from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.trial_reports import Live, fidelity, number_in, stopped, too_long
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import Verdict, cost_of
-from skipsearch.studies.verdicts import Live, stopped
 
 
 class Parking:

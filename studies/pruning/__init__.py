@@ -1,0 +1,1 @@
+"""Rungs, promotion and verdicts: which trial goes on training."""
