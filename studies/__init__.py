@@ -2,7 +2,7 @@
 
     import studies
     study = studies.run(studies.Study.from_file("digits.toml"))
-    studies.front(study)         # the Pareto front as a pandas DataFrame
+    studies.results.front(study)         # the Pareto front as a pandas DataFrame
     studies.load("digits")       # a study that ran before
     studies.pick(study, "best")  # a trial of the front
     studies.retrain("digits", [3, "cnntention/resnet20"], seeds=5)    # for the test error
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
     from skipsearch.studies.analysis.gates.integration import integration as integration
     from skipsearch.studies.analysis.gradients.flow import gradient_flow as gradient_flow
     from skipsearch.studies.analysis.subject import look as look
-    from skipsearch.studies.comparing import compare as compare
     from skipsearch.studies.config.study_config import Study as Study
     from skipsearch.studies.evaluating import evaluate as evaluate
     from skipsearch.studies.exporting.export import export as export
-    from skipsearch.studies.front import front as front
-    from skipsearch.studies.picking import pick as pick
     from skipsearch.studies.report import Report as Report
+    from skipsearch.studies.results.compare import compare as compare
+    from skipsearch.studies.results.front import front as front
+    from skipsearch.studies.results.pick import pick as pick
+    from skipsearch.studies.results.trial_table import trials as trials
     from skipsearch.studies.retraining.retrain import retrain as retrain
     from skipsearch.studies.run_study import run_study as run
     from skipsearch.studies.storage.find import find as load
-    from skipsearch.studies.trials import trials as trials
 
 _HOMES = {
     "Report": ("skipsearch.studies.report", "Report"),
     "Study": ("skipsearch.studies.config.study_config", "Study"),
     "ablation": ("skipsearch.studies.analysis.ablations.ablation", "ablation"),
-    "compare": ("skipsearch.studies.comparing", "compare"),
+    "compare": ("skipsearch.studies.results.compare", "compare"),
     "depth_attention": ("skipsearch.studies.analysis.depth.attention", "depth_attention"),
     "evaluate": ("skipsearch.studies.evaluating", "evaluate"),
     "export": ("skipsearch.studies.exporting.export", "export"),
-    "front": ("skipsearch.studies.front", "front"),
+    "front": ("skipsearch.studies.results.front", "front"),
     "grad_cam": ("skipsearch.studies.analysis.cam.grad_cam", "grad_cam"),
     "gradient_flow": ("skipsearch.studies.analysis.gradients.flow", "gradient_flow"),
     "integration": ("skipsearch.studies.analysis.gates.integration", "integration"),
     "load": ("skipsearch.studies.storage.find", "find"),
     "look": ("skipsearch.studies.analysis.subject", "look"),
-    "pick": ("skipsearch.studies.picking", "pick"),
+    "pick": ("skipsearch.studies.results.pick", "pick"),
     "retrain": ("skipsearch.studies.retraining.retrain", "retrain"),
     "run": ("skipsearch.studies.run_study", "run_study"),
-    "trials": ("skipsearch.studies.trials", "trials"),
+    "trials": ("skipsearch.studies.results.trial_table", "trials"),
 }
 __all__ = [
     "Report",
@@ -77,7 +77,7 @@ __all__ = [
 
 
 class _Package(ModuleType):
-    """`studies.front` is the function though a file of that name exists: importing the file would
+    """`studies.results.front` is the function though a file of that name exists: importing the file would
     otherwise put the module in its place."""
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -148,7 +148,7 @@ def _baseline(study: "optuna.Study", name: str) -> int:
 
 
 def _number(study: "optuna.Study", chosen: Choice) -> int:
-    from skipsearch.studies.picking import pick
+    from skipsearch.studies.results.pick import pick
 
     if isinstance(chosen, Picked):
         return pick(study, chosen.rule, chosen.limits).number

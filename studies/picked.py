@@ -6,9 +6,9 @@ from typing import Any
 
 import optuna
 
-from skipsearch.studies.front import records_of
 from skipsearch.studies.humanize import cost, percent, percent_sd
-from skipsearch.studies.picking import front_within, pick, standard_error, within
+from skipsearch.studies.results.front import records_of
+from skipsearch.studies.results.pick import front_within, pick, standard_error, within
 from skipsearch.studies.show import networks
 
 

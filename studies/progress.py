@@ -12,11 +12,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from skipsearch.studies.front import front_records
 from skipsearch.studies.humanize import compact, duration, percent, rough
 from skipsearch.studies.notices import notices
+from skipsearch.studies.results.front import front_records
+from skipsearch.studies.results.summary import Summary, summarize
 from skipsearch.studies.show import best_line, counts_line, front_table
-from skipsearch.studies.summary import Summary, summarize
 
 
 class Store(Protocol):

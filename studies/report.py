@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import optuna
 
-from skipsearch.studies.front import front_records, hypervolume_history
 from skipsearch.studies.page import Importances, page
+from skipsearch.studies.results.front import front_records, hypervolume_history
+from skipsearch.studies.results.trial_table import trials
 from skipsearch.studies.storage.trial_record import objective_names
-from skipsearch.studies.trials import trials
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.loop.memory import give_back
 

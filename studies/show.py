@@ -26,7 +26,7 @@ from skipsearch.studies.humanize import (
 if TYPE_CHECKING:
     import optuna
 
-    from skipsearch.studies.summary import Summary
+    from skipsearch.studies.results.summary import Summary
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -157,8 +157,8 @@ def json_text(document: object) -> str:
 
 def print_front(study: "optuna.Study", terminal: Console) -> int:
     """The front and where the study stands. Returns the number of its members."""
-    from skipsearch.studies.front import front_records
-    from skipsearch.studies.summary import summarize
+    from skipsearch.studies.results.front import front_records
+    from skipsearch.studies.results.summary import summarize
 
     records, summary = front_records(study), summarize(study)
     if records:
@@ -178,9 +178,9 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
 
 def status_lines(study: "optuna.Study") -> list[str]:
     """What `skipsearch status` prints."""
-    from skipsearch.studies.retraining.stored import finished
+    from skipsearch.studies.results.retrained import finished
+    from skipsearch.studies.results.summary import passed_seconds, summarize
     from skipsearch.studies.storage.lease import driver
-    from skipsearch.studies.summary import passed_seconds, summarize
 
     summary = summarize(study)
     given = summary.given

@@ -13,8 +13,8 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.searchspace.presets import Result
-from skipsearch.studies.comparing import Errors, Row, Test
 from skipsearch.studies.humanize import compact, differing, phrases
+from skipsearch.studies.results.compare import Errors, Row, Test
 from skipsearch.studies.show import Column, console, print_json, table
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))

@@ -16,7 +16,7 @@ import pytest
 from made_study import make_study
 
 from skipsearch.studies.cli import main
-from skipsearch.studies.front import front_trials
+from skipsearch.studies.results.front import front_trials
 
 ROOT = Path(__file__).parents[1]
 Result = tuple[int, str, str]
@@ -305,11 +305,11 @@ def test_the_examples_are_sound(example: Path, skipsearch: Command) -> None:
 
 def test_a_name_in_the_package_is_the_function_whatever_was_imported() -> None:
     code = (
-        "import skipsearch.studies.front, skipsearch.studies.trials\n"
+        "import skipsearch.studies.results.front, skipsearch.studies.results.trial_table\n"
         "from skipsearch import studies\n"
         "from skipsearch.studies import front, trials\n"
-        "assert callable(studies.front) and studies.front is front\n"
-        "assert studies.trials is trials and studies.Study.__name__ == 'Study'\n"
+        "assert callable(studies.results.front) and studies.results.front is front\n"
+        "assert studies.results.trial_table is trials and studies.Study.__name__ == 'Study'\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], check=True, env=env)

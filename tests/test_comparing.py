@@ -20,8 +20,8 @@ from test_cli import Command, skipsearch  # noqa: F401
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.searchspace.presets import PRESETS
-from skipsearch.studies.comparing import Row, compare, p_value
-from skipsearch.studies.front import front_trials
+from skipsearch.studies.results.compare import Row, compare, p_value
+from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.tabulating import cells, latex, markdown, notes, stars
 
 ERRORS = {

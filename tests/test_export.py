@@ -23,7 +23,7 @@ from skipsearch.studies.exporting.export import Exported, export
 from skipsearch.studies.exporting.formats import Exporter, Refused, Written
 from skipsearch.studies.exporting.show import exported_record, formats_of, print_exported, size_text
 from skipsearch.studies.models import Picked, Trained, Untrained, load, safe_name
-from skipsearch.studies.retraining.stored import retrained_folder
+from skipsearch.studies.results.retrained import retrained_folder
 from skipsearch.studies.show import console
 from skipsearch.studies.storage.find import find
 from skipsearch.trainers.trial.checkpoints import seal

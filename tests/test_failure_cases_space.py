@@ -19,8 +19,8 @@ from skipsearch.searchspace import build
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.space import parse_space
 from skipsearch.studies.config.limits import Infeasible
-from skipsearch.studies.front import front_trials, knee
 from skipsearch.studies.pareto import non_dominated
+from skipsearch.studies.results.front import front_trials, knee
 
 DIGITS = {"dataset": "digits", "trials": 2, "epochs": 1, "name": "s"}
 

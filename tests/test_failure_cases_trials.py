@@ -25,7 +25,7 @@ from tabulated import (
 
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.schema import SAMPLERS
-from skipsearch.studies.front import front_trials
+from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.run import run
 from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.checkpoints import CannotSave, Checkpoints

@@ -8,8 +8,14 @@ import pytest
 from made_study import EPOCHS, make_study
 from optuna.trial import TrialState, create_trial
 
-from skipsearch.studies.front import front, front_records, front_trials, hypervolume_history, knee
 from skipsearch.studies.pareto import Point, hypervolume, non_dominated
+from skipsearch.studies.results.front import (
+    front,
+    front_records,
+    front_trials,
+    hypervolume_history,
+    knee,
+)
 
 
 def slow_front(points: Sequence[Point]) -> list[bool]:

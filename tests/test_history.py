@@ -9,9 +9,9 @@ from made_study import START, make_study
 from optuna.trial import TrialState
 from test_cli import Command, database, here, skipsearch  # noqa: F401
 
-from skipsearch.studies.front import front_trials, members
-from skipsearch.studies.history import front_at, history
-from skipsearch.studies.summary import passed_seconds, summarize
+from skipsearch.studies.results.front import front_trials, members
+from skipsearch.studies.results.history import front_at, history
+from skipsearch.studies.results.summary import passed_seconds, summarize
 
 STUDY = make_study()
 TOTAL = list(history(STUDY))[-1][1]

@@ -15,10 +15,10 @@ import pytest
 from made_study import make_study, retrain
 from optuna.trial import create_trial
 
-from skipsearch.studies.front import front_trials
 from skipsearch.studies.humanize import phrases
 from skipsearch.studies.page import page
 from skipsearch.studies.report import Report, front_document, write
+from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.retraining import results
 from skipsearch.studies.storage.trial_record import is_full
 from skipsearch.studies.web.axes import Axis

@@ -13,7 +13,6 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, create_trial
 
 from skipsearch.searchspace import PRESETS, encode
-from skipsearch.studies.front import hypervolume_history
 from skipsearch.studies.page import Importances
 from skipsearch.studies.page.contents import Contents
 from skipsearch.studies.page.histories import (
@@ -25,6 +24,7 @@ from skipsearch.studies.page.histories import (
 from skipsearch.studies.page.importances import importance_figure, importances, leading, shortened
 from skipsearch.studies.page.parallel import parallel_figure
 from skipsearch.studies.page.sketch import DrawnStage, sketch
+from skipsearch.studies.results.front import hypervolume_history
 
 
 def test_every_curve_is_drawn_and_those_that_were_stopped_are_grey() -> None:

@@ -8,10 +8,10 @@ import pytest
 from made_study import make_study
 from optuna.trial import create_trial
 
-from skipsearch.studies.front import front_trials, full_trials, knee
 from skipsearch.studies.humanize import amount
-from skipsearch.studies.picking import pick, standard_error
-from skipsearch.studies.retraining.stored import Retrained, results
+from skipsearch.studies.results.front import front_trials, full_trials, knee
+from skipsearch.studies.results.pick import pick, standard_error
+from skipsearch.studies.results.retrained import Retrained, results
 
 
 def study_of(*values: Sequence[float], validation: int = 1000, **facts: object) -> optuna.Study:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from skipsearch.studies.humanize import rough
 from skipsearch.studies.progress import Progress
-from skipsearch.studies.summary import summarize
+from skipsearch.studies.results.summary import summarize
 
 
 class Store:

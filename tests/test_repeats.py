@@ -18,14 +18,14 @@ from torch import equal
 
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import derived_seed
-from skipsearch.studies.front import front_records
 from skipsearch.studies.page import page
 from skipsearch.studies.page.contents import Contents
 from skipsearch.studies.page.details import details
 from skipsearch.studies.page.fronts import Pair, front_figure
+from skipsearch.studies.results.front import front_records
+from skipsearch.studies.results.trial_table import trials
 from skipsearch.studies.run import run
 from skipsearch.studies.show import front_table
-from skipsearch.studies.trials import trials
 from skipsearch.trainers.trial.job import Job, Record
 from skipsearch.trainers.trial.seeds import Repeats, together
 from skipsearch.trainers.trial.training import Training

@@ -5,8 +5,8 @@ import pytest
 from made_study import EPOCHS, make_study
 from optuna.trial import TrialState, create_trial
 
+from skipsearch.studies.results.trial_table import trials
 from skipsearch.studies.storage.trial_record import is_full, state_of
-from skipsearch.studies.trials import trials
 
 
 def test_a_row_holds_the_facts_and_the_whole_configuration_of_its_trial() -> None:

@@ -22,7 +22,7 @@ from skipsearch.studies.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from skipsearch.studies.comparing import Errors, Test
+    from skipsearch.studies.results.compare import Errors, Test
 
 
 @app.command()
@@ -128,7 +128,7 @@ def compare(
     chosen = [name for name, given in formats.items() if given]
     if len(chosen) > 1:
         raise ValueError(f"--{' and --'.join(chosen)} exclude each other: give one of them")
-    from skipsearch.studies.comparing import compare as compared
+    from skipsearch.studies.results.compare import compare as compared
     from skipsearch.studies.tabulating import print_comparison
 
     test: Test = "welch" if welch else "student"

@@ -23,14 +23,14 @@ def front(
     """The Pareto front of the fully trained trials."""
     if as_json and as_csv:
         raise ValueError("--json and --csv exclude each other: give one of them")
-    from skipsearch.studies.front import front as front_of
     from skipsearch.studies.report import front_document
+    from skipsearch.studies.results.front import front as front_of
     from skipsearch.studies.show import console, print_front, print_json
     from skipsearch.studies.storage.find import find
 
     found = find(study, folder=folder, storage=storage)
     if at is not None:
-        from skipsearch.studies.history import show_front_at
+        from skipsearch.studies.results.history import show_front_at
 
         show_front_at(found, at, "json" if as_json else "csv" if as_csv else "table")
     elif as_json:

@@ -79,9 +79,9 @@ def status(
     study: Target, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
 ) -> None:
     """Where a study stands: trials, the best, who runs it."""
+    from skipsearch.studies.results.summary import status_record
     from skipsearch.studies.show import console, print_json, status_lines
     from skipsearch.studies.storage.find import find
-    from skipsearch.studies.summary import status_record
 
     found = find(study, folder=folder, storage=storage)
     if as_json:

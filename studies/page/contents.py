@@ -7,12 +7,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.front import knee
 from skipsearch.studies.humanize import phrases
+from skipsearch.studies.results.front import knee
+from skipsearch.studies.results.summary import Summary, summarize
 from skipsearch.studies.retraining import Retrained, results
 from skipsearch.studies.storage.trial_record import cost_names, facts, is_full, settings
 from skipsearch.studies.storage.write_through import Mirror
-from skipsearch.studies.summary import Summary, summarize
 
 # Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
 LOOKS = {

@@ -14,7 +14,7 @@ from skipsearch.studies.page.histories import curves_figure, hypervolume_figures
 from skipsearch.studies.page.importances import FEWEST, Importances, importance_figure, leading
 from skipsearch.studies.page.parallel import parallel_figure
 from skipsearch.studies.page.rows import table
-from skipsearch.studies.summary import Summary
+from skipsearch.studies.results.summary import Summary
 from skipsearch.studies.web.assets import asset, embedded, plotly
 
 SCRIPTS = ("figures.js", "diagram.js", "table.js", "page.js")

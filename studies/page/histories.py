@@ -4,8 +4,8 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-from skipsearch.studies.front import hypervolume_history, spent
 from skipsearch.studies.page.contents import Contents, Entry
+from skipsearch.studies.results.front import hypervolume_history, spent
 from skipsearch.studies.web.axes import Axis, Figure, bare, line
 
 POINTS = 40_000  # of all curves together: more would slow a browser down

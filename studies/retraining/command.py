@@ -9,10 +9,10 @@ from typing import Any
 
 import optuna
 
-from skipsearch.studies.comparing import compare
 from skipsearch.studies.config.arch_file import name_of
-from skipsearch.studies.front import front_trials
-from skipsearch.studies.picking import pick
+from skipsearch.studies.results.compare import compare
+from skipsearch.studies.results.front import front_trials
+from skipsearch.studies.results.pick import pick
 from skipsearch.studies.retraining.progress import RetrainProgress
 from skipsearch.studies.retraining.retrain import opened, retrain
 from skipsearch.studies.show import console

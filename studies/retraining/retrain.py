@@ -24,8 +24,8 @@ from skipsearch.studies.ending import Ending
 from skipsearch.studies.freeze import freeze, require_same
 from skipsearch.studies.observer import Observer
 from skipsearch.studies.report import write
+from skipsearch.studies.results.retrained import SUFFIX, Retrained, results
 from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
-from skipsearch.studies.retraining.stored import SUFFIX, Retrained, results
 from skipsearch.studies.retraining.systems import systems
 from skipsearch.studies.run import (
     Executor,

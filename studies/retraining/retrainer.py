@@ -23,7 +23,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.pruning.trial_reports import Live, number_in
-from skipsearch.studies.retraining.stored import newest, retrained_folder
+from skipsearch.studies.results.retrained import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.sharing import Sharing

@@ -18,8 +18,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.schema import COSTS, known
-from skipsearch.studies.front import full_trials, knee, members
-from skipsearch.studies.retraining.stored import results
+from skipsearch.studies.results.front import full_trials, knee, members
+from skipsearch.studies.results.retrained import results
 from skipsearch.studies.storage.trial_record import cost_names
 
 RULES = ("knee", "best", "one-se")

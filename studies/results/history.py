@@ -17,11 +17,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from skipsearch.studies.front import frame_of, members, records_of
 from skipsearch.studies.humanize import duration, with_unit
+from skipsearch.studies.results.front import frame_of, members, records_of
+from skipsearch.studies.results.summary import busy, is_charged
 from skipsearch.studies.show import console, front_table, print_json
 from skipsearch.studies.storage.trial_record import is_imported
-from skipsearch.studies.summary import busy, is_charged
 
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 UNITS = {  # the field of `Spent`, and how much of it a unit is

@@ -21,8 +21,8 @@ from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.searchspace.presets import PRESETS, Result
 from skipsearch.studies.config.arch_file import CLASSES, SHAPE, name_of, read_arch
-from skipsearch.studies.front import front_trials
-from skipsearch.studies.retraining.stored import finished, newest, retrain_trials, spread
+from skipsearch.studies.results.front import front_trials
+from skipsearch.studies.results.retrained import finished, newest, retrain_trials, spread
 from skipsearch.studies.storage.find import RUNS, find
 from skipsearch.studies.storage.trial_record import baseline_numbers, val_error
 

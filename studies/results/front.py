@@ -14,9 +14,9 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.pareto import Point, Scale, hypervolume, non_dominated
-from skipsearch.studies.retraining.stored import results
+from skipsearch.studies.results.retrained import results
+from skipsearch.studies.results.trial_table import trials
 from skipsearch.studies.storage.trial_record import cost_names, epochs, facts, is_full, is_imported
-from skipsearch.studies.trials import trials
 
 
 def front(study: optuna.Study) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from skipsearch.studies.front import front_trials
+from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.storage.lease import driver
 from skipsearch.studies.storage.trial_record import is_imported, state_of
 
