@@ -31,15 +31,15 @@ from rich.table import Table
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.board import Board
-from skipsearch.studies.past import Past
-from skipsearch.studies.proposing import Proposer
 from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together
+from skipsearch.studies.samplers import optuna_samplers
+from skipsearch.studies.samplers.proposer import Proposer
+from skipsearch.studies.samplers.tpe import Past
 from skipsearch.studies.storage.store import Store, open_store
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.trainers.trial.job import Job
@@ -114,7 +114,7 @@ def ask_and_tell_ms(study: Study, store: Store) -> float:
     proposer = Proposer(lambda pick: joint_space.draw(study, pick), lambda pair: pair, seen={})
     for seed in range(1 + ASKS):
         before = time.perf_counter()
-        store.study.sampler = suggest.sampler(study.sampler, seed, study_seed=0, past=past)
+        store.study.sampler = optuna_samplers.sampler(study.sampler, seed, study_seed=0, past=past)
         trial = store.study.ask()
         try:
             arch: Arch = proposer.propose(trial, seed).config[0]

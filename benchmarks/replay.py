@@ -17,14 +17,14 @@ from learning_curves import Curves, Row
 from optuna.trial import TrialState
 
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
-from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.pareto import Staircase, non_dominated
-from skipsearch.studies.proposer import proposer
-from skipsearch.studies.proposing import Draft, asking
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity, stopped
+from skipsearch.studies.samplers import optuna_samplers
+from skipsearch.studies.samplers.optuna_walk import Draft, asking
+from skipsearch.studies.samplers.proposer import proposer
 from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.storage import store, trial_record
 from skipsearch.trainers.trial.job import Job
@@ -54,7 +54,8 @@ class Proposed:
     def __init__(self, curves: Curves, seed: int, sampler: str) -> None:
         self.curves, self.left, self.seed = curves, np.arange(len(curves.rows)), seed
         study = optuna.create_study(
-            directions=["minimize"] * 2, sampler=suggest.sampler(sampler, seed, study_seed=seed)
+            directions=["minimize"] * 2,
+            sampler=optuna_samplers.sampler(sampler, seed, study_seed=seed),
         )
         self.store = store.Store(study, study._storage, "")
         named = replace(curves.study, sampler=sampler, seed=seed)

@@ -34,11 +34,12 @@ from rich.table import Table
 from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice
 from skipsearch.searchspace.parameters.walk import Pick
-from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.pareto import hypervolume
-from skipsearch.studies.past import Past
-from skipsearch.studies.proposing import Proposer, Seek, asking, nothing_sought
+from skipsearch.studies.samplers import optuna_samplers
+from skipsearch.studies.samplers.optuna_walk import asking
+from skipsearch.studies.samplers.proposer import Proposer, Seek, nothing_sought
+from skipsearch.studies.samplers.tpe import Past
 from skipsearch.studies.seeking import Counting, Seeker
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -110,7 +111,7 @@ def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[s
     proposer, past = Proposer(draw, key, seen=seen, seek=seek), Past()
     for number in range(evaluations):
         drawn = joint_space.derived_seed(seed, number)
-        study.sampler = suggest.sampler(name, drawn, study_seed=seed, past=past)
+        study.sampler = optuna_samplers.sampler(name, drawn, study_seed=seed, past=past)
         trial = study.ask()
         proposal = proposer.propose(trial, drawn)
         assert proposal.repeats is None

@@ -10,9 +10,9 @@ import optuna
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.samplers import optuna_walk
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import undone
 from skipsearch.trainers.recipe.recipe import Recipe
@@ -49,5 +49,5 @@ def asked(study: Study, trial: optuna.Trial) -> tuple[Arch, Recipe]:
         )
     else:  # enqueued by a version that wrote the name alone
         arch, recipe = study.baselines[facts["baseline"]], joint_space.preset_recipe(study)
-    suggest.write_known(study, trial, arch, recipe)
+    optuna_walk.write_known(study, trial, arch, recipe)
     return arch, recipe

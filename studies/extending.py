@@ -29,7 +29,7 @@ from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, si
 from skipsearch.searchspace.parameters.walk import every_stage
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.study_config import Change, Study
-from skipsearch.studies.proposing import distribution
+from skipsearch.studies.samplers.optuna_walk import distribution
 
 if TYPE_CHECKING:
     from skipsearch.studies.storage.store import Store

@@ -29,9 +29,9 @@ from skipsearch.studies.baselines import baseline
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.jobs import key_of, seen
-from skipsearch.studies.proposing import distribution
 from skipsearch.studies.results.front import front_trials
+from skipsearch.studies.samplers.optuna_walk import distribution
+from skipsearch.studies.samplers.proposer import key_of, seen
 from skipsearch.studies.storage.find import open_source
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import SPREAD, Verdict, is_imported

@@ -1,34 +1,16 @@
 """What a worker must know of a trial, made from what the study knows of it."""
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optuna.trial import FrozenTrial
-
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.config.study_config import Study, checkpoint_home
-from skipsearch.studies.storage.trial_record import is_imported
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
-
-
-def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:
-    """What may be trained once."""
-    return identity, json.dumps(recipe, sort_keys=True)
-
-
-def seen(trials: Iterable[FrozenTrial]) -> dict[Hashable, int]:
-    """What was trained, here or in a study that was imported, by the number of its trial."""
-    return {
-        key_of(t.user_attrs["identity"], t.user_attrs["recipe"]): t.number
-        for t in trials
-        if "charged" in t.user_attrs or is_imported(t)
-    }
 
 
 def more_seeds(study: Study, identity: str) -> tuple[int, ...]:

@@ -16,19 +16,19 @@ from ray.tune.search import Searcher
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.studies import baselines, suggest
+from skipsearch.studies import baselines
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.jobs import job_of, key_of, seen
+from skipsearch.studies.jobs import job_of
 from skipsearch.studies.keeping import Keeping
 from skipsearch.studies.order import AsTheyCome, InOrder, Order
-from skipsearch.studies.past import Past
-from skipsearch.studies.proposer import Pair, proposer
-from skipsearch.studies.proposing import Proposal
 from skipsearch.studies.pruning.promotion import Parking
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import Live, record, verdict_of
+from skipsearch.studies.samplers import optuna_samplers
+from skipsearch.studies.samplers.proposer import Pair, Proposal, key_of, proposer, seen
+from skipsearch.studies.samplers.tpe import Past
 from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.storage.artifacts import attach
 from skipsearch.studies.storage.store import RETRY, Store
@@ -150,7 +150,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
                 return None
             name = self.setup.sampler if unpaid < STUCK else "random"
             seed = joint_space.derived_seed(self.setup.seed, self.store.answered)
-            self.store.study.sampler = suggest.sampler(
+            self.store.study.sampler = optuna_samplers.sampler(
                 name, seed, study_seed=self.setup.seed, past=self.past
             )
             live = self._proposed(self.store.study.ask(), seed)

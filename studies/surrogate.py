@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
 from skipsearch.searchspace.parameters.neighbours import Chosen
-from skipsearch.studies.proposing import domain
+from skipsearch.studies.samplers.optuna_walk import domain
 
 EQUAL = tuple(2.0**-k for k in range(8))  # weights, where all have the same
 EQUAL_NOISES = (1e-4, 1e-3, 1e-2, 1e-1)  # variances, as parts of that of the values

@@ -22,9 +22,10 @@ from skipsearch.searchspace.parameters.domains import Choice, Scalar, choice, in
 from skipsearch.searchspace.parameters.neighbours import recorded
 from skipsearch.searchspace.parameters.space import Space, every
 from skipsearch.searchspace.parameters.walk import Pick
-from skipsearch.studies import suggest
 from skipsearch.studies.config import joint_space
-from skipsearch.studies.proposing import Draft, Proposal, Proposer, asking
+from skipsearch.studies.samplers import optuna_samplers
+from skipsearch.studies.samplers.optuna_walk import Draft, asking
+from skipsearch.studies.samplers.proposer import Proposal, Proposer
 from skipsearch.studies.storage.write_through import Mirror
 
 
@@ -68,7 +69,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStor
 
 
 def study_in(storage: BaseStorage | None = None, name: str = "random") -> optuna.Study:
-    sampler = suggest.sampler(name, 0, study_seed=0)
+    sampler = optuna_samplers.sampler(name, 0, study_seed=0)
     return optuna.create_study(storage=storage, sampler=sampler, directions=["minimize"] * 2)
 
 
@@ -88,7 +89,7 @@ def values(net: Net) -> tuple[float, float]:
 def run(study: optuna.Study, source: Proposer[Net], trials: int, name: str) -> Iterator[Proposal]:
     for number in range(trials):
         seed = joint_space.derived_seed(7, number)
-        study.sampler = suggest.sampler(name, seed, study_seed=7)
+        study.sampler = optuna_samplers.sampler(name, seed, study_seed=7)
         trial = study.ask()
         proposal = source.propose(trial, seed)
         yield proposal
@@ -292,7 +293,7 @@ def test_a_study_that_is_opened_again_proposes_as_if_it_never_ended(
                     directions=["minimize"] * 2,
                 )
             seed = joint_space.derived_seed(7, number)
-            study.sampler = suggest.sampler(name, seed, study_seed=7)
+            study.sampler = optuna_samplers.sampler(name, seed, study_seed=7)
             trial = study.ask()
             proposal = source.propose(trial, seed)
             source.seen[proposal.key] = number

@@ -16,7 +16,7 @@ from skipsearch.searchspace.parameters.domains import choice, integer, one_of, r
 from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
 from skipsearch.studies.observing import observed
 from skipsearch.studies.pareto import hypervolume
-from skipsearch.studies.proposing import distribution
+from skipsearch.studies.samplers.optuna_walk import distribution
 from skipsearch.studies.seeking import COUNTED, SHORT, STARTUP, Counting, Seeker, uniformly
 
 
@@ -215,7 +215,7 @@ def drawn_of(made: FrozenTrial) -> Drawn[Net]:
 
 
 def test_a_proposal_of_a_study_is_written_as_its_parameters() -> None:
-    from skipsearch.studies.proposing import Proposer
+    from skipsearch.studies.samplers.proposer import Proposer
 
     study = optuna.create_study(directions=["minimize"] * 2)
     for one in some(15):

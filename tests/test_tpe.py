@@ -11,9 +11,8 @@ from optuna.samplers import TPESampler
 from optuna.search_space.group_decomposed import _GroupDecomposedSearchSpace
 from optuna.trial import TrialState, create_trial
 
-from skipsearch.studies import suggest
-from skipsearch.studies.past import Past
-from skipsearch.studies.tpe import GroupedTPE
+from skipsearch.studies.samplers import optuna_samplers
+from skipsearch.studies.samplers.tpe import GroupedTPE, Past
 
 KINDS: dict[str, BaseDistribution] = {
     "a": CategoricalDistribution(["x", "y", "z"]),
@@ -96,7 +95,7 @@ def ask(trial: optuna.Trial) -> None:
 
 
 def fast(seed: int, past: Past | None = None) -> GroupedTPE:
-    sampler = suggest.sampler("tpe", seed, study_seed=0, past=past)
+    sampler = optuna_samplers.sampler("tpe", seed, study_seed=0, past=past)
     assert isinstance(sampler, GroupedTPE)
     return sampler
 

@@ -32,13 +32,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.extending import check_same, table
+from skipsearch.studies.samplers.optuna_walk import ranges
 from skipsearch.studies.storage.bulk_writes import write_user_attrs
 from skipsearch.studies.storage.connect import connect, first_line
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.lease import BEAT_SECONDS, _alive, _lease
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.studies.storage.write_through import Mirror
-from skipsearch.studies.suggest import ranges
 
 ABANDONED = "abandoned by its driver"
 

@@ -5,17 +5,19 @@ an unseen neighbour. On NAS-Bench-201 that is worth more than the choice of the 
 (`benchmarks/search_quality.py`).
 """
 
-import copy
+import json
 import random
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic
+from functools import partial
+from typing import Generic
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
 
-from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.neighbours import (
     Chosen,
     Drawn,
@@ -23,11 +25,18 @@ from skipsearch.searchspace.parameters.neighbours import (
     neighbour,
     recorded,
 )
-from skipsearch.searchspace.parameters.walk import Config, Pick
-from skipsearch.studies.storage.bulk_writes import write_params
-from skipsearch.studies.storage.write_through import Mirror
+from skipsearch.searchspace.parameters.walk import Config, Pick, encode
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.samplers.optuna_walk import Draft, asking
+from skipsearch.studies.seeking import Counting, Seeker
+from skipsearch.studies.storage.trial_record import is_imported
+from skipsearch.trainers.recipe.recipe import Recipe
 
 ATTEMPTS = 200  # neighbours of a repeat that are tried: 40 of one change, 40 of two, …
+
+
 ATTEMPTS_A_CHANGE = 40
 
 
@@ -130,81 +139,65 @@ class Proposer(Generic[Config]):
             return False
 
 
-class Draft:
-    """Stands before a trial's storage and keeps parameters back until it is told which they are.
-
-    Optuna's trial writes what it suggests into the storage and into its own copy of the record,
-    which storages in memory hand out without copying: both are kept apart.
-    """
-
-    def __init__(self, trial: optuna.Trial) -> None:
-        self._trial, self._storage = trial, trial.storage
-        self._kept: dict[str, tuple[float, BaseDistribution]] = {}
-        record = copy.copy(trial._cached_frozen_trial)
-        record.params, record.distributions = {**record.params}, {**record.distributions}
-        trial._cached_frozen_trial = record
-        trial.storage = self  # type: ignore[assignment]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def set_trial_param(
-        self, _trial_id: int, name: str, value: float, distribution: BaseDistribution
-    ) -> None:
-        self._kept[name] = value, distribution
-
-    def write(self, instead: Mapping[str, Chosen] | None = None) -> None:
-        """What was kept, or other values; the trial then has its own storage again."""
-        if instead is not None:
-            kinds = {name: distribution(one.domain) for name, one in instead.items()}
-            self._kept = {
-                name: (kind.to_internal_repr(instead[name].value), kind)
-                for name, kind in kinds.items()
-            }
-        storage, trial_id = self._storage, self._trial._trial_id
-        if isinstance(storage, Mirror):
-            storage.set_trial_params(trial_id, self._kept)
-        else:
-            write_params(storage, trial_id, self._kept)
-        self._trial.storage = storage
-        self._trial._cached_frozen_trial = storage.get_trial(trial_id)
+SMALL_SPACE = 1000  # configurations up to which a space is listed to say that it is exhausted
 
 
-def asking(trial: optuna.Trial) -> Pick:
-    """The sampler as the one who answers a walk."""
-
-    def pick(name: str, domain: Domain, _default: Scalar) -> Scalar:
-        match domain:
-            case Choice(values):
-                answer = trial.suggest_categorical(name, values)
-                assert answer is not None
-                return answer
-            case Integers():
-                return trial.suggest_int(name, domain.low, domain.high, step=domain.step)
-            case Floats(low, high, log):
-                return trial.suggest_float(name, low, high, log=log)
-
-    return pick
+Pair = tuple[Arch, Recipe]
 
 
-def distribution(domain: Domain) -> BaseDistribution:
-    """A domain in Optuna's words."""
-    match domain:
-        case Choice(values):
-            return optuna.distributions.CategoricalDistribution(values)
-        case Integers(low, high, step):
-            return optuna.distributions.IntDistribution(low, high, step=step)
-        case Floats(low, high, log):
-            return optuna.distributions.FloatDistribution(low, high, log=log)
+def proposer(study: Study, networks: Networks, seen: dict[Hashable, int]) -> Proposer[Pair]:
+    """`seen` are the networks that were trained, each with its recipe."""
+
+    def key(pair: Pair) -> Hashable:
+        return key_of(networks.identity(pair[0]), encode(pair[1]))
+
+    def allowed(pair: Pair) -> bool:
+        return not networks.over(networks.cost(pair[0]))
+
+    draw = partial(joint_space.draw, study)
+    size = study.arch_space.size() * study.recipe_space.size()
+    seek: Seek[Pair] = nothing_sought
+    if study.sampler == "gp":
+        counting = _counting(study, networks)
+        seek = Seeker(draw, key, seen=seen, allowed=allowed, counting=counting, seed=study.seed)
+    return Proposer(
+        draw,
+        key,
+        seen=seen,
+        allowed=allowed,
+        every=partial(joint_space.every, study) if size <= SMALL_SPACE else None,
+        mutate=study.repeats == "mutate",
+        seek=seek,
+    )
 
 
-def domain(kind: BaseDistribution) -> Domain:
-    """The other way round."""
-    match kind:
-        case optuna.distributions.CategoricalDistribution():
-            return Choice(tuple(one for one in kind.choices if one is not None))
-        case optuna.distributions.IntDistribution():
-            return Integers(kind.low, kind.high, kind.step)
-        case optuna.distributions.FloatDistribution():
-            return Floats(kind.low, kind.high, kind.log)
-    raise AssertionError(kind)
+def _counting(study: Study, networks: Networks) -> Counting[Pair]:
+    """A latency is measured, which takes too long for candidates."""
+    limited = (name for name in study.limits if name not in study.costs)
+    names = (*study.costs, *limited)
+
+    def count(pair: Pair) -> dict[str, float]:
+        cost = networks.cost(pair[0])
+        return {name: cost.of(name) for name in names}
+
+    return Counting(
+        names,
+        len(study.costs),
+        study.limits,
+        None if "latency_ms" in names else count,
+        lambda name: not name.startswith(joint_space.RECIPE),
+    )
+
+
+def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:
+    """What may be trained once."""
+    return identity, json.dumps(recipe, sort_keys=True)
+
+
+def seen(trials: Iterable[FrozenTrial]) -> dict[Hashable, int]:
+    """What was trained, here or in a study that was imported, by the number of its trial."""
+    return {
+        key_of(t.user_attrs["identity"], t.user_attrs["recipe"]): t.number
+        for t in trials
+        if "charged" in t.user_attrs or is_imported(t)
+    }

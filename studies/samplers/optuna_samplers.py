@@ -3,25 +3,10 @@
 import warnings
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
-from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.parameters.domains import Choice, size_of
-from skipsearch.searchspace.parameters.neighbours import Chosen
-from skipsearch.studies.config.joint_space import domains, known
-from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.past import Past
-from skipsearch.studies.proposing import Draft, distribution
-from skipsearch.studies.tpe import GroupedTPE
-from skipsearch.trainers.recipe.recipe import Recipe
-
-
-def write_known(study: Study, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
-    """The parameters of a given network, which no sampler is asked for."""
-    chosen = {name: Chosen(domain, value) for name, domain, value in known(study, arch, recipe)}
-    Draft(trial).write(chosen)
+from skipsearch.studies.samplers.tpe import GroupedTPE, Past
 
 
 def sampler(name: str, seed: int, *, study_seed: int, past: Past | None = None) -> BaseSampler:
@@ -57,12 +42,3 @@ def _sampler(name: str, seed: int, study_seed: int, past: Past) -> BaseSampler:
                 warn_independent_sampling=False,
             )
     raise AssertionError(name)
-
-
-def ranges(study: Study) -> dict[str, BaseDistribution]:
-    """The ranges of numbers, whose ends may differ from those of earlier trials."""
-    return {
-        name: distribution(domain)
-        for name, (domain, _) in domains(study).items()
-        if not isinstance(domain, Choice) and size_of(domain) != 1
-    }

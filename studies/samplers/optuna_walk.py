@@ -1,0 +1,120 @@
+"""Let an Optuna trial answer a walk over the space."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+
+from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.parameters.domains import (
+    Choice,
+    Domain,
+    Floats,
+    Integers,
+    Scalar,
+    size_of,
+)
+from skipsearch.searchspace.parameters.neighbours import Chosen
+from skipsearch.searchspace.parameters.walk import Pick
+from skipsearch.studies.config.joint_space import domains, known
+from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.storage.bulk_writes import write_params
+from skipsearch.studies.storage.write_through import Mirror
+from skipsearch.trainers.recipe.recipe import Recipe
+
+
+def write_known(study: Study, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
+    """The parameters of a given network, which no sampler is asked for."""
+    chosen = {name: Chosen(domain, value) for name, domain, value in known(study, arch, recipe)}
+    Draft(trial).write(chosen)
+
+
+def ranges(study: Study) -> dict[str, BaseDistribution]:
+    """The ranges of numbers, whose ends may differ from those of earlier trials."""
+    return {
+        name: distribution(domain)
+        for name, (domain, _) in domains(study).items()
+        if not isinstance(domain, Choice) and size_of(domain) != 1
+    }
+
+
+class Draft:
+    """Stands before a trial's storage and keeps parameters back until it is told which they are.
+
+    Optuna's trial writes what it suggests into the storage and into its own copy of the record,
+    which storages in memory hand out without copying: both are kept apart.
+    """
+
+    def __init__(self, trial: optuna.Trial) -> None:
+        self._trial, self._storage = trial, trial.storage
+        self._kept: dict[str, tuple[float, BaseDistribution]] = {}
+        record = copy.copy(trial._cached_frozen_trial)
+        record.params, record.distributions = {**record.params}, {**record.distributions}
+        trial._cached_frozen_trial = record
+        trial.storage = self  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def set_trial_param(
+        self, _trial_id: int, name: str, value: float, distribution: BaseDistribution
+    ) -> None:
+        self._kept[name] = value, distribution
+
+    def write(self, instead: Mapping[str, Chosen] | None = None) -> None:
+        """What was kept, or other values; the trial then has its own storage again."""
+        if instead is not None:
+            kinds = {name: distribution(one.domain) for name, one in instead.items()}
+            self._kept = {
+                name: (kind.to_internal_repr(instead[name].value), kind)
+                for name, kind in kinds.items()
+            }
+        storage, trial_id = self._storage, self._trial._trial_id
+        if isinstance(storage, Mirror):
+            storage.set_trial_params(trial_id, self._kept)
+        else:
+            write_params(storage, trial_id, self._kept)
+        self._trial.storage = storage
+        self._trial._cached_frozen_trial = storage.get_trial(trial_id)
+
+
+def asking(trial: optuna.Trial) -> Pick:
+    """The sampler as the one who answers a walk."""
+
+    def pick(name: str, domain: Domain, _default: Scalar) -> Scalar:
+        match domain:
+            case Choice(values):
+                answer = trial.suggest_categorical(name, values)
+                assert answer is not None
+                return answer
+            case Integers():
+                return trial.suggest_int(name, domain.low, domain.high, step=domain.step)
+            case Floats(low, high, log):
+                return trial.suggest_float(name, low, high, log=log)
+
+    return pick
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """A domain in Optuna's words."""
+    match domain:
+        case Choice(values):
+            return optuna.distributions.CategoricalDistribution(values)
+        case Integers(low, high, step):
+            return optuna.distributions.IntDistribution(low, high, step=step)
+        case Floats(low, high, log):
+            return optuna.distributions.FloatDistribution(low, high, log=log)
+
+
+def domain(kind: BaseDistribution) -> Domain:
+    """The other way round."""
+    match kind:
+        case optuna.distributions.CategoricalDistribution():
+            return Choice(tuple(one for one in kind.choices if one is not None))
+        case optuna.distributions.IntDistribution():
+            return Integers(kind.low, kind.high, kind.step)
+        case optuna.distributions.FloatDistribution():
+            return Floats(kind.low, kind.high, kind.log)
+    raise AssertionError(kind)
