@@ -37,10 +37,10 @@ from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.pareto import hypervolume
 from skipsearch.studies.samplers import optuna_samplers
+from skipsearch.studies.samplers.gp.search import Counting, Seeker
 from skipsearch.studies.samplers.optuna_walk import asking
 from skipsearch.studies.samplers.proposer import Proposer, Seek, nothing_sought
 from skipsearch.studies.samplers.tpe import Past
-from skipsearch.studies.seeking import Counting, Seeker
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 AT = (25, 50, 100, 200)

@@ -14,10 +14,17 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice, integer, one_of, real
 from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
-from skipsearch.studies.observing import observed
 from skipsearch.studies.pareto import hypervolume
+from skipsearch.studies.samplers.gp.observations import observed
+from skipsearch.studies.samplers.gp.search import (
+    COUNTED,
+    SHORT,
+    STARTUP,
+    Counting,
+    Seeker,
+    uniformly,
+)
 from skipsearch.studies.samplers.optuna_walk import distribution
-from skipsearch.studies.seeking import COUNTED, SHORT, STARTUP, Counting, Seeker, uniformly
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ import pytest
 
 from skipsearch.searchspace.parameters.domains import Choice, Floats, Integers
 from skipsearch.searchspace.parameters.neighbours import Chosen
-from skipsearch.studies.outlook import Learn
-from skipsearch.studies.surrogate import (
+from skipsearch.studies.samplers.gp.gaussian_process import (
     ABSENT,
     Shape,
     apart,
@@ -18,6 +17,7 @@ from skipsearch.studies.surrogate import (
     place_of,
     rows,
 )
+from skipsearch.studies.samplers.gp.surrogates import Learn
 
 KIND, HEADS = Choice(("none", "sum", "attention")), Choice((1, 2, 4))
 WIDTH, RATE = Integers(8, 32), Floats(0.01, 1.0, log=True)

@@ -29,8 +29,8 @@ from skipsearch.searchspace.parameters.walk import Config, Pick, encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.samplers.gp.search import Counting, Seeker
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
-from skipsearch.studies.seeking import Counting, Seeker
 from skipsearch.studies.storage.trial_record import is_imported
 from skipsearch.trainers.recipe.recipe import Recipe
 

@@ -20,10 +20,10 @@ from optuna.trial import FrozenTrial
 from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
 from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour, recorded
 from skipsearch.searchspace.parameters.walk import Config, Pick
-from skipsearch.studies.observing import Observed, log_costs, observed
-from skipsearch.studies.outlook import Counted, Outlook, Shapes, outlook
 from skipsearch.studies.pareto import non_dominated
-from skipsearch.studies.surrogate import Place, place_of, place_of_trial
+from skipsearch.studies.samplers.gp.gaussian_process import Place, place_of, place_of_trial
+from skipsearch.studies.samplers.gp.observations import Observed, log_costs, observed
+from skipsearch.studies.samplers.gp.surrogates import Counted, Outlook, Shapes, outlook
 
 STARTUP = 10  # trials that are proposed at random, as Optuna's samplers do
 RECENT = 400  # trials that are learnt from, besides the front: a fit costs their number³

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skipsearch.studies.improvement import expected_improvement
-from skipsearch.studies.observing import Observed
 from skipsearch.studies.pareto import Point, non_dominated
-from skipsearch.studies.surrogate import (
+from skipsearch.studies.samplers.gp.acquisition import expected_improvement
+from skipsearch.studies.samplers.gp.gaussian_process import (
     Place,
     Rows,
     Shape,
@@ -19,6 +18,7 @@ from skipsearch.studies.surrogate import (
     own_weights,
     rows,
 )
+from skipsearch.studies.samplers.gp.observations import Observed
 
 EVERY = 5  # trials after which kernels are learnt anew
 MARGIN = math.log10(1.1)  # by so much a predicted cost may be over a limit
