@@ -33,10 +33,10 @@ from rich.table import Table
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.cluster import ray_session
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.executors.ray_tune import ray_session
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.training import Training

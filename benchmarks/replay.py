@@ -19,13 +19,13 @@ from optuna.trial import TrialState
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
+from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pareto import Staircase, non_dominated
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity, stopped
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
 from skipsearch.studies.samplers.proposer import proposer
-from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.storage import store, trial_record
 from skipsearch.trainers.trial.job import Job
 

@@ -13,24 +13,24 @@ from optuna.exceptions import StorageInternalError
 from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
-from skipsearch.studies import cluster, extending, probing, serial
-from skipsearch.studies.address import cluster_address
+from skipsearch.studies import extending
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks, require_feasible
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.ending import Ending
+from skipsearch.studies.executors import gpu_sharing, ray_tune, serial
+from skipsearch.studies.executors.gpu_sharing import gpus_of
+from skipsearch.studies.executors.interrupt import Ending
+from skipsearch.studies.executors.protocols import Observer, Work
+from skipsearch.studies.executors.ray_loggers import names_of
+from skipsearch.studies.executors.ray_tune import cluster_address
+from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.freeze import freeze
 from skipsearch.studies.importing import Source, import_studies
-from skipsearch.studies.logs import names_of
-from skipsearch.studies.observer import Observer
 from skipsearch.studies.pruning.rungs import rungs_of
-from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.studies.searcher import StudySearcher
-from skipsearch.studies.sharing import gpus_of
 from skipsearch.studies.storage.find import sqlite_url
 from skipsearch.studies.storage.store import Store, open_store
-from skipsearch.studies.work import Work
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 from skipsearch.trainers.trial.job import Begin
@@ -121,7 +121,9 @@ def _work(searcher: StudySearcher, data: Data, begin: Begin | None) -> Work:
     nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
     data, measure = replace(data, test=nothing), None
     if begin is None:
-        measure = partial(probing.measure, networks=searcher.networks, data=data, probe=step_memory)
+        measure = partial(
+            gpu_sharing.measure, networks=searcher.networks, data=data, probe=step_memory
+        )
         begin = partial(Training, data=data)
     if searcher.setup.seeds_per_trial > 1:
         begin = partial(Repeats, begin=begin)
@@ -152,7 +154,7 @@ def _train(searcher: StudySearcher, observer: Observer, work: Work, executor: Ex
             case InProcess():
                 serial.train(*parts)
             case OnRay(address, log):
-                cluster.train(*parts, address=address, log=log)
+                ray_tune.train(*parts, address=address, log=log)
     except KeyboardInterrupt:
         if not ending.over:
             raise

@@ -11,7 +11,7 @@ import optuna
 from skipsearch.studies.config.limits import Infeasible
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.board import Board
-from skipsearch.studies.observer import Observer
+from skipsearch.studies.executors.protocols import Observer
 from skipsearch.studies.progress import Progress
 from skipsearch.studies.report import Report
 from skipsearch.studies.run import run

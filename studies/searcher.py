@@ -20,6 +20,7 @@ from skipsearch.studies import baselines
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.jobs import job_of
 from skipsearch.studies.keeping import Keeping
 from skipsearch.studies.order import AsTheyCome, InOrder, Order
@@ -29,7 +30,6 @@ from skipsearch.studies.pruning.trial_reports import Live, record, verdict_of
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Pair, Proposal, key_of, proposer, seen
 from skipsearch.studies.samplers.tpe import Past
-from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.storage.artifacts import attach
 from skipsearch.studies.storage.store import RETRY, Store
 from skipsearch.studies.storage.trial_record import Verdict, attempts_at, cost_of, is_imported

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from skipsearch.studies.ending import SIGNALS, Ending
+from skipsearch.studies.executors.interrupt import SIGNALS, Ending
 
 
 @pytest.mark.parametrize("first", SIGNALS)

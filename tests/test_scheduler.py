@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
+from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity
-from skipsearch.studies.scheduler import StudyScheduler
 from skipsearch.trainers.trial.job import Job
 
 STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE

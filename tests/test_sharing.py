@@ -11,9 +11,15 @@ from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.errors import marked, out_of_memory
-from skipsearch.studies.probing import largest, largest_batch
-from skipsearch.studies.sharing import Sharing, gpus_of, resources, trials_that_fit
+from skipsearch.studies.executors.gpu_sharing import (
+    Sharing,
+    gpus_of,
+    largest,
+    largest_batch,
+    resources,
+    trials_that_fit,
+)
+from skipsearch.studies.executors.trial_errors import marked, out_of_memory
 from skipsearch.studies.storage.store import Store, open_store
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.memory_probe import step_memory

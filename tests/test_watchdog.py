@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from skipsearch.studies import watchdog
-from skipsearch.studies.watchdog import Watchdog
+from skipsearch.studies.executors import watchdog
+from skipsearch.studies.executors.watchdog import Watchdog
 
 
 @pytest.fixture

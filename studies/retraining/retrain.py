@@ -15,14 +15,15 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
-from skipsearch.studies import cluster, environment, serial
+from skipsearch.studies import environment
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.ending import Ending
+from skipsearch.studies.executors import ray_tune, serial
+from skipsearch.studies.executors.interrupt import Ending
+from skipsearch.studies.executors.protocols import Observer, Work
 from skipsearch.studies.freeze import freeze, require_same
-from skipsearch.studies.observer import Observer
 from skipsearch.studies.report import write
 from skipsearch.studies.results.retrained import SUFFIX, Retrained, results
 from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
@@ -40,7 +41,6 @@ from skipsearch.studies.storage.connect import connect
 from skipsearch.studies.storage.find import RUNS, find, home_of, settled, sqlite_url
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store, open_store
-from skipsearch.studies.work import Work
 from skipsearch.trainers.trial.final import FinalTraining, final_data
 from skipsearch.trainers.trial.job import Begin
 
@@ -116,7 +116,7 @@ def _train(retrainer: Retrainer, observer: Observer, work: Work, executor: Execu
                 case InProcess():
                     serial.train(*parts)
                 case OnRay(address, _):
-                    cluster.train(*parts, address=address)
+                    ray_tune.train(*parts, address=address)
     finally:
         observer.finished(retrainer.store)
     if retrainer.failing:

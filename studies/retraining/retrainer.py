@@ -22,11 +22,11 @@ from ray.tune.search import Searcher
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.executors.gpu_sharing import Sharing
+from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.trial_reports import Live, number_in
 from skipsearch.studies.results.retrained import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
-from skipsearch.studies.scheduler import StudyScheduler
-from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.storage.store import RETRY, Store
 from skipsearch.studies.storage.trial_record import Verdict, attempts_at
 from skipsearch.trainers.recipe.recipe import total_epochs

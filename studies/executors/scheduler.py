@@ -7,9 +7,9 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity, number_in, too_long
-from skipsearch.studies.sharing import Sharing
 from skipsearch.trainers.trial.job import Job
 
 

@@ -1,13 +1,33 @@
 """What an executor needs of who hands out jobs: the searcher of a study, or a retraining."""
 
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.pruning.trial_reports import Live
-from skipsearch.studies.sharing import Sharing
 from skipsearch.studies.storage.store import Store
+from skipsearch.trainers.trial.job import Begin
+
+
+class Observer(Protocol):
+    """Who shows a study while it runs; called from the driver, never at the same time."""
+
+    def started(self, store: Store) -> None: ...
+    def changed(self, store: Store) -> None: ...
+    def finished(self, store: Store) -> None: ...
+
+
+@dataclass
+class Work:
+    """The training of trials. `begin` and `measure` hold the images; an executor that has them
+    elsewhere deletes both, so whoever hands this on keeps no images of his own."""
+
+    begin: Begin
+    size: int  # of the images, in bytes
+    measure: Callable[[Sharing], None] | None = None  # finds out how many trials share a GPU
 
 
 class Bridge(Protocol):

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,21 +11,66 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
 
-from skipsearch.studies.address import connect
-from skipsearch.studies.bridge import Bridge
-from skipsearch.studies.callback import StudyCallback
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.ending import Ending
-from skipsearch.studies.logs import loggers
-from skipsearch.studies.observer import Observer
-from skipsearch.studies.scheduler import StudyScheduler
-from skipsearch.studies.sharing import MAX_FAILURES, gpus_of, resources
-from skipsearch.studies.work import Work
+from skipsearch.studies.executors.gpu_sharing import MAX_FAILURES, gpus_of, resources
+from skipsearch.studies.executors.interrupt import Ending
+from skipsearch.studies.executors.protocols import Bridge, Observer, Work
+from skipsearch.studies.executors.ray_callback import StudyCallback
+from skipsearch.studies.executors.ray_loggers import loggers
+from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.trainers.loop.memory import give_back
 from skipsearch.trainers.trial.ray_trainable import TrialActor
 
+SECONDS = 10.0  # for a first answer; Ray alone waits minutes for a host that is not there
+
+
+TOKEN = (
+    "a cluster of Ray 2.59 or later may ask for a token: set RAY_AUTH_MODE=token and copy "
+    "~/.ray/auth_token of its head node here"
+)
+
+
+def cluster_address(given: str | None) -> str | None:
+    """`--address`, or RAY_ADDRESS, which Ray sets inside `ray job submit`; None for a Ray of our
+    own on this machine. Raises ValueError where nobody answers."""
+    address = given or os.environ.get("RAY_ADDRESS")
+    if not address or address == "local":
+        return None
+    if address != "auto":
+        _require_answer(f"Ray cluster {address}", address)
+    return address
+
+
+def connect(address: str) -> None:
+    """Raises ValueError in one line."""
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (RayError, OSError, RuntimeError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"Ray cluster {address} cannot be joined: {reason}; {TOKEN}") from error
+
+
+def _require_answer(where: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise ValueError(
+            f"{where} must be auto or HOST:PORT, such as 10.0.0.5:6379 (`ray status` on its head "
+            "node tells it)"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"{where} does not answer: {reason}: start it there with `ray start --head`"
+        ) from error
+
+
 MIB = 2**20
+
+
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # a third of the driver's time
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from skipsearch.studies.bridge import Bridge
-from skipsearch.studies.ending import Ending
-from skipsearch.studies.errors import marked
-from skipsearch.studies.observer import Observer
-from skipsearch.studies.scheduler import StudyScheduler
-from skipsearch.studies.work import Work
+from skipsearch.studies.executors.interrupt import Ending
+from skipsearch.studies.executors.protocols import Bridge, Observer, Work
+from skipsearch.studies.executors.scheduler import StudyScheduler
+from skipsearch.studies.executors.trial_errors import marked
 from skipsearch.trainers.trial.checkpoints import CannotSave
 from skipsearch.trainers.trial.job import Begin, Job, Record
 

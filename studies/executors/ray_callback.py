@@ -10,11 +10,10 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from skipsearch.studies.bridge import Bridge
-from skipsearch.studies.ending import Ending
-from skipsearch.studies.errors import marked, raised_by
-from skipsearch.studies.observer import Observer
-from skipsearch.studies.watchdog import Watchdog
+from skipsearch.studies.executors.interrupt import Ending
+from skipsearch.studies.executors.protocols import Bridge, Observer
+from skipsearch.studies.executors.trial_errors import marked, raised_by
+from skipsearch.studies.executors.watchdog import Watchdog
 from skipsearch.trainers.trial.checkpoints import CannotSave
 
 LOOK_SECONDS = 1.0

@@ -1,0 +1,1 @@
+"""Executors train jobs: one after another in this process, or in parallel on Ray."""
