@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from skipsearch.studies.analysis.gradients.flow import gradient_flow as gradient_flow
     from skipsearch.studies.analysis.subject import look as look
     from skipsearch.studies.config.study_config import Study as Study
-    from skipsearch.studies.evaluating import evaluate as evaluate
     from skipsearch.studies.exporting.export import export as export
+    from skipsearch.studies.models.evaluate import evaluate as evaluate
     from skipsearch.studies.report import Report as Report
     from skipsearch.studies.results.compare import compare as compare
     from skipsearch.studies.results.front import front as front
@@ -42,7 +42,7 @@ _HOMES = {
     "ablation": ("skipsearch.studies.analysis.ablations.ablation", "ablation"),
     "compare": ("skipsearch.studies.results.compare", "compare"),
     "depth_attention": ("skipsearch.studies.analysis.depth.attention", "depth_attention"),
-    "evaluate": ("skipsearch.studies.evaluating", "evaluate"),
+    "evaluate": ("skipsearch.studies.models.evaluate", "evaluate"),
     "export": ("skipsearch.studies.exporting.export", "export"),
     "front": ("skipsearch.studies.results.front", "front"),
     "grad_cam": ("skipsearch.studies.analysis.cam.grad_cam", "grad_cam"),

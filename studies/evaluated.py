@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from skipsearch.studies.evaluating import BINS, Evaluation
 from skipsearch.studies.humanize import percent
+from skipsearch.studies.models.evaluate import BINS, Evaluation
 from skipsearch.studies.show import Column, table
 
 MOST = 20  # classes that have a row, the worst ones

@@ -11,7 +11,7 @@ from skipsearch.searchspace.arch.arch import Arch, Doubling
 from skipsearch.searchspace.arch.gates import Gate, NoGate
 from skipsearch.searchspace.parameters.walk import encode, override
 from skipsearch.studies.analysis.subject import Subject, look
-from skipsearch.studies.models import Inputs, Model, Untrained
+from skipsearch.studies.models.model import Inputs, Model, Untrained
 from skipsearch.trainers.data.arrays import Images
 from skipsearch.trainers.loop.fit import seeded
 

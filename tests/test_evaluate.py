@@ -10,9 +10,10 @@ import pytest
 from trained_study import GIVEN
 
 from skipsearch.studies.evaluated import confusion_columns, print_evaluation, summary
-from skipsearch.studies.evaluating import BINS, Evaluation, binned, evaluate, images_of, judged
 from skipsearch.studies.exporting.export import export
-from skipsearch.studies.models import Inputs, Model, Untrained, load
+from skipsearch.studies.models.evaluate import BINS, Evaluation, binned, evaluate, images_of, judged
+from skipsearch.studies.models.load import load
+from skipsearch.studies.models.model import Inputs, Model, Untrained
 from skipsearch.studies.show import console
 from skipsearch.studies.storage.find import find
 from skipsearch.trainers.data.arrays import Array

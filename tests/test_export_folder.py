@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from skipsearch.studies.exporting.config import CONFIG, OURS
 from skipsearch.studies.exporting.folder import replacing
+from skipsearch.studies.models.exported_config import CONFIG, OURS
 
 STEPS = 40  # more than there are
 

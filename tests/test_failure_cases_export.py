@@ -11,7 +11,7 @@ import torch
 from alone import PROJECT
 
 from skipsearch.studies.exporting.export import export
-from skipsearch.studies.models import load
+from skipsearch.studies.models.load import load
 
 SCRIPT = r"""
 import json, os, re, sys

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from skipsearch.studies.analysis.report import Report
 from skipsearch.studies.analysis.subject import Subject, look
-from skipsearch.studies.models import safe_name
+from skipsearch.studies.models.model import safe_name
 from skipsearch.studies.show import json_text
 from skipsearch.studies.storage.find import RUNS
 

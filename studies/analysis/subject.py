@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skipsearch.studies.describe import resolve
-from skipsearch.studies.evaluating import Part, check_fit, images_of, part_named, part_of
-from skipsearch.studies.models import Model, Untrained, load, untrained
+from skipsearch.studies.models.evaluate import Part, check_fit, images_of, part_named, part_of
+from skipsearch.studies.models.load import load
+from skipsearch.studies.models.model import Model, Untrained, untrained
+from skipsearch.studies.models.target import resolve
 from skipsearch.studies.storage.find import RUNS
 from skipsearch.trainers.data.arrays import Array, Data, Images
 from skipsearch.trainers.data.datasets import load as load_images

@@ -73,7 +73,8 @@ def describe(
     folder: Folder = RUNS,
 ) -> None:
     """One network: params, macs, latency, configuration, code."""
-    from skipsearch.studies.describe import describe_lines, describe_record, resolve, source_of
+    from skipsearch.studies.describe import describe_lines, describe_record, source_of
+    from skipsearch.studies.models.target import resolve
     from skipsearch.studies.show import print_json
 
     shape = {"classes": classes, "image_size": image_size, "channels": channels}

@@ -20,7 +20,7 @@ from skipsearch.studies.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from skipsearch.studies.models import Choice
+    from skipsearch.studies.models.load import Choice
 
 Network = Annotated[
     str,
@@ -108,7 +108,7 @@ def evaluate(
 
     choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
     from skipsearch.studies.evaluated import print_evaluation
-    from skipsearch.studies.evaluating import evaluate as evaluated
+    from skipsearch.studies.models.evaluate import evaluate as evaluated
     from skipsearch.studies.show import console, print_json
 
     found = evaluated(
@@ -129,7 +129,7 @@ def evaluate(
 
 def chosen(trial: int | None, pick: str | None, most: dict[str, float]) -> "Choice | None":
     """Which trial of a study. Raises ValueError for more than one way to say it."""
-    from skipsearch.studies.models import Picked
+    from skipsearch.studies.models.load import Picked
 
     if trial is not None and (pick or most):
         raise ValueError("--trial names one trial: leave --pick and --max-… out")

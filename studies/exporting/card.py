@@ -9,7 +9,7 @@ from skipsearch.studies.exporting.facts import Facts, errors, listed, numbers, w
 from skipsearch.studies.exporting.formats import BATCHES, Written
 from skipsearch.studies.exporting.loading import loading
 from skipsearch.studies.humanize import phrases
-from skipsearch.studies.models import Model, Trained, Untrained
+from skipsearch.studies.models.model import Model, Trained, Untrained
 from skipsearch.trainers.recipe.recipe import Recipe
 
 ALWAYS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay")  # of a recipe

@@ -15,11 +15,12 @@ from skipsearch import searchspace
 from skipsearch.searchspace.assembly.cost import describe
 from skipsearch.searchspace.codegen.standalone import standalone
 from skipsearch.studies.exporting.card import card
-from skipsearch.studies.exporting.config import CONFIG, WEIGHTS, config, timm_name
 from skipsearch.studies.exporting.facts import Facts, about
 from skipsearch.studies.exporting.folder import check, replacing
 from skipsearch.studies.exporting.formats import FORMATS, Exporter, Format, Outcome, Refused
-from skipsearch.studies.models import Choice, Model, load
+from skipsearch.studies.models.exported_config import CONFIG, WEIGHTS, config, timm_name
+from skipsearch.studies.models.load import Choice, load
+from skipsearch.studies.models.model import Model
 from skipsearch.studies.storage.find import RUNS
 from skipsearch.trainers.loop.fit import seeded
 

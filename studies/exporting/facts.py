@@ -8,7 +8,7 @@ from skipsearch.searchspace.assembly.cost import Description
 from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.exporting.formats import Outcome
 from skipsearch.studies.humanize import percent_sd
-from skipsearch.studies.models import Model, Trained, Untrained
+from skipsearch.studies.models.model import Model, Trained, Untrained
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from skipsearch.studies.exporting.config import is_ours
+from skipsearch.studies.models.exported_config import is_ours
 
 
 def check(target: Path, force: bool) -> None:

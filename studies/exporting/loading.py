@@ -1,10 +1,10 @@
 """How the files of an export are used: the code in its model card."""
 
 from skipsearch.searchspace.assembly.assemble import features
-from skipsearch.studies.exporting.config import timm_name
 from skipsearch.studies.exporting.facts import Facts, numbers
 from skipsearch.studies.exporting.formats import Written
-from skipsearch.studies.models import Model, Untrained
+from skipsearch.studies.models.exported_config import timm_name
+from skipsearch.studies.models.model import Model, Untrained
 
 WITH_TORCH = """\
 `images` are float tensors (B, {shape}): {scaled}.

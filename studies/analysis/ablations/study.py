@@ -18,7 +18,7 @@ from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.analysis.ablations.removal import Part
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.models import Model, Trained, safe_name
+from skipsearch.studies.models.model import Model, Trained, safe_name
 from skipsearch.trainers.atomic_write import write_whole
 
 HEADER = """\

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skipsearch.studies.models import Choice, Model, Trained, Untrained, load
+from skipsearch.studies.models.load import Choice, load
+from skipsearch.studies.models.model import Model, Trained, Untrained
 from skipsearch.studies.storage.find import RUNS
 from skipsearch.trainers.data.arrays import Array, Data, Images, fingerprint
 from skipsearch.trainers.data.datasets import load as load_images

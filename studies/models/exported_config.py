@@ -12,7 +12,7 @@ from typing import Any
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.codegen.standalone import classifier_width
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.studies.models import Inputs, Model, Trained, Untrained
+from skipsearch.studies.models.model import Inputs, Model, Trained, Untrained
 
 CONFIG, WEIGHTS, OURS = "config.json", "model.safetensors", "skipsearch"
 FORMAT = 1

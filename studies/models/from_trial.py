@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies.config.study_config import Study, checkpoint_home
-from skipsearch.studies.models import Inputs, Model, Trained, safe_name
+from skipsearch.studies.models.model import Inputs, Model, Trained, safe_name
 from skipsearch.studies.results.retrained import finished, results, retrained_folder
 from skipsearch.studies.storage.find import settled
 from skipsearch.trainers.trial.checkpoints import Checkpoints
