@@ -26,7 +26,7 @@ from overhead import Instant
 
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.page import Importances, page
-from skipsearch.studies.report import Report, write
+from skipsearch.studies.page.files import Report, write
 from skipsearch.studies.run import run
 from skipsearch.studies.storage.find import find
 

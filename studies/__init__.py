@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skipsearch.studies.config.study_config import Study as Study
     from skipsearch.studies.exporting.export import export as export
     from skipsearch.studies.models.evaluate import evaluate as evaluate
-    from skipsearch.studies.report import Report as Report
+    from skipsearch.studies.page.files import Report as Report
     from skipsearch.studies.results.compare import compare as compare
     from skipsearch.studies.results.front import front as front
     from skipsearch.studies.results.pick import pick as pick
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from skipsearch.studies.storage.find import find as load
 
 _HOMES = {
-    "Report": ("skipsearch.studies.report", "Report"),
+    "Report": ("skipsearch.studies.page.files", "Report"),
     "Study": ("skipsearch.studies.config.study_config", "Study"),
     "ablation": ("skipsearch.studies.analysis.ablations.ablation", "ablation"),
     "compare": ("skipsearch.studies.results.compare", "compare"),

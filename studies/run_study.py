@@ -12,8 +12,8 @@ from skipsearch.studies.config.limits import Infeasible
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.board import Board
 from skipsearch.studies.executors.protocols import Observer
+from skipsearch.studies.page.files import Report
 from skipsearch.studies.progress import Progress
-from skipsearch.studies.report import Report
 from skipsearch.studies.run import run
 from skipsearch.studies.show import console, print_front
 from skipsearch.studies.storage.find import RUNS, source_of

@@ -15,15 +15,20 @@ from optuna.trial import FrozenTrial, create_trial
 from skipsearch.searchspace import PRESETS, encode
 from skipsearch.studies.page import Importances
 from skipsearch.studies.page.contents import Contents
-from skipsearch.studies.page.histories import (
+from skipsearch.studies.page.history_figures import (
     curves_figure,
     hypervolume_figures,
     most_points,
     thinned,
 )
-from skipsearch.studies.page.importances import importance_figure, importances, leading, shortened
-from skipsearch.studies.page.parallel import parallel_figure
-from skipsearch.studies.page.sketch import DrawnStage, sketch
+from skipsearch.studies.page.importance_figure import (
+    importance_figure,
+    importances,
+    leading,
+    shortened,
+)
+from skipsearch.studies.page.network_sketch import DrawnStage, sketch
+from skipsearch.studies.page.parallel_figure import parallel_figure
 from skipsearch.studies.results.front import hypervolume_history
 
 

@@ -28,7 +28,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import check, load_data
 from skipsearch.studies.config.joint_space import derived_seed
-from skipsearch.studies.report import Report
+from skipsearch.studies.page.files import Report
 from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together

@@ -15,7 +15,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.report import Report
+from skipsearch.studies.page.files import Report
 from skipsearch.studies.run import run
 from skipsearch.trainers.loop.device import bf16_chosen
 from skipsearch.trainers.loop.evaluate import evaluate

@@ -23,7 +23,7 @@ def front(
     """The Pareto front of the fully trained trials."""
     if as_json and as_csv:
         raise ValueError("--json and --csv exclude each other: give one of them")
-    from skipsearch.studies.report import front_document
+    from skipsearch.studies.page.files import front_document
     from skipsearch.studies.results.front import front as front_of
     from skipsearch.studies.show import console, print_front, print_json
     from skipsearch.studies.storage.find import find

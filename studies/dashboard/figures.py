@@ -8,8 +8,8 @@ from typing import Any
 import optuna
 
 from skipsearch.studies.page.contents import Contents
-from skipsearch.studies.page.fronts import front_figure, pairs
-from skipsearch.studies.page.histories import curves_figure, hypervolume_figures
+from skipsearch.studies.page.front_figures import front_figure, pairs
+from skipsearch.studies.page.history_figures import curves_figure, hypervolume_figures
 
 COLOURS = {
     "ink": "#6b7480",

@@ -4,8 +4,8 @@ from typing import Any
 
 from skipsearch.studies.humanize import compact, cost, duration, percent, percent_sd
 from skipsearch.studies.page.contents import Contents, Entry
-from skipsearch.studies.page.rows import marks, tested
-from skipsearch.studies.page.sketch import sketch
+from skipsearch.studies.page.network_sketch import sketch
+from skipsearch.studies.page.trial_rows import marks, tested
 
 
 class Words:

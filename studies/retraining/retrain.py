@@ -24,7 +24,7 @@ from skipsearch.studies.executors import ray_tune, serial
 from skipsearch.studies.executors.interrupt import Ending
 from skipsearch.studies.executors.protocols import Observer, Work
 from skipsearch.studies.freeze import freeze, require_same
-from skipsearch.studies.report import write
+from skipsearch.studies.page.files import write
 from skipsearch.studies.results.retrained import SUFFIX, Retrained, results
 from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
 from skipsearch.studies.retraining.systems import systems

@@ -9,11 +9,16 @@ import optuna
 from skipsearch.studies.humanize import duration, percent
 from skipsearch.studies.page.contents import Contents
 from skipsearch.studies.page.details import details
-from skipsearch.studies.page.fronts import front_figure, pairs
-from skipsearch.studies.page.histories import curves_figure, hypervolume_figures
-from skipsearch.studies.page.importances import FEWEST, Importances, importance_figure, leading
-from skipsearch.studies.page.parallel import parallel_figure
-from skipsearch.studies.page.rows import table
+from skipsearch.studies.page.front_figures import front_figure, pairs
+from skipsearch.studies.page.history_figures import curves_figure, hypervolume_figures
+from skipsearch.studies.page.importance_figure import (
+    FEWEST,
+    Importances,
+    importance_figure,
+    leading,
+)
+from skipsearch.studies.page.parallel_figure import parallel_figure
+from skipsearch.studies.page.trial_rows import table
 from skipsearch.studies.results.summary import Summary
 from skipsearch.studies.web.assets import asset, embedded, plotly
 
