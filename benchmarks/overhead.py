@@ -34,7 +34,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.dashboard.board import Board
+from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together
 from skipsearch.studies.samplers import optuna_samplers

@@ -10,7 +10,7 @@ import optuna
 
 from skipsearch.studies.config.limits import Infeasible
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.dashboard.board import Board
+from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.executors.protocols import Observer
 from skipsearch.studies.page.files import Report
 from skipsearch.studies.progress import Progress

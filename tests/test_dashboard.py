@@ -27,9 +27,9 @@ from optuna_dashboard import get_note, save_note, wsgi
 from tabulated import Tabulated, study_of
 
 from skipsearch.searchspace import PRESETS, encode
-from skipsearch.studies.dashboard.board import Board
 from skipsearch.studies.dashboard.notes import LONGEST, note, tree
-from skipsearch.studies.dashboard.serving import Quiet, Server, _complete, by_hand
+from skipsearch.studies.dashboard.observer import Board
+from skipsearch.studies.dashboard.serve import Quiet, Server, _complete, by_hand
 from skipsearch.studies.run import run
 from skipsearch.studies.storage.artifacts import artifact_store
 from skipsearch.studies.storage.connect import connect

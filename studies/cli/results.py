@@ -49,6 +49,6 @@ def dashboard(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8080,
 ) -> None:
     """Show a study in optuna-dashboard on this machine."""
-    from skipsearch.studies.dashboard.serving import serve
+    from skipsearch.studies.dashboard.serve import serve
 
     serve(study, folder=folder, storage=storage, port=port)

@@ -12,7 +12,7 @@ from optuna.storages import get_storage
 from optuna_dashboard import wsgi
 from sqlalchemy.exc import SQLAlchemyError
 
-from skipsearch.studies.dashboard.board import Board
+from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.storage.artifacts import FOLDER, artifact_store
 from skipsearch.studies.storage.find import find, home_of, url_of
 from skipsearch.studies.storage.journal import JOURNAL, path_of, readable
