@@ -35,12 +35,13 @@ from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.observer import Board
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
+from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.run_study import Together
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Proposer
 from skipsearch.studies.samplers.tpe import Past
-from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.trainers.trial.job import Job
 

@@ -25,9 +25,9 @@ import optuna
 from overhead import Instant
 
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page import Importances, page
 from skipsearch.studies.page.files import Report, write
-from skipsearch.studies.run import run
 from skipsearch.studies.storage.find import find
 
 BAR_MS, BAR_TRIALS = 2000.0, 2000

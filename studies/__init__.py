@@ -1,7 +1,7 @@
 """Which networks to try, and what was learned: the only place that knows Optuna and Ray Tune.
 
     import studies
-    study = studies.run(studies.Study.from_file("digits.toml"))
+    study = studies.engine.driver(studies.Study.from_file("digits.toml"))
     studies.results.front(study)         # the Pareto front as a pandas DataFrame
     studies.load("digits")       # a study that ran before
     studies.pick(study, "best")  # a trial of the front

@@ -11,10 +11,10 @@ import optuna
 from skipsearch.studies.config.limits import Infeasible
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.dashboard.observer import Board
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors.protocols import Observer
 from skipsearch.studies.page.files import Report
 from skipsearch.studies.progress import Progress
-from skipsearch.studies.run import run
 from skipsearch.studies.show import console, print_front
 from skipsearch.studies.storage.find import RUNS, source_of
 from skipsearch.studies.storage.store import Store

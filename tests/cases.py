@@ -25,7 +25,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.cli import main
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
 
 # One network, described once, whose learning rate is searched: a trial costs what its storage does.
 ONE = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))

@@ -20,8 +20,8 @@ from tabulated import ByNetwork, Silent, charged, study_of, val_error
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.pruning.rungs import rungs_of
-from skipsearch.studies.run import run
 
 Moment = Literal["before", "after", "committed"]
 MOMENTS: tuple[Moment, ...] = get_args(Moment)

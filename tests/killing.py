@@ -25,7 +25,7 @@ from killed import small_study
 from tabulated import Silent, Slow, charged
 
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.storage.store import load
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from tabulated import Silent, study_of
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import load_data
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import Rungs
-from skipsearch.studies.run import run
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.trial.checkpoints import is_whole, seal

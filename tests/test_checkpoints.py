@@ -10,8 +10,8 @@ from tabulated import Silent, study_of
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import load_data
-from skipsearch.studies.jobs import job_of
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
+from skipsearch.studies.engine.jobs import job_of
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 from skipsearch.trainers.trial.job import Job

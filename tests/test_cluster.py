@@ -21,9 +21,9 @@ from tabulated import (
 )
 from tensorboardX.proto.event_pb2 import Event
 
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors import watchdog
 from skipsearch.studies.executors.ray_loggers import names_of
-from skipsearch.studies.run import run
 from skipsearch.studies.show import status_lines
 from skipsearch.studies.storage.store import Store
 

@@ -30,7 +30,7 @@ from skipsearch.searchspace import PRESETS, encode
 from skipsearch.studies.dashboard.notes import LONGEST, note, tree
 from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.dashboard.serve import Quiet, Server, _complete, by_hand
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.storage.artifacts import artifact_store
 from skipsearch.studies.storage.connect import connect
 from skipsearch.studies.storage.find import sqlite_url

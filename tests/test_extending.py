@@ -12,10 +12,11 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.extending import extend
+from skipsearch.studies.engine.driver import run
+from skipsearch.studies.engine.extend_study import extend
+from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.notices import notices
-from skipsearch.studies.run import run
-from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.store import Store
 
 SPACE: dict[str, Any] = {
     name: value

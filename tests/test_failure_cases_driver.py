@@ -14,8 +14,9 @@ from sqlalchemy import Engine, event
 from tabulated import Silent, Tabulated, charged, trained_once
 
 from skipsearch.studies.config.joint_space import space_hash
-from skipsearch.studies.run import run
-from skipsearch.studies.storage.store import load, open_store
+from skipsearch.studies.engine.driver import run
+from skipsearch.studies.engine.open_study import open_store
+from skipsearch.studies.storage.store import load
 
 
 def drive_to_an_ask(folder: Path) -> None:

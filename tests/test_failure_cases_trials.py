@@ -25,8 +25,8 @@ from tabulated import (
 
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.schema import SAMPLERS
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.results.front import front_trials
-from skipsearch.studies.run import run
 from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.checkpoints import CannotSave, Checkpoints
 from skipsearch.trainers.trial.job import Job

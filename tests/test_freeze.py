@@ -9,8 +9,9 @@ from tabulated import study_of
 
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.freeze import freeze
-from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.engine.open_study import open_store
+from skipsearch.studies.engine.provenance import freeze
+from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.data.arrays import Images, fingerprint
 from skipsearch.trainers.data.sources import digits
 

@@ -8,9 +8,9 @@ from killed import Killed, killed_at
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from tabulated import Silent, Tabulated, study_of
 
-from skipsearch.studies.keeping import Keeping
+from skipsearch.studies.engine.checkpoint_retention import Keeping
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.results.front import front_trials
-from skipsearch.studies.run import run
 from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.checkpoints import is_whole, seal
 

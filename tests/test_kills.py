@@ -21,8 +21,8 @@ from killing import (
 from tabulated import Silent, Stillborn, charged
 
 from skipsearch.studies.config.joint_space import space_hash
-from skipsearch.studies.run import run
-from skipsearch.studies.storage.store import open_store
+from skipsearch.studies.engine.driver import run
+from skipsearch.studies.engine.open_study import open_store
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -15,10 +15,10 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
+from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.show import status_lines
 from skipsearch.studies.storage.find import find
-from skipsearch.studies.storage.store import open_store
 
 
 class Dying(ByNetwork):

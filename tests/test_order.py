@@ -4,7 +4,7 @@ from functools import partial
 
 from hypothesis import given, strategies
 
-from skipsearch.studies.order import AsTheyCome, InOrder
+from skipsearch.studies.engine.tell_order import AsTheyCome, InOrder
 
 
 @given(strategies.integers(0, 5), strategies.integers(0, 30), strategies.data())

@@ -21,7 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 from tabulated import ByNetwork, Silent, charged
 
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.storage.store import load
 
 

@@ -12,7 +12,7 @@ from tabulated import study_of
 
 from skipsearch.searchspace import describe, encode
 from skipsearch.studies.config import joint_space
-from skipsearch.studies.storage.store import open_store
+from skipsearch.studies.engine.open_study import open_store
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 CURVES, EPOCHS = 20, 9

@@ -11,8 +11,8 @@ from tabulated import Silent
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.environment import commit, environment, record
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
+from skipsearch.studies.engine.provenance import commit, environment, record
 
 STUDY = """
 [study]

@@ -28,9 +28,9 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import check, load_data
 from skipsearch.studies.config.joint_space import derived_seed
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page.files import Report
 from skipsearch.studies.retraining.retrain import retrain
-from skipsearch.studies.run import run
 from skipsearch.studies.run_study import Together
 from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.data.arrays import Data

@@ -15,8 +15,8 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page.files import Report
-from skipsearch.studies.run import run
 from skipsearch.trainers.loop.device import bf16_chosen
 from skipsearch.trainers.loop.evaluate import evaluate
 from skipsearch.trainers.recipe.recipe import Recipe
@@ -71,7 +71,7 @@ def test_a_recipe_that_ends_early_and_keeps_the_best_does_so_in_a_study(
         keep="all",
         recipe={"patience": 1, "min_improvement": 0.9, "keep": "best"},
     )
-    done, home = studies.run(study, folder=tmp_path), tmp_path / study.name
+    done, home = studies.engine.driver(study, folder=tmp_path), tmp_path / study.name
     table = pd.read_csv(home / "trials.csv").set_index("trial")
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE and trial.user_attrs["max_epochs"] == 5

@@ -15,10 +15,11 @@ from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine.open_study import open_store
+from skipsearch.studies.engine.searcher import StudySearcher
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import rungs_of
-from skipsearch.studies.searcher import StudySearcher
-from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.trainers.recipe.recipe import Recipe
 

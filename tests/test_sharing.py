@@ -11,6 +11,7 @@ from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.executors.gpu_sharing import (
     Sharing,
     gpus_of,
@@ -20,7 +21,7 @@ from skipsearch.studies.executors.gpu_sharing import (
     trials_that_fit,
 )
 from skipsearch.studies.executors.trial_errors import marked, out_of_memory
-from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.memory_probe import step_memory
 

@@ -16,8 +16,9 @@ from optuna.trial import TrialState
 from tabulated import GIVEN
 
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.storage.connect import connect
-from skipsearch.studies.storage.store import Store, load, open_store
+from skipsearch.studies.storage.store import Store, load
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.studies.storage.write_through import Mirror
 

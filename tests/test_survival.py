@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from tabulated import Silent, study_of
 
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
 from skipsearch.trainers.trial import training
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 

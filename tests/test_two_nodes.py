@@ -18,8 +18,8 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import Silent, Tabulated, charged, study_of
 
+from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors.ray_tune import cluster_address
-from skipsearch.studies.run import run
 from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.ray_trainable import begun

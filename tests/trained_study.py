@@ -6,7 +6,7 @@ import optuna
 from tabulated import Silent
 
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.run import run
+from skipsearch.studies.engine.driver import run
 
 GIVEN = {
     "study": {

@@ -15,20 +15,12 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler
 
-from skipsearch.studies import environment
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.executors import ray_tune, serial
-from skipsearch.studies.executors.interrupt import Ending
-from skipsearch.studies.executors.protocols import Observer, Work
-from skipsearch.studies.freeze import freeze, require_same
-from skipsearch.studies.page.files import write
-from skipsearch.studies.results.retrained import SUFFIX, Retrained, results
-from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
-from skipsearch.studies.retraining.systems import systems
-from skipsearch.studies.run import (
+from skipsearch.studies.engine import provenance
+from skipsearch.studies.engine.driver import (
     Executor,
     InProcess,
     OnRay,
@@ -37,10 +29,19 @@ from skipsearch.studies.run import (
     require_resources,
     storage_failures,
 )
+from skipsearch.studies.engine.open_study import open_store
+from skipsearch.studies.engine.provenance import freeze, require_same
+from skipsearch.studies.executors import ray_tune, serial
+from skipsearch.studies.executors.interrupt import Ending
+from skipsearch.studies.executors.protocols import Observer, Work
+from skipsearch.studies.page.files import write
+from skipsearch.studies.results.retrained import SUFFIX, Retrained, results
+from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
+from skipsearch.studies.retraining.systems import systems
 from skipsearch.studies.storage.connect import connect
 from skipsearch.studies.storage.find import RUNS, find, home_of, settled, sqlite_url
 from skipsearch.studies.storage.journal import JOURNAL, mend
-from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.trial.final import FinalTraining, final_data
 from skipsearch.trainers.trial.job import Begin
 
@@ -96,7 +97,7 @@ def retrain(
             retrainer = Retrainer(setup, store, home, tasks, len(final.train))
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
             store.study.set_user_attr("asked", asked)
-            environment.record(store.study)
+            provenance.record(store.study)
             begin = begin or partial(FinalTraining, data=final)
             work = Work(begin, final.nbytes)
             del data, final, begin

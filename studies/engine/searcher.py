@@ -16,14 +16,14 @@ from ray.tune.search import Searcher
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.studies import baselines
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine import baselines
+from skipsearch.studies.engine.checkpoint_retention import Keeping
+from skipsearch.studies.engine.jobs import job_of
+from skipsearch.studies.engine.tell_order import AsTheyCome, InOrder, Order
 from skipsearch.studies.executors.gpu_sharing import Sharing
-from skipsearch.studies.jobs import job_of
-from skipsearch.studies.keeping import Keeping
-from skipsearch.studies.order import AsTheyCome, InOrder, Order
 from skipsearch.studies.pruning.promotion import Parking
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import Live, record, verdict_of

@@ -25,10 +25,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.studies.baselines import baseline
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine.baselines import baseline
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.samplers.optuna_walk import distribution
 from skipsearch.studies.samplers.proposer import key_of, seen

@@ -13,11 +13,15 @@ from optuna.exceptions import StorageInternalError
 from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
-from skipsearch.studies import extending
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks, require_feasible
 from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.engine import extend_study
+from skipsearch.studies.engine.import_trials import Source, import_studies
+from skipsearch.studies.engine.open_study import open_store
+from skipsearch.studies.engine.provenance import freeze
+from skipsearch.studies.engine.searcher import StudySearcher
 from skipsearch.studies.executors import gpu_sharing, ray_tune, serial
 from skipsearch.studies.executors.gpu_sharing import gpus_of
 from skipsearch.studies.executors.interrupt import Ending
@@ -25,12 +29,9 @@ from skipsearch.studies.executors.protocols import Observer, Work
 from skipsearch.studies.executors.ray_loggers import names_of
 from skipsearch.studies.executors.ray_tune import cluster_address
 from skipsearch.studies.executors.scheduler import StudyScheduler
-from skipsearch.studies.freeze import freeze
-from skipsearch.studies.importing import Source, import_studies
 from skipsearch.studies.pruning.rungs import rungs_of
-from skipsearch.studies.searcher import StudySearcher
 from skipsearch.studies.storage.find import sqlite_url
-from skipsearch.studies.storage.store import Store, open_store
+from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 from skipsearch.trainers.trial.job import Begin
@@ -74,7 +75,7 @@ def run(
         store.take_lease()
         try:
             if extend:
-                extending.extend(study, store, space_hash(study))
+                extend_study.extend(study, store, space_hash(study))
             freeze(study, store, folder, data)
             import_studies(study, store, networks, imports)
             rungs = rungs_of(study)
