@@ -14,10 +14,11 @@ from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors.protocols import Observer
 from skipsearch.studies.page.files import Report
-from skipsearch.studies.progress import Progress
-from skipsearch.studies.show import console, print_front
 from skipsearch.studies.storage.find import RUNS, source_of
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.terminal.front import print_front
+from skipsearch.studies.terminal.progress import Progress
+from skipsearch.studies.terminal.tables import console
 
 NOTHING_FEASIBLE, INTERRUPTED = 3, 130
 

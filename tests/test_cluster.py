@@ -24,8 +24,8 @@ from tensorboardX.proto.event_pb2 import Event
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors import watchdog
 from skipsearch.studies.executors.ray_loggers import names_of
-from skipsearch.studies.show import status_lines
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.terminal.front import status_lines
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

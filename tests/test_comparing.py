@@ -22,7 +22,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.results.compare import Row, compare, p_value
 from skipsearch.studies.results.front import front_trials
-from skipsearch.studies.tabulating import cells, latex, markdown, notes, stars
+from skipsearch.studies.terminal.comparison import cells, latex, markdown, notes, stars
 
 ERRORS = {
     "1": (0.10, 0.12, 0.11),

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from trained_study import GIVEN
 
-from skipsearch.studies.evaluated import confusion_columns, print_evaluation, summary
 from skipsearch.studies.exporting.export import export
 from skipsearch.studies.models.evaluate import BINS, Evaluation, binned, evaluate, images_of, judged
 from skipsearch.studies.models.load import load
 from skipsearch.studies.models.model import Inputs, Model, Untrained
-from skipsearch.studies.show import console
 from skipsearch.studies.storage.find import find
+from skipsearch.studies.terminal.evaluation import confusion_columns, print_evaluation, summary
+from skipsearch.studies.terminal.tables import console
 from skipsearch.trainers.data.arrays import Array
 
 CLASSES = 7

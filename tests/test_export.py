@@ -19,14 +19,19 @@ from skipsearch.searchspace import Arch, encode, override
 from skipsearch.studies.exporting import formats
 from skipsearch.studies.exporting.export import Exported, export
 from skipsearch.studies.exporting.formats import Exporter, Refused, Written
-from skipsearch.studies.exporting.show import exported_record, formats_of, print_exported, size_text
 from skipsearch.studies.models.evaluate import evaluate
 from skipsearch.studies.models.exported_config import is_ours, timm_name
 from skipsearch.studies.models.load import Picked, load
 from skipsearch.studies.models.model import Trained, Untrained, safe_name
 from skipsearch.studies.results.retrained import retrained_folder
-from skipsearch.studies.show import console
 from skipsearch.studies.storage.find import find
+from skipsearch.studies.terminal.export import (
+    exported_record,
+    formats_of,
+    print_exported,
+    size_text,
+)
+from skipsearch.studies.terminal.tables import console
 from skipsearch.trainers.trial.checkpoints import seal
 
 

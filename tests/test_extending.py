@@ -15,8 +15,8 @@ from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.extend_study import extend
 from skipsearch.studies.engine.open_study import open_store
-from skipsearch.studies.notices import notices
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.terminal.progress import notices
 
 SPACE: dict[str, Any] = {
     name: value

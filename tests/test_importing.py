@@ -13,13 +13,13 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.engine.driver import run
-from skipsearch.studies.notices import notices
 from skipsearch.studies.results.front import front_records, front_trials
 from skipsearch.studies.results.summary import summarize
 from skipsearch.studies.results.trial_table import trials
-from skipsearch.studies.show import counts_line
 from skipsearch.studies.storage.find import source_of
 from skipsearch.studies.storage.trial_record import is_imported
+from skipsearch.studies.terminal.front import counts_line
+from skipsearch.studies.terminal.progress import notices
 
 SPACE = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
 

@@ -17,8 +17,8 @@ from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.open_study import open_store
-from skipsearch.studies.show import status_lines
 from skipsearch.studies.storage.find import find
+from skipsearch.studies.terminal.front import status_lines
 
 
 class Dying(ByNetwork):

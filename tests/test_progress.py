@@ -9,8 +9,8 @@ from made_study import make_study
 from rich.console import Console
 
 from skipsearch.studies.humanize import rough
-from skipsearch.studies.progress import Progress
 from skipsearch.studies.results.summary import summarize
+from skipsearch.studies.terminal.progress import Progress
 
 
 class Store:

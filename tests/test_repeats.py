@@ -25,7 +25,7 @@ from skipsearch.studies.page.details import details
 from skipsearch.studies.page.front_figures import Pair, front_figure
 from skipsearch.studies.results.front import front_records
 from skipsearch.studies.results.trial_table import trials
-from skipsearch.studies.show import front_table
+from skipsearch.studies.terminal.front import front_table
 from skipsearch.trainers.trial.job import Job, Record
 from skipsearch.trainers.trial.seeds import Repeats, together
 from skipsearch.trainers.trial.training import Training

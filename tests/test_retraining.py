@@ -22,7 +22,7 @@ from skipsearch.studies.results.retrained import Retrained, retrain_trials, retr
 from skipsearch.studies.retraining.command import Wanted, retrain_and_show
 from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.storage.find import find
-from skipsearch.studies.tabulating import notes
+from skipsearch.studies.terminal.comparison import notes
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 
 NETWORK = {"stages": 2, "blocks": 1, "stem_channels": 8, "body": "basic", "shortcut": "sum"}

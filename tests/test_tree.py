@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from skipsearch.studies.tree import tree_of
+from skipsearch.studies.terminal.space import tree_of
 
 
 def printed(names: dict[str, str]) -> list[str]:

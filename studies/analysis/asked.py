@@ -10,8 +10,8 @@ from rich.table import Table
 from skipsearch.studies.analysis.report import Report
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.models.model import safe_name
-from skipsearch.studies.show import json_text
 from skipsearch.studies.storage.find import RUNS
+from skipsearch.studies.terminal.tables import json_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skipsearch.studies.show import json_text
+from skipsearch.studies.terminal.tables import json_text
 from skipsearch.studies.web.assets import asset, embedded, plotly
 from skipsearch.studies.web.axes import Figure
 from skipsearch.trainers.atomic_write import write_whole

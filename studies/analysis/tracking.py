@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from skipsearch.studies.show import console
+from skipsearch.studies.terminal.tables import console
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")

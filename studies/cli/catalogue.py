@@ -20,8 +20,8 @@ def space(
     as_json: AsJson = False,
 ) -> None:
     """Every parameter: domain, default, condition, meaning."""
-    from skipsearch.studies.show import print_json
-    from skipsearch.studies.spaces import print_trees, space_lines, tables
+    from skipsearch.studies.terminal.space import print_trees, space_lines, tables
+    from skipsearch.studies.terminal.tables import print_json
 
     found = tables(study_file, changes or [])
     if as_json:
@@ -35,8 +35,8 @@ def space(
 @app.command()
 def presets(as_json: AsJson = False) -> None:
     """The published networks that are built in."""
-    from skipsearch.studies.describe import preset_records
-    from skipsearch.studies.show import console, figures_line, preset_tables, print_json
+    from skipsearch.studies.terminal.catalogue import figures_line, preset_records, preset_tables
+    from skipsearch.studies.terminal.tables import console, print_json
 
     records = preset_records()
     if as_json:
@@ -49,8 +49,8 @@ def presets(as_json: AsJson = False) -> None:
 @app.command()
 def recipes(as_json: AsJson = False) -> None:
     """The training recipes that are built in, for `[recipe] preset`."""
-    from skipsearch.studies.describe import recipe_lines, recipe_records
-    from skipsearch.studies.show import print_json
+    from skipsearch.studies.terminal.catalogue import recipe_lines, recipe_records
+    from skipsearch.studies.terminal.tables import print_json
 
     if as_json:
         print_json(recipe_records())
@@ -73,9 +73,9 @@ def describe(
     folder: Folder = RUNS,
 ) -> None:
     """One network: params, macs, latency, configuration, code."""
-    from skipsearch.studies.describe import describe_lines, describe_record, source_of
     from skipsearch.studies.models.target import resolve
-    from skipsearch.studies.show import print_json
+    from skipsearch.studies.terminal.catalogue import describe_lines, describe_record, source_of
+    from skipsearch.studies.terminal.tables import print_json
 
     shape = {"classes": classes, "image_size": image_size, "channels": channels}
     network = resolve(target, changes or [], folder=folder, **shape)

@@ -40,9 +40,9 @@ def pick(
     as_json: AsJson = False,
 ) -> None:
     """One network of the front, by a rule and within limits."""
-    from skipsearch.studies.picked import picked, picked_lines
-    from skipsearch.studies.show import console, print_json
     from skipsearch.studies.storage.find import find
+    from skipsearch.studies.terminal.pick import picked, picked_lines
+    from skipsearch.studies.terminal.tables import console, print_json
 
     most = limits(max_params, max_macs, max_latency_ms)
     found = find(study, folder=folder, storage=storage)
@@ -129,7 +129,7 @@ def compare(
     if len(chosen) > 1:
         raise ValueError(f"--{' and --'.join(chosen)} exclude each other: give one of them")
     from skipsearch.studies.results.compare import compare as compared
-    from skipsearch.studies.tabulating import print_comparison
+    from skipsearch.studies.terminal.comparison import print_comparison
 
     test: Test = "welch" if welch else "student"
     on: Errors = "validation" if validation else "test"

@@ -25,12 +25,13 @@ def front(
         raise ValueError("--json and --csv exclude each other: give one of them")
     from skipsearch.studies.page.files import front_document
     from skipsearch.studies.results.front import front as front_of
-    from skipsearch.studies.show import console, print_front, print_json
     from skipsearch.studies.storage.find import find
+    from skipsearch.studies.terminal.front import print_front
+    from skipsearch.studies.terminal.tables import console, print_json
 
     found = find(study, folder=folder, storage=storage)
     if at is not None:
-        from skipsearch.studies.results.history import show_front_at
+        from skipsearch.studies.terminal.front import show_front_at
 
         show_front_at(found, at, "json" if as_json else "csv" if as_csv else "table")
     elif as_json:

@@ -80,8 +80,9 @@ def status(
 ) -> None:
     """Where a study stands: trials, the best, who runs it."""
     from skipsearch.studies.results.summary import status_record
-    from skipsearch.studies.show import console, print_json, status_lines
     from skipsearch.studies.storage.find import find
+    from skipsearch.studies.terminal.front import status_lines
+    from skipsearch.studies.terminal.tables import console, print_json
 
     found = find(study, folder=folder, storage=storage)
     if as_json:

@@ -57,13 +57,13 @@ def export(
     """A network as files: model.py (torch only), weights, card, ONNX."""
     choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
     from skipsearch.studies.exporting.export import export as write
-    from skipsearch.studies.exporting.show import (
+    from skipsearch.studies.terminal.export import (
         exported_record,
         formats_of,
         print_exported,
         watched,
     )
-    from skipsearch.studies.show import console, print_json
+    from skipsearch.studies.terminal.tables import console, print_json
 
     with watched(quiet=as_json) as say:
         done = write(
@@ -107,9 +107,9 @@ def evaluate(
     from dataclasses import asdict
 
     choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
-    from skipsearch.studies.evaluated import print_evaluation
     from skipsearch.studies.models.evaluate import evaluate as evaluated
-    from skipsearch.studies.show import console, print_json
+    from skipsearch.studies.terminal.evaluation import print_evaluation
+    from skipsearch.studies.terminal.tables import console, print_json
 
     found = evaluated(
         target,

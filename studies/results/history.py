@@ -18,12 +18,13 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.humanize import duration, with_unit
-from skipsearch.studies.results.front import frame_of, members, records_of
+from skipsearch.studies.results.front import members
 from skipsearch.studies.results.summary import busy, is_charged
-from skipsearch.studies.show import console, front_table, print_json
 from skipsearch.studies.storage.trial_record import is_imported
 
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
 UNITS = {  # the field of `Spent`, and how much of it a unit is
     "epochs": ("epochs", 1),
     "trials": ("trials", 1),
@@ -103,18 +104,3 @@ def _passed(ended: list[FrozenTrial]) -> dict[int, float]:
         until = trial.datetime_complete.timestamp()
         found[trial.number] = sum(max(0.0, min(until, end) - start) for start, end in stretches)
     return found
-
-
-def show_front_at(study: optuna.Study, at: str, form: str) -> None:
-    """What `front --at` prints, in one of the forms `table`, `csv`, `json`."""
-    then = front_at(study, at)
-    records, terminal = records_of(study, then.front), console()
-    if form == "json":
-        print_json({"study": study.study_name, "at": then.document(at), "front": records})
-    elif form == "csv":
-        print(frame_of(study, then.front).to_csv(index=False), end="")
-    else:
-        if records:
-            terminal.print(front_table(records, terminal.width))
-        for line in (f"{study.study_name} at {at}: {then.spent}", f"by now: {then.all}"):
-            terminal.print(line, soft_wrap=True, markup=False)

@@ -13,11 +13,11 @@ from skipsearch.studies.config.arch_file import name_of
 from skipsearch.studies.results.compare import compare
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.results.pick import pick
-from skipsearch.studies.retraining.progress import RetrainProgress
 from skipsearch.studies.retraining.retrain import opened, retrain
-from skipsearch.studies.show import console
 from skipsearch.studies.storage.find import home_of, settled
-from skipsearch.studies.tabulating import print_comparison
+from skipsearch.studies.terminal.comparison import print_comparison
+from skipsearch.studies.terminal.retrain_progress import RetrainProgress
+from skipsearch.studies.terminal.tables import console
 
 INTERRUPTED = 130
 

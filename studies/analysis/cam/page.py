@@ -11,7 +11,7 @@ from skipsearch.studies.analysis.pictures import Cell, grid, overlaid, png, show
 from skipsearch.studies.analysis.report import Report, Section
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.humanize import percent
-from skipsearch.studies.show import Column, table
+from skipsearch.studies.terminal.tables import Column, table
 
 SIDE = 128  # of a picture, in pixels
 WRONG = " ✗"  # in tables; pictures have a red frame

@@ -10,7 +10,7 @@ from skipsearch.studies.analysis.depth.attention import DepthAttention
 from skipsearch.studies.analysis.depth.reading import Reading
 from skipsearch.studies.analysis.looks import told
 from skipsearch.studies.humanize import compact, percent
-from skipsearch.studies.show import Column, table
+from skipsearch.studies.terminal.tables import Column, table
 
 EQUAL = 0.1  # networks whose parameters differ by more are not of equal size
 MOST = 40  # consumers that the terminal lists

@@ -9,7 +9,7 @@ from skipsearch.studies.analysis.gates.integration import HELD, Integration, Row
 from skipsearch.studies.analysis.looks import NONE
 from skipsearch.studies.analysis.report import Report, Section
 from skipsearch.studies.humanize import percent
-from skipsearch.studies.show import Column, table
+from skipsearch.studies.terminal.tables import Column, table
 from skipsearch.studies.web.axes import Figure, bare, line
 
 ABOUT = (

@@ -22,7 +22,7 @@ from skipsearch.studies.analysis.gradients.health import (
 )
 from skipsearch.studies.analysis.looks import NONE, power, told
 from skipsearch.studies.humanize import compact, percent
-from skipsearch.studies.show import Column, table
+from skipsearch.studies.terminal.tables import Column, table
 
 MOST = 6  # layers that a line names
 KINDS = ("convolution", "linear", "norm", "other")

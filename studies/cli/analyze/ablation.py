@@ -45,7 +45,7 @@ def ablate(
     from skipsearch.studies.analysis.ablations.study import check_free, write_study
     from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
     from skipsearch.studies.analysis.tracking import tracked
-    from skipsearch.studies.show import console
+    from skipsearch.studies.terminal.tables import console
 
     if study is not None:
         check_free(study)

@@ -63,7 +63,7 @@ def depth_attention(
     from skipsearch.studies.analysis.depth.page import depth_report
     from skipsearch.studies.analysis.depth.tables import consumers, overview, remarks
     from skipsearch.studies.analysis.tracking import tracked
-    from skipsearch.studies.show import console
+    from skipsearch.studies.terminal.tables import console
 
     terminal = console()
     asked = Asked(
@@ -120,7 +120,7 @@ def grad_cam(
     from skipsearch.studies.analysis.cam.page import cam_report, cam_table, remarks
     from skipsearch.studies.analysis.chosen import asked_for, check_same
     from skipsearch.studies.analysis.tracking import tracked
-    from skipsearch.studies.show import console
+    from skipsearch.studies.terminal.tables import console
 
     terminal = console()
     asked = Asked(

@@ -47,7 +47,7 @@ def gradient_flow(
         stage_table,
     )
     from skipsearch.studies.analysis.tracking import tracked
-    from skipsearch.studies.show import console
+    from skipsearch.studies.terminal.tables import console
 
     limits, terminal = Thresholds(vanishing, exploding), console()
     asked = Asked(

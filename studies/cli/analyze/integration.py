@@ -31,7 +31,7 @@ def integration(
     from skipsearch.studies.analysis.gates.integration import integration as found_by_forests
     from skipsearch.studies.analysis.gates.page import integration_report, integration_table, notes
     from skipsearch.studies.analysis.tracking import tracked
-    from skipsearch.studies.show import console
+    from skipsearch.studies.terminal.tables import console
 
     terminal = console()
     asked = Asked(

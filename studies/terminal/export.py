@@ -8,7 +8,7 @@ from rich.console import Console
 
 from skipsearch.studies.exporting.export import Exported
 from skipsearch.studies.exporting.formats import FORMATS, Format, Refused
-from skipsearch.studies.show import Column, console, table
+from skipsearch.studies.terminal.tables import Column, console, table
 
 WHAT = {
     "model.py": "the network's classes and build(), torch only",

@@ -9,7 +9,7 @@ import optuna
 from skipsearch.studies.humanize import cost, percent, percent_sd
 from skipsearch.studies.results.front import records_of
 from skipsearch.studies.results.pick import front_within, pick, standard_error, within
-from skipsearch.studies.show import networks
+from skipsearch.studies.terminal.front import networks
 
 
 def picked(

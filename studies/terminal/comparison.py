@@ -15,7 +15,7 @@ from rich.table import Table
 from skipsearch.searchspace.presets import Result
 from skipsearch.studies.humanize import compact, differing, phrases
 from skipsearch.studies.results.compare import Errors, Row, Test
-from skipsearch.studies.show import Column, console, print_json, table
+from skipsearch.studies.terminal.tables import Column, console, print_json, table
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 NONE = "–"

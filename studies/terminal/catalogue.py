@@ -1,13 +1,16 @@
-"""`skipsearch describe` and `presets`: what a network is and what it costs, without training."""
+"""Presets, recipes and descriptions of networks as printed tables."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.humanize import compact, phrases
 from skipsearch.studies.models.target import Network
+from skipsearch.studies.terminal.tables import Column, table
 
 if TYPE_CHECKING:
     from skipsearch.searchspace.presets import Preset
@@ -95,3 +98,54 @@ def recipe_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _indented(text: str) -> list[str]:
     return textwrap.wrap(text, 96, initial_indent="    ", subsequent_indent="    ")
+
+
+def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
+    """The built-in networks (`studies.terminal.catalogue.preset_records`), a table a source; "for" says
+    where a count is not for 10 classes of images of 3×32×32."""
+    found = []
+    for source in dict.fromkeys(r["source"] for r in records):
+        own = [r for r in records if r["source"] == source]
+        figures = [_printed(r) for r in own]
+        columns = [
+            Column("preset", [r["name"] for r in own], left=True),
+            Column("params", [f"{r['params']:,}" for r in own]),
+            Column("printed", [" ".join(f["printed"] for f in row) or "–" for row in figures]),
+            Column("met", [" ".join("✗✓"[f["match"]] for f in row) or "–" for row in figures]),
+            Column("where", [r["table"] for r in own], 1, left=True),
+        ]
+        if any(images := [_images(r) for r in own]):
+            columns.insert(2, Column("for", images, left=True))
+        rest = Column("what differs", [r["why"] or r["note"] for r in own], left=True)
+        found.append(table(columns, width, rest=rest, title=f"\n{source}"))
+    return found
+
+
+def _images(record: Mapping[str, Any]) -> str:
+    """`100 · 224²`, `8 · 1×28×28`; nothing for 10 classes of 3×32×32."""
+    classes, (channels, height, width) = record["classes"], record["shape"]
+    if (classes, channels, height, width) == (10, 3, 32, 32):
+        return ""
+    square = channels == 3 and height == width
+    return f"{classes} · {f'{height}²' if square else f'{channels}×{height}×{width}'}"
+
+
+def figures_line(records: Sequence[Mapping[str, Any]]) -> str:
+    """`printed figures met: as 3 of 3, cnntention none given, …`, by the names' first parts."""
+    from skipsearch.searchspace.presets import UNLISTED
+
+    papers: dict[str, list[bool]] = {}
+    for record in records:
+        met = papers.setdefault(record["name"].partition("/")[0], [])
+        if not record["alternative"]:
+            met += [figure["match"] for figure in _printed(record)]
+    found = []
+    for paper, met in papers.items():
+        more = f" ({UNLISTED[paper]})" if paper in UNLISTED else ""
+        found.append(f"{paper} {f'{sum(met)} of {len(met)}' if met else 'none given'}{more}")
+    return f"printed figures met: {', '.join(found)}; each by the default reading of it alone"
+
+
+def _printed(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The figures of a preset that its paper prints, its own first."""
+    return [figure for figure in (record, *record["figures"]) if figure["printed"]]

@@ -4,8 +4,8 @@ An observer of `studies.engine.driver`: `started`, `changed`, `finished`, each w
 """
 
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import optuna
 from rich.console import Console, Group, RenderableType
@@ -13,10 +13,34 @@ from rich.live import Live
 from rich.text import Text
 
 from skipsearch.studies.humanize import compact, duration, percent, rough
-from skipsearch.studies.notices import notices
 from skipsearch.studies.results.front import front_records
 from skipsearch.studies.results.summary import Summary, summarize
-from skipsearch.studies.show import best_line, counts_line, front_table
+from skipsearch.studies.terminal.front import best_line, counts_line, front_table
+
+
+def notices(study: optuna.Study) -> list[str]:
+    """Of the driver that leads the study now, or led it last."""
+    facts = study.user_attrs
+    run = facts.get("lease", {}).get("run")
+    imports = [import_line(r) for r in facts.get("imports", []) if r.get("run") == run]
+    extended = [extension_line(r) for r in facts.get("extended", []) if r["run"] == run]
+    return [*extended, *imports]
+
+
+def import_line(record: Mapping[str, Any]) -> str:
+    """`imported base: 12 told as trained, 3 trained first, 5 skipped (4 failed, 1 known here)`."""
+    skipped = record["skipped"]
+    why = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+    return (
+        f"imported {record['study']}: {record['told']} told as trained, {record['first']} trained "
+        f"first, {sum(skipped.values())} skipped" + (f" ({why})" if why else "")
+    )
+
+
+def extension_line(record: Mapping[str, Any]) -> str:
+    outside = record["outside"]
+    stay = f"; {outside} earlier trials lie outside of it and stay" if outside else ""
+    return f"extended: {'; '.join(record['what'])}{stay}"
 
 
 class Store(Protocol):

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.models.evaluate import BINS, Evaluation
-from skipsearch.studies.show import Column, table
+from skipsearch.studies.terminal.tables import Column, table
 
 MOST = 20  # classes that have a row, the worst ones
 

@@ -1,16 +1,10 @@
 """Tables and texts on the terminal, with as many columns as its width has room for."""
 
-import json
-import math
-import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich import box
+import optuna
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from skipsearch.studies.humanize import (
@@ -22,60 +16,12 @@ from skipsearch.studies.humanize import (
     percent_sd,
     phrases,
 )
+from skipsearch.studies.results.front import frame_of, records_of
+from skipsearch.studies.results.history import front_at
+from skipsearch.studies.terminal.tables import Column, console, print_json, table
 
 if TYPE_CHECKING:
-    import optuna
-
     from skipsearch.studies.results.summary import Summary
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console that honours NO_COLOR and COLUMNS, and writes plain text into files and pipes."""
-    stream = sys.stderr if stderr else sys.stdout
-    wide = None if stream.isatty() or "COLUMNS" in os.environ else 100
-    return Console(file=stream, highlight=False, soft_wrap=False, width=wide)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column, and how important it is: 0 always stays, others go, the highest first."""
-
-    title: str
-    cells: Sequence[str]
-    rank: int = 0
-    left: bool = False
-
-    @property
-    def width(self) -> int:
-        return max(len(text) for text in (self.title, *self.cells))
-
-
-def table(
-    columns: Sequence[Column], width: int, *, rest: Column | None = None, title: str = ""
-) -> Table:
-    """The columns that fit; `rest` takes what is left over and is cut with an ellipsis."""
-    kept = list(columns)
-    least = min(rest.width, 28) + 2 if rest else 0
-    while sum(c.width + 2 for c in kept) + least > width + 2 and any(c.rank for c in kept):
-        kept.remove(max(kept, key=lambda c: c.rank))
-    drawn = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        header_style="bold",
-        title=title,
-        title_justify="left",
-        title_style="bold",
-    )
-    for c in kept:
-        drawn.add_column(c.title, justify="left" if c.left else "right", min_width=c.width)
-    if rest:
-        left = max(8, width - sum(c.width + 2 for c in kept) - 1)
-        drawn.add_column(rest.title, no_wrap=True, overflow="ellipsis", max_width=left)
-        kept.append(rest)
-    for cells in zip(*(c.cells for c in kept), strict=True):
-        drawn.add_row(*map(escape, cells))
-    return drawn
 
 
 def front_table(records: Sequence[Mapping[str, Any]], width: int) -> Table:
@@ -145,16 +91,6 @@ def counts_line(summary: "Summary") -> str:
     return f"{summary.charged}{of} trials: {', '.join(parts)}"
 
 
-def print_json(document: object) -> None:
-    """Pure JSON on stdout."""
-    print(json_text(document))
-
-
-def json_text(document: object) -> str:
-    """What JSON cannot say (nan, inf) is null."""
-    return json.dumps(_finite(document), indent=2, ensure_ascii=False)
-
-
 def print_front(study: "optuna.Study", terminal: Console) -> int:
     """The front and where the study stands. Returns the number of its members."""
     from skipsearch.studies.results.front import front_records
@@ -210,60 +146,16 @@ def status_lines(study: "optuna.Study") -> list[str]:
     return lines
 
 
-def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
-    """The built-in networks (`studies.describe.preset_records`), a table a source; "for" says
-    where a count is not for 10 classes of images of 3×32×32."""
-    found = []
-    for source in dict.fromkeys(r["source"] for r in records):
-        own = [r for r in records if r["source"] == source]
-        figures = [_printed(r) for r in own]
-        columns = [
-            Column("preset", [r["name"] for r in own], left=True),
-            Column("params", [f"{r['params']:,}" for r in own]),
-            Column("printed", [" ".join(f["printed"] for f in row) or "–" for row in figures]),
-            Column("met", [" ".join("✗✓"[f["match"]] for f in row) or "–" for row in figures]),
-            Column("where", [r["table"] for r in own], 1, left=True),
-        ]
-        if any(images := [_images(r) for r in own]):
-            columns.insert(2, Column("for", images, left=True))
-        rest = Column("what differs", [r["why"] or r["note"] for r in own], left=True)
-        found.append(table(columns, width, rest=rest, title=f"\n{source}"))
-    return found
-
-
-def _images(record: Mapping[str, Any]) -> str:
-    """`100 · 224²`, `8 · 1×28×28`; nothing for 10 classes of 3×32×32."""
-    classes, (channels, height, width) = record["classes"], record["shape"]
-    if (classes, channels, height, width) == (10, 3, 32, 32):
-        return ""
-    square = channels == 3 and height == width
-    return f"{classes} · {f'{height}²' if square else f'{channels}×{height}×{width}'}"
-
-
-def figures_line(records: Sequence[Mapping[str, Any]]) -> str:
-    """`printed figures met: as 3 of 3, cnntention none given, …`, by the names' first parts."""
-    from skipsearch.searchspace.presets import UNLISTED
-
-    papers: dict[str, list[bool]] = {}
-    for record in records:
-        met = papers.setdefault(record["name"].partition("/")[0], [])
-        if not record["alternative"]:
-            met += [figure["match"] for figure in _printed(record)]
-    found = []
-    for paper, met in papers.items():
-        more = f" ({UNLISTED[paper]})" if paper in UNLISTED else ""
-        found.append(f"{paper} {f'{sum(met)} of {len(met)}' if met else 'none given'}{more}")
-    return f"printed figures met: {', '.join(found)}; each by the default reading of it alone"
-
-
-def _printed(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The figures of a preset that its paper prints, its own first."""
-    return [figure for figure in (record, *record["figures"]) if figure["printed"]]
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def show_front_at(study: optuna.Study, at: str, form: str) -> None:
+    """What `front --at` prints, in one of the forms `table`, `csv`, `json`."""
+    then = front_at(study, at)
+    records, terminal = records_of(study, then.front), console()
+    if form == "json":
+        print_json({"study": study.study_name, "at": then.document(at), "front": records})
+    elif form == "csv":
+        print(frame_of(study, then.front).to_csv(index=False), end="")
+    else:
+        if records:
+            terminal.print(front_table(records, terminal.width))
+        for line in (f"{study.study_name} at {at}: {then.spent}", f"by now: {then.all}"):
+            terminal.print(line, soft_wrap=True, markup=False)

@@ -1,0 +1,1 @@
+"""Tables, trees and progress as the terminal shows them."""
