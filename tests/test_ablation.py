@@ -25,8 +25,8 @@ from skipsearch.studies.analysis.ablations.page import ablation_report
 from skipsearch.studies.analysis.ablations.removal import Part, has, parts_of, remove
 from skipsearch.studies.analysis.ablations.study import without, write_study
 from skipsearch.studies.analysis.gates.masks import watch_masks
+from skipsearch.studies.analysis.preserved import undisturbed
 from skipsearch.studies.analysis.subject import Subject, look
-from skipsearch.studies.analysis.undisturbed import undisturbed
 from skipsearch.studies.cli.app import app
 from skipsearch.studies.config.study_config import Study
 

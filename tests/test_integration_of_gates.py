@@ -20,7 +20,7 @@ from skipsearch.searchspace.arch.gate_places import (
 from skipsearch.studies.analysis.gates.integration import Row, integration, row
 from skipsearch.studies.analysis.gates.masks import Use, watch_masks
 from skipsearch.studies.analysis.gates.page import integration_report, notes
-from skipsearch.studies.analysis.undisturbed import undisturbed
+from skipsearch.studies.analysis.preserved import undisturbed
 from skipsearch.studies.cli.app import app
 
 FEW = {"samples": 40, "trees": 3}

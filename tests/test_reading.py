@@ -20,7 +20,6 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.layers import joins
 from skipsearch.searchspace.layers.merge import AttentionMerge, Entry, PseudoQueryMerge, Step
 from skipsearch.searchspace.parameters.walk import encode, override
-from skipsearch.studies.analysis.chosen import first_of_classes
 from skipsearch.studies.analysis.depth import attention as analysis
 from skipsearch.studies.analysis.depth.attention import DepthAttention, maps
 from skipsearch.studies.analysis.depth.carried import Carried, carried
@@ -28,6 +27,7 @@ from skipsearch.studies.analysis.depth.page import depth_report
 from skipsearch.studies.analysis.depth.reading import entropy, pixel_weights
 from skipsearch.studies.analysis.depth.tables import sizes
 from skipsearch.studies.analysis.depth.wiring import merging
+from skipsearch.studies.analysis.images import first_of_classes
 from skipsearch.studies.analysis.subject import Subject, look
 
 SMALL = {

@@ -16,9 +16,9 @@ from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.studies.analysis.ablations.fixing import Means, fix
 from skipsearch.studies.analysis.ablations.removal import Part, parts_of, remove
 from skipsearch.studies.analysis.gates.masks import masking, watch_masks
+from skipsearch.studies.analysis.preserved import undisturbed
+from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject, never_trained
-from skipsearch.studies.analysis.tracking import Track, untracked
-from skipsearch.studies.analysis.undisturbed import undisturbed
 
 BATCH = 256
 Manner = Literal["whole", "removed", "fixed at its mean"]

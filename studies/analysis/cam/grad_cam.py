@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from skipsearch.searchspace.parameters.domains import nearest
+from skipsearch.studies.analysis.preserved import undisturbed
+from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject
-from skipsearch.studies.analysis.tracking import Track, untracked
-from skipsearch.studies.analysis.undisturbed import undisturbed
 from skipsearch.trainers.data.arrays import Array
 
 

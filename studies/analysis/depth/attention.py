@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
 from skipsearch.searchspace.layers.network import MergeNetwork
-from skipsearch.studies.analysis.chosen import drawn, first_of_classes, named_images, numbers
 from skipsearch.studies.analysis.depth.carried import Carried
 from skipsearch.studies.analysis.depth.reading import Reading, pixel_weights, watch
 from skipsearch.studies.analysis.depth.wiring import Consumer, chained, merging
+from skipsearch.studies.analysis.images import drawn, first_of_classes, named_images, numbers
+from skipsearch.studies.analysis.preserved import Handles, undisturbed
+from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject
-from skipsearch.studies.analysis.tracking import Track, untracked
-from skipsearch.studies.analysis.undisturbed import Handles, undisturbed
 from skipsearch.trainers.data.arrays import Array
 
 CLASSES = 4  # of which an image is shown, unless images are named

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from skipsearch.studies.analysis.depth.reading import Reading, Shares, entropy
 from skipsearch.studies.analysis.depth.wiring import CLASSIFIER
-from skipsearch.studies.analysis.undisturbed import Handles
+from skipsearch.studies.analysis.preserved import Handles
 
 
 class JoinWatch:

@@ -29,7 +29,7 @@ from skipsearch.searchspace.layers.merge import (
     WeightedMerge,
 )
 from skipsearch.studies.analysis.depth.wiring import Consumer
-from skipsearch.studies.analysis.undisturbed import Handles
+from skipsearch.studies.analysis.preserved import Handles
 
 Shares = tuple[float, ...]
 

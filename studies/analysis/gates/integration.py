@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from skipsearch.studies.analysis.gates.masks import Use, masking, no_masks, watch_masks
+from skipsearch.studies.analysis.preserved import undisturbed
+from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject
-from skipsearch.studies.analysis.tracking import Track, untracked
-from skipsearch.studies.analysis.undisturbed import undisturbed
 
 Array = NDArray[np.float32]
 BATCH = 128

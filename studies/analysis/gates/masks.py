@@ -14,7 +14,7 @@ from skipsearch.searchspace.layers.channel_gates import ChannelGate, GlobalRespo
 from skipsearch.searchspace.layers.gates import ConvBlockAttention
 from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM
 from skipsearch.searchspace.layers.spatial_gates import ChannelMask
-from skipsearch.studies.analysis.undisturbed import Handles
+from skipsearch.studies.analysis.preserved import Handles
 
 # What has `mask`, and cells whose mask is in the state that they return.
 Masking = ChannelGate | ConvBlockAttention | GlobalResponse | ChannelMask

@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skipsearch.searchspace.assembly.cost import count_params
+from skipsearch.studies.analysis.preserved import Handles, undisturbed
+from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject
-from skipsearch.studies.analysis.tracking import Track, untracked
-from skipsearch.studies.analysis.undisturbed import Handles, undisturbed
 from skipsearch.trainers.loop.fit import seeded
 
 Kind = Literal["convolution", "linear", "norm", "other"]

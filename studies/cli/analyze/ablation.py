@@ -43,8 +43,8 @@ def ablate(
     from skipsearch.studies.analysis.ablations.ablation import ablation, chosen
     from skipsearch.studies.analysis.ablations.page import ablation_report, ablation_table, notes
     from skipsearch.studies.analysis.ablations.study import check_free, write_study
-    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
-    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.analysis.progress_bar import tracked
+    from skipsearch.studies.analysis.request import Asked, conclude, folder_for
     from skipsearch.studies.terminal.tables import console
 
     if study is not None:

@@ -57,12 +57,12 @@ def depth_attention(
     storage: Storage = None,
 ) -> None:
     """How much each block reads of each earlier output, and where."""
-    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
     from skipsearch.studies.analysis.depth.attention import depth_attention as found
     from skipsearch.studies.analysis.depth.attention import looks
     from skipsearch.studies.analysis.depth.page import depth_report
     from skipsearch.studies.analysis.depth.tables import consumers, overview, remarks
-    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.analysis.progress_bar import tracked
+    from skipsearch.studies.analysis.request import Asked, conclude, folder_for
     from skipsearch.studies.terminal.tables import console
 
     terminal = console()
@@ -114,12 +114,12 @@ def grad_cam(
     storage: Storage = None,
 ) -> None:
     """Where a class is seen, at any stage: a grid of images by targets."""
-    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
     from skipsearch.studies.analysis.cam.grad_cam import grad_cam as explain
     from skipsearch.studies.analysis.cam.grad_cam import of_named, stages_named
     from skipsearch.studies.analysis.cam.page import cam_report, cam_table, remarks
-    from skipsearch.studies.analysis.chosen import asked_for, check_same
-    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.analysis.images import asked_for, check_same
+    from skipsearch.studies.analysis.progress_bar import tracked
+    from skipsearch.studies.analysis.request import Asked, conclude, folder_for
     from skipsearch.studies.terminal.tables import console
 
     terminal = console()

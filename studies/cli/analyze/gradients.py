@@ -36,7 +36,6 @@ def gradient_flow(
     storage: Storage = None,
 ) -> None:
     """Gradients of every layer and stage: vanishing, exploding, dead."""
-    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
     from skipsearch.studies.analysis.gradients.flow import gradient_flow as found
     from skipsearch.studies.analysis.gradients.health import Thresholds
     from skipsearch.studies.analysis.gradients.page import flow_report
@@ -46,7 +45,8 @@ def gradient_flow(
         sensitivity_table,
         stage_table,
     )
-    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.analysis.progress_bar import tracked
+    from skipsearch.studies.analysis.request import Asked, conclude, folder_for
     from skipsearch.studies.terminal.tables import console
 
     limits, terminal = Thresholds(vanishing, exploding), console()

@@ -27,10 +27,10 @@ def integration(
     """What each block's gate takes from the gates before it, by random forests.
 
     The t-th gate of a stage costs a forest of (t − 1)·c inputs and c outputs, c being channels."""
-    from skipsearch.studies.analysis.asked import Asked, conclude, folder_for
     from skipsearch.studies.analysis.gates.integration import integration as found_by_forests
     from skipsearch.studies.analysis.gates.page import integration_report, integration_table, notes
-    from skipsearch.studies.analysis.tracking import tracked
+    from skipsearch.studies.analysis.progress_bar import tracked
+    from skipsearch.studies.analysis.request import Asked, conclude, folder_for
     from skipsearch.studies.terminal.tables import console
 
     terminal = console()

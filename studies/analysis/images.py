@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from skipsearch.studies.analysis.preserved import undisturbed
+from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject
-from skipsearch.studies.analysis.tracking import Track, untracked
-from skipsearch.studies.analysis.undisturbed import undisturbed
 from skipsearch.trainers.data.arrays import Array, Images
 
 
