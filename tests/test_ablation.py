@@ -20,10 +20,10 @@ from skipsearch.searchspace.arch.arch import Arch, GroupNorm
 from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.searchspace.layers.recurrent import SharedLSTM
 from skipsearch.studies.analysis.ablations.ablation import Ablation, ablation
-from skipsearch.studies.analysis.ablations.fixing import Means, fix
+from skipsearch.studies.analysis.ablations.fix_gates import Means, fix
 from skipsearch.studies.analysis.ablations.page import ablation_report
-from skipsearch.studies.analysis.ablations.removal import Part, has, parts_of, remove
-from skipsearch.studies.analysis.ablations.study import without, write_study
+from skipsearch.studies.analysis.ablations.remove import Part, has, parts_of, remove
+from skipsearch.studies.analysis.ablations.write_study import without, write_study
 from skipsearch.studies.analysis.gates.masks import watch_masks
 from skipsearch.studies.analysis.preserved import undisturbed
 from skipsearch.studies.analysis.subject import Subject, look

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from skipsearch.searchspace.assembly.cost import count_macs, count_params
-from skipsearch.studies.analysis.ablations.fixing import Means, fix
-from skipsearch.studies.analysis.ablations.removal import Part, parts_of, remove
+from skipsearch.studies.analysis.ablations.fix_gates import Means, fix
+from skipsearch.studies.analysis.ablations.remove import Part, parts_of, remove
 from skipsearch.studies.analysis.gates.masks import masking, watch_masks
 from skipsearch.studies.analysis.preserved import undisturbed
 from skipsearch.studies.analysis.progress_bar import Track, untracked

@@ -42,7 +42,7 @@ def ablate(
     """Error after removing a part without training again, and the cost saved."""
     from skipsearch.studies.analysis.ablations.ablation import ablation, chosen
     from skipsearch.studies.analysis.ablations.page import ablation_report, ablation_table, notes
-    from skipsearch.studies.analysis.ablations.study import check_free, write_study
+    from skipsearch.studies.analysis.ablations.write_study import check_free, write_study
     from skipsearch.studies.analysis.progress_bar import tracked
     from skipsearch.studies.analysis.request import Asked, conclude, folder_for
     from skipsearch.studies.terminal.tables import console

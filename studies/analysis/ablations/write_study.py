@@ -16,7 +16,7 @@ from skipsearch.searchspace.arch.gates import NoGate, SharedCell
 from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.analysis.ablations.removal import Part
+from skipsearch.studies.analysis.ablations.remove import Part
 from skipsearch.studies.config.study_config import Study
 from skipsearch.studies.models.model import Model, Trained, safe_name
 from skipsearch.trainers.atomic_write import write_whole
