@@ -22,11 +22,11 @@ from skipsearch.searchspace.layers.merge import AttentionMerge, Entry, PseudoQue
 from skipsearch.searchspace.parameters.walk import encode, override
 from skipsearch.studies.analysis.depth import attention as analysis
 from skipsearch.studies.analysis.depth.attention import DepthAttention, maps
-from skipsearch.studies.analysis.depth.carried import Carried, carried
+from skipsearch.studies.analysis.depth.consumers import merging
 from skipsearch.studies.analysis.depth.page import depth_report
-from skipsearch.studies.analysis.depth.reading import entropy, pixel_weights
+from skipsearch.studies.analysis.depth.read_weights import entropy, pixel_weights
+from skipsearch.studies.analysis.depth.residual_shares import Carried, carried
 from skipsearch.studies.analysis.depth.tables import sizes
-from skipsearch.studies.analysis.depth.wiring import merging
 from skipsearch.studies.analysis.images import first_of_classes
 from skipsearch.studies.analysis.subject import Subject, look
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
 from skipsearch.searchspace.layers.network import MergeNetwork
-from skipsearch.studies.analysis.depth.carried import Carried
-from skipsearch.studies.analysis.depth.reading import Reading, pixel_weights, watch
-from skipsearch.studies.analysis.depth.wiring import Consumer, chained, merging
+from skipsearch.studies.analysis.depth.consumers import Consumer, chained, merging
+from skipsearch.studies.analysis.depth.read_weights import Reading, pixel_weights, watch
+from skipsearch.studies.analysis.depth.residual_shares import Carried
 from skipsearch.studies.analysis.images import drawn, first_of_classes, named_images, numbers
 from skipsearch.studies.analysis.preserved import Handles, undisturbed
 from skipsearch.studies.analysis.progress_bar import Track, untracked

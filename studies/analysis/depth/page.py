@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from skipsearch.studies.analysis.depth.attention import DepthAttention, Maps
-from skipsearch.studies.analysis.depth.reading import Reading, Shares
+from skipsearch.studies.analysis.depth.read_weights import Reading, Shares
 from skipsearch.studies.analysis.depth.tables import (
     WEIGHTS,
     consumer_rows,

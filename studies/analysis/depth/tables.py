@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.studies.analysis.depth.attention import DepthAttention
-from skipsearch.studies.analysis.depth.reading import Reading
+from skipsearch.studies.analysis.depth.read_weights import Reading
 from skipsearch.studies.analysis.style import told
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.terminal.tables import Column, table

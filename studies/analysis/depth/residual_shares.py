@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skipsearch.studies.analysis.depth.reading import Reading, Shares, entropy
-from skipsearch.studies.analysis.depth.wiring import CLASSIFIER
+from skipsearch.studies.analysis.depth.consumers import CLASSIFIER
+from skipsearch.studies.analysis.depth.read_weights import Reading, Shares, entropy
 from skipsearch.studies.analysis.preserved import Handles
 
 

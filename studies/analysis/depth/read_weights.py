@@ -28,7 +28,7 @@ from skipsearch.searchspace.layers.merge import (
     PseudoQueryMerge,
     WeightedMerge,
 )
-from skipsearch.studies.analysis.depth.wiring import Consumer
+from skipsearch.studies.analysis.depth.consumers import Consumer
 from skipsearch.studies.analysis.preserved import Handles
 
 Shares = tuple[float, ...]
