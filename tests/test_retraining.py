@@ -15,11 +15,11 @@ from test_cli import Command, skipsearch  # noqa: F401
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
+from skipsearch.studies.cli.retrain_and_show import Wanted, retrain_and_show
 from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.results.compare import compare
 from skipsearch.studies.results.retrained import Retrained, retrain_trials, retrained_folder
-from skipsearch.studies.retraining.command import Wanted, retrain_and_show
 from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.storage.find import find
 from skipsearch.studies.terminal.comparison import notes

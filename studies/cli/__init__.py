@@ -2,10 +2,10 @@
 
 Each command imports what it needs when it runs, so that `--help` answers at once."""
 
-from skipsearch.studies.cli import searching  # noqa: F401, I001
+from skipsearch.studies.cli import search  # noqa: F401, I001
 from skipsearch.studies.cli import results  # noqa: F401
-from skipsearch.studies.cli import judging  # noqa: F401
-from skipsearch.studies.cli import using  # noqa: F401
+from skipsearch.studies.cli import compare  # noqa: F401
+from skipsearch.studies.cli import export  # noqa: F401
 from skipsearch.studies.cli import analyze  # noqa: F401
 from skipsearch.studies.cli import catalogue  # noqa: F401
 from skipsearch.studies.cli.app import app, main

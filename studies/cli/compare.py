@@ -83,7 +83,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train networks on all training images; test error over seeds."""
-    from skipsearch.studies.retraining.command import Wanted, retrain_and_show
+    from skipsearch.studies.cli.retrain_and_show import Wanted, retrain_and_show
 
     most = limits(max_params, max_macs, max_latency_ms)
     given = {"concurrency": concurrency, "data_dir": data_dir and str(data_dir)}

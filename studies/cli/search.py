@@ -56,7 +56,7 @@ def run(
     plan = Study.from_file(study_file, [*(changes or []), *keys])
     if not quiet:
         typer.echo(f"{plan.name}: {plan.trials} trials of {plan.epochs} epochs on {plan.dataset}")
-    from skipsearch.studies.run_study import run_and_show
+    from skipsearch.studies.cli.run_and_show import run_and_show
 
     raise typer.Exit(
         run_and_show(
