@@ -5,7 +5,8 @@
 
 A replayed study trains nothing: simulated workers read the curves of the table, in epochs that take
 as long as the network's multiply-accumulates say (or all the same), and `studies.pruning.rungs` and
-`studies.executors.scheduler`, the code that runs studies, decide who goes on. No network is proposed twice:
+`studies.executors.scheduler`, the code that runs studies, decide who goes on. No network is
+proposed twice:
 
 - random: the networks of the table in random order;
 - tpe, gp: a sampler of studies, asked in the space of the study that made the table; the network

@@ -77,7 +77,7 @@ __all__ = [
 
 
 class _Package(ModuleType):
-    """`studies.results.front` is the function though a file of that name exists: importing the file would
+    """`studies.front` is the function though a file of that name exists: importing the file would
     otherwise put the module in its place."""
 
     def __setattr__(self, name: str, value: object) -> None:

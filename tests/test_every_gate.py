@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.layers import channel_gates, gates, spatial_gates
+from skipsearch.searchspace.layers import cbam, channel_gates, spatial_gates
 
 X = (3, 8, 5, 6)
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "squeeze-excite": lambda: channel_gates.SqueezeExcite(8, 2, bias=True),
     "efficient channel": lambda: channel_gates.EfficientChannel(3),
-    "conv block": lambda: gates.ConvBlockAttention(8, 2, 7, False, True, nn.BatchNorm2d(1)),
-    "conv block of convolutions": lambda: gates.ConvBlockAttention(
+    "conv block": lambda: cbam.ConvBlockAttention(8, 2, 7, False, True, nn.BatchNorm2d(1)),
+    "conv block of convolutions": lambda: cbam.ConvBlockAttention(
         8, 2, 7, True, True, nn.Identity(), mlp="convolution"
     ),
     "style": lambda: channel_gates.StyleRecalibration(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.layers import channel_gates, gates, spatial_gates
+from skipsearch.searchspace.layers import cbam, channel_gates, combine, spatial_gates
 
 B, C, H, W = X = (3, 8, 5, 6)
 
@@ -58,7 +58,7 @@ def test_efficient_channel_attention_slides_one_kernel_over_the_channels() -> No
 @pytest.mark.parametrize("mlp_bias", [False, True])
 def test_cbam_masks_channels_then_positions_maximum_first(mlp_bias: bool) -> None:
     norm = nn.BatchNorm2d(1) if mlp_bias else nn.Identity()
-    layer = drawn(gates.ConvBlockAttention(8, 2, 3, bias=True, mlp_bias=mlp_bias, norm=norm))
+    layer = drawn(cbam.ConvBlockAttention(8, 2, 3, bias=True, mlp_bias=mlp_bias, norm=norm))
     x = images()
     mlp = [
         dense(layer.excite, dense(layer.squeeze, v).clamp(min=0))
@@ -74,8 +74,8 @@ def test_cbam_masks_channels_then_positions_maximum_first(mlp_bias: bool) -> Non
 
 
 def test_the_mlp_of_cbam_is_the_same_as_convolutions() -> None:
-    linear = drawn(gates.ConvBlockAttention(8, 2, 7, False, True, nn.Identity()))
-    layer = gates.ConvBlockAttention(8, 2, 7, False, True, nn.Identity(), "convolution").double()
+    linear = drawn(cbam.ConvBlockAttention(8, 2, 7, False, True, nn.Identity()))
+    layer = cbam.ConvBlockAttention(8, 2, 7, False, True, nn.Identity(), "convolution").double()
     state = linear.state_dict()
     for name in ("squeeze.weight", "excite.weight"):
         state[name] = state[name][:, :, None, None]
@@ -86,13 +86,13 @@ def test_the_mlp_of_cbam_is_the_same_as_convolutions() -> None:
 
 
 def test_a_gated_function_starts_switched_off_and_learns() -> None:
-    layer, x = gates.Gated(nn.Conv2d(8, 8, 1)).double(), images()
+    layer, x = combine.Gated(nn.Conv2d(8, 8, 1)).double(), images()
     close(layer(x), x)
     layer(x).square().sum().backward()
     assert layer.weight.grad is not None and layer.weight.grad != 0
     layer.weight.data.fill_(0.5)
     close(layer(x), x + 0.5 * layer.function(x))
-    close(gates.Add(layer.function)(x), x + layer.function(x))
+    close(combine.Add(layer.function)(x), x + layer.function(x))
 
 
 def test_style_recalibration_reads_mean_and_unbiased_deviation() -> None:
@@ -247,7 +247,7 @@ def test_parameters_are_as_many_as_the_systems_count(c: int, q: int, k: int) -> 
     both = spatial_gates.Masked(
         spatial_gates.ChannelMask(c, q), spatial_gates.SpatialMask(c, k, bias=True)
     )
-    cbam = gates.ConvBlockAttention
+    cbam = cbam.ConvBlockAttention
     assert params(channel_gates.SqueezeExcite(c, q, bias=True)) == 2 * c * q + q + c
     assert params(channel_gates.SqueezeExcite(c, q, bias=False)) == 2 * c * q
     assert params(channel_gates.EfficientChannel(k)) == k

@@ -19,7 +19,7 @@ from skipsearch.studies.humanize import phrases
 from skipsearch.studies.page import page
 from skipsearch.studies.page.files import Report, front_document, write
 from skipsearch.studies.results.front import front_trials
-from skipsearch.studies.retraining import results
+from skipsearch.studies.results.retrained import results
 from skipsearch.studies.storage.trial_record import is_full
 from skipsearch.studies.web.axes import Axis
 

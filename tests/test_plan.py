@@ -12,7 +12,7 @@ from skipsearch.searchspace import PRESETS, Arch, build, layers, override, sourc
 from skipsearch.searchspace.assembly.assemble import assemble
 from skipsearch.searchspace.assembly.plan import Call, call, classes, identity, module
 from skipsearch.searchspace.assembly.plan import source as print_plan
-from skipsearch.searchspace.layers import gates
+from skipsearch.searchspace.layers import cbam
 
 DEFINED = [
     value
@@ -109,4 +109,4 @@ def test_two_configurations_with_the_same_code_are_the_same_network() -> None:
 
 def test_a_plan_names_the_classes_it_calls() -> None:
     plan = assemble(PRESETS["cnntention/cbam"].arch, classes=10, shape=(3, 24, 24))
-    assert gates.ConvBlockAttention in classes(plan) and LAYERS["Step"] not in classes(plan)
+    assert cbam.ConvBlockAttention in classes(plan) and LAYERS["Step"] not in classes(plan)

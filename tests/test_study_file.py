@@ -254,7 +254,8 @@ def test_a_study_that_was_begun_before_a_key_was_there_goes_on_with_its_default(
 
 def test_reading_a_study_file_imports_nothing_heavy(digits: Path) -> None:
     code = (
-        "import sys; from skipsearch.studies.config.study_config import Study; Study.from_file(sys.argv[1]);"
+        "import sys; from skipsearch.studies.config.study_config import Study;"
+        "Study.from_file(sys.argv[1]);"
         "print([m for m in ('torch', 'ray', 'optuna', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -10,13 +10,14 @@ from skipsearch.searchspace.arch.blocks import Pre
 from skipsearch.searchspace.assembly.plan import Call, call, in_turn
 from skipsearch.searchspace.assembly.stage import Stage
 from skipsearch.searchspace.layers import (
+    cbam,
     channel_gates,
+    combine,
     layer_attention,
     recurrent,
     self_attention,
     spatial_gates,
 )
-from skipsearch.searchspace.layers import gates as layers
 
 CONVOLUTIONS = {  # what `on` of a gate inside convolutions means, by the roles of a convolution
     "spatial": {"spatial"},
@@ -119,9 +120,9 @@ def _combined(stage: Stage, gate: gates.OneMap, channels: int, style: Call | Non
     function = _function(stage, gate, channels, style)
     match gate.combine:
         case "add":
-            return call(layers.Add, function)
+            return call(combine.Add, function)
         case "gated":
-            return call(layers.Gated, function)
+            return call(combine.Gated, function)
         case _:
             return function
 
@@ -177,7 +178,7 @@ def _cbam(gate: gates.CBAM, channels: int) -> Call:
     hidden = max(1, channels // gate.reduction)
     norm = call(nn.BatchNorm2d, 1) if gate.spatial_norm == "batch" else call(nn.Identity)
     kinds = {"bias": gate.bias, "mlp_bias": gate.mlp_bias, "norm": norm, "mlp": gate.mlp}
-    return call(layers.ConvBlockAttention, channels, hidden, gate.kernel, **kinds)
+    return call(cbam.ConvBlockAttention, channels, hidden, gate.kernel, **kinds)
 
 
 def _parallel(gate: gates.InputAttention, channels: int) -> Call:

@@ -18,7 +18,7 @@ HERE = "skipsearch.studies.analysis"
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A figure (Plotly's JSON, colours as in `studies.web.axes`), a table, lines of text or a picture,
+    """A figure (Plotly's JSON, colours as in `web.axes`), a table, lines of text or a picture,
     with its title and what is to be said about it."""
 
     title: str

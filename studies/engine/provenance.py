@@ -20,7 +20,6 @@ import tomli_w
 
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.study_config import Study
-from skipsearch.studies.engine import provenance
 from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.data.arrays import Data, fingerprint
@@ -54,7 +53,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gpus": gpus,
         "cuda": torch.version.cuda if gpus else None,
-        "commit": commit(Path(__file__).resolve().parents[1]),
+        "commit": commit(Path(__file__).resolve().parents[2]),
     }
 
 
@@ -120,7 +119,7 @@ def freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
     try:
         write_whole(folder / "study.toml", tomli_w.dumps(_portable(study, folder)))
         write_whole(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")
-        environments = provenance.record(store.study)
+        environments = record(store.study)
         write_whole(folder / "environment.json", json.dumps(environments, indent=1) + "\n")
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error

@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.humanize import phrases
 from skipsearch.studies.results.front import knee
+from skipsearch.studies.results.retrained import Retrained, results
 from skipsearch.studies.results.summary import Summary, summarize
-from skipsearch.studies.retraining import Retrained, results
 from skipsearch.studies.storage.trial_record import cost_names, facts, is_full, settings
 from skipsearch.studies.storage.write_through import Mirror
 

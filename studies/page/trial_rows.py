@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from skipsearch.studies.humanize import compact, cost, differing, duration, percent, percent_sd
 from skipsearch.studies.page.contents import Contents, Entry
-from skipsearch.studies.retraining import Retrained
+from skipsearch.studies.results.retrained import Retrained
 from skipsearch.studies.storage.trial_record import settings
 
 Cell = tuple[str, float | None]  # what is written, and by what it is sorted

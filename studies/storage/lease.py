@@ -17,7 +17,7 @@ LEASE_SECONDS = 60.0  # after so long without a sign the driver on another machi
 BEAT_SECONDS = 10.0
 
 
-def _lease(run: str, now: float) -> dict[str, Any]:
+def lease_of(run: str, now: float) -> dict[str, Any]:
     me = psutil.Process()
     return {
         "run": run,
@@ -31,7 +31,7 @@ def _lease(run: str, now: float) -> dict[str, Any]:
     }
 
 
-def _alive(lease: Mapping[str, Any]) -> bool:
+def alive(lease: Mapping[str, Any]) -> bool:
     if lease["closed"]:
         return False
     if lease["host"] != socket.gethostname():

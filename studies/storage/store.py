@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.storage.bulk_writes import write_user_attrs
 from skipsearch.studies.storage.connect import connect
-from skipsearch.studies.storage.lease import BEAT_SECONDS, _alive, _lease
+from skipsearch.studies.storage.lease import BEAT_SECONDS, alive, lease_of
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.studies.storage.write_through import Mirror
 
@@ -114,7 +114,7 @@ class Store:
     def take_lease(self) -> None:
         """Raise ValueError while another driver leads this study."""
         lease = self.study.user_attrs.get("lease")
-        if lease and _alive(lease):
+        if lease and alive(lease):
             who = f"process {lease['pid']} of {lease['user']} on {lease['host']}"
             raise ValueError(
                 f"study {self.study.study_name} is being run by {who} since {lease['since']}: "
@@ -131,13 +131,13 @@ class Store:
         if self._beaten and lease.get("run") != self.run:
             raise ValueError(f"study {self.study.study_name} was taken over by {lease}")
         self._beaten = now
-        self.study.set_user_attr("lease", _lease(self.run, time.time()))
+        self.study.set_user_attr("lease", lease_of(self.run, time.time()))
 
     def release(self) -> None:
         """The end of this driver; a lease that another one took is left to it."""
         if self.study.user_attrs.get("lease", {}).get("run") != self.run:
             return
-        self.study.set_user_attr("lease", {**_lease(self.run, time.time()), "closed": True})
+        self.study.set_user_attr("lease", {**lease_of(self.run, time.time()), "closed": True})
 
 
 def load(name: str, *, storage: str) -> optuna.Study:

@@ -101,7 +101,7 @@ def _indented(text: str) -> list[str]:
 
 
 def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
-    """The built-in networks (`studies.terminal.catalogue.preset_records`), a table a source; "for" says
+    """The built-in networks (`preset_records`), a table a source; "for" says
     where a count is not for 10 classes of images of 3×32×32."""
     found = []
     for source in dict.fromkeys(r["source"] for r in records):

@@ -1,4 +1,9 @@
-"""`skipsearch space`: the table of every parameter, as text that fits a terminal."""
+"""`skipsearch space`: every parameter, as text that fits a terminal or as an indented tree.
+
+In the tree, what most alternatives of a union have alike (the place of a gate) is said once, before
+them: of `any`, or of `any but` those that have no such parameter. An alternative that has it
+otherwise lists its own.
+"""
 
 import shutil
 import sys
@@ -94,9 +99,6 @@ def _by_lacking(node: Node, common: dict[str, Node]) -> dict[tuple[str, ...], li
 
 def _is(common: Node | None, child: Node) -> bool:
     return common is not None and common.written() == child.written()
-
-
-Row = dict[str, str]
 
 
 def tables(study_file: Path | None, changes: Sequence[str]) -> dict[str, list[Row]]:

@@ -16,7 +16,7 @@ def embedded(name: str, document: Any) -> str:
 
 
 @cache
-def asset(name: str, package: str = "skipsearch.studies.page") -> str:
+def asset(name: str, package: str = "skipsearch.studies.web") -> str:
     """A file's text; read once by a driver that writes the page many times."""
     return (resources.files(package) / name).read_text("utf-8")
 

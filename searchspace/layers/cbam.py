@@ -1,4 +1,4 @@
-"""The ways in which a gate on features (B, C, H, W) joins its input; CBAM, which has two masks."""
+"""CBAM, a gate of two masks: over the channels, then over the positions."""
 
 from typing import Literal
 
@@ -7,31 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skipsearch.searchspace.layers.pooling import channel_mean, spatial_mean
-
-
-class Add(nn.Module):
-    """x + F(x)."""
-
-    def __init__(self, function: nn.Module) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.function(x)
-        return y
-
-
-class Gated(nn.Module):
-    """x + w·F(x) with one scalar w from 0 (https://arxiv.org/abs/2412.11657)."""
-
-    def __init__(self, function: nn.Module) -> None:
-        super().__init__()
-        self.function = function
-        self.weight = nn.Parameter(torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.weight * self.function(x)
-        return y
 
 
 class ConvBlockAttention(nn.Module):
