@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage import store
 from skipsearch.studies.storage.trial_record import is_full
 
@@ -48,7 +48,7 @@ class Row:
 class Curves:
     """The table, and the study that made it."""
 
-    study: Study
+    config: StudyConfig
     rows: Sequence[Row]
 
     @cached_property
@@ -56,7 +56,7 @@ class Curves:
         """What a sampler would have had to answer, for each row."""
         answers: list[dict[str, Chosen]] = [{} for _ in self.rows]
         for row, into in zip(self.rows, answers, strict=True):
-            self.study.arch_space.draw(recording(row.answer, into))
+            self.config.arch_space.draw(recording(row.answer, into))
         return answers
 
     @cached_property
@@ -139,4 +139,4 @@ def read(path: Path) -> Curves:
         flat = {k: v for k, v in first.items() if k not in OWN and v is not None}
         flat |= {name: json.loads(flat[name]) for name in mixed if name in flat}
         rows.append(Row(flat, first["params"], first["macs"], curve))
-    return Curves(Study.from_dict(study, where=path.name), rows)
+    return Curves(StudyConfig.from_dict(study, where=path.name), rows)

@@ -35,7 +35,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.ray_tune import ray_session
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.job import Job
@@ -87,13 +87,13 @@ def total(look: dict[str, list[float]]) -> float:
     return sum(mib for part in look.values() for mib in part)
 
 
-def networks_of(study: Study, count: int) -> Iterator[Arch]:
+def networks_of(config: StudyConfig, count: int) -> Iterator[Arch]:
     """The baselines, and random networks within the limits."""
-    networks, rng = Networks(study, 10, (3, 32, 32)), random.Random(study.seed)
-    yield from study.baselines.values()
-    left = count - len(study.baselines)
+    networks, rng = Networks(config, 10, (3, 32, 32)), random.Random(config.seed)
+    yield from config.baselines.values()
+    left = count - len(config.baselines)
     while left > 0:
-        arch = study.arch_space.sample(rng)
+        arch = config.arch_space.sample(rng)
         try:
             allowed = not networks.over(networks.cost(arch))
         except ValueError:  # does not fit the images
@@ -108,15 +108,15 @@ def noise(count: int) -> Images:
     return Images(pixels, np.arange(count) % 10)
 
 
-def between_trainings(study: Study) -> list[float]:
+def between_trainings(config: StudyConfig) -> list[float]:
     """In a worker of Ray: MiB of its own that it holds after each training."""
     held, some, none = [], noise(256), noise(0)
     data = Data("noise", some, some, none, tuple("0123456789"), (0.5,) * 3, (0.25,) * 3)
-    recipe = {**encode(joint_space.preset_recipe(study)), "epochs": 1}
-    archs = list(networks_of(study, NETWORKS))
+    recipe = {**encode(joint_space.preset_recipe(config)), "epochs": 1}
+    archs = list(networks_of(config, NETWORKS))
     for arch in TIMES * archs:
         with tempfile.TemporaryDirectory() as folder:
-            threads = study.cpus_per_trial
+            threads = config.cpus_per_trial
             training = Training(Job(0, encode(arch), recipe, 0, 1, folder, threads, "cpu"), data)
             training.step()
             training.close()
@@ -127,11 +127,11 @@ def between_trainings(study: Study) -> list[float]:
 
 
 def measure(settings: list[str], progress: Progress) -> dict[str, Any]:
-    study = Study.from_file(FILE, settings)
+    config = StudyConfig.from_file(FILE, settings)
     progress.add_task(f"{TIMES * NETWORKS} trainings in one worker", total=None)
-    with ray_session(study, 0):
-        held = ray.get(ray.remote(between_trainings).remote(study))
-    bar = progress.add_task(f"a study of {study.trials} trials", total=None)
+    with ray_session(config, 0):
+        held = ray.get(ray.remote(between_trainings).remote(config))
+    bar = progress.add_task(f"a study of {config.trials} trials", total=None)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "skipsearch.studies.cli", "run", str(FILE), "--quiet"]
         command += ["--folder", folder, *(word for s in settings for word in ("--set", s))]

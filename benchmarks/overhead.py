@@ -33,7 +33,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.open_study import open_store
@@ -109,13 +109,13 @@ class Watching:
         self.looks.append(Look(self.trials, seconds, cpu, mib))
 
 
-def ask_and_tell_ms(study: Study, store: Store) -> float:
+def ask_and_tell_ms(config: StudyConfig, store: Store) -> float:
     """Median of a few proposals after the study: asked for, described, written, told as failed."""
-    networks, past, spent = Networks(study, 10, (1, 8, 8)), Past(), []
-    proposer = Proposer(lambda pick: joint_space.draw(study, pick), lambda pair: pair, seen={})
+    networks, past, spent = Networks(config, 10, (1, 8, 8)), Past(), []
+    proposer = Proposer(lambda pick: joint_space.draw(config, pick), lambda pair: pair, seen={})
     for seed in range(1 + ASKS):
         before = time.perf_counter()
-        store.study.sampler = optuna_samplers.sampler(study.sampler, seed, study_seed=0, past=past)
+        store.study.sampler = optuna_samplers.sampler(config.sampler, seed, study_seed=0, past=past)
         trial = store.study.ask()
         try:
             arch: Arch = proposer.propose(trial, seed).config[0]
@@ -132,19 +132,19 @@ def measure(
     trials: int, sampler: str, concurrency: int, serial: bool, progress: Callable[[int], object]
 ) -> dict[str, Any]:
     keys = {"trials": trials, "epochs": 9, "sampler": sampler, "concurrency": concurrency}
-    study = Study.from_dict({"study": {"dataset": "digits", **keys}}, where="overhead")
+    config = StudyConfig.from_dict({"study": {"dataset": "digits", **keys}}, where="overhead")
     watching = Watching(progress)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "overhead"
         observer = Together(watching, Board())
         before, cpu = time.perf_counter(), time.process_time()
-        done = run(study, folder=folder, observer=observer, in_process=serial, begin=Instant)
+        done = run(config, folder=folder, observer=observer, in_process=serial, begin=Instant)
         seconds = time.perf_counter() - before
         states = [t.state.name for t in done.get_trials(deepcopy=False)]
         database = folder / "study.db"
         size = sum(path.stat().st_size for path in folder.glob("study.db*")) / MIB
-        store = open_store(study, f"sqlite:///{database}", joint_space.space_hash(study))
-        asking = ask_and_tell_ms(study, store)
+        store = open_store(config, f"sqlite:///{database}", joint_space.space_hash(config))
+        asking = ask_and_tell_ms(config, store)
     return {
         **keys,
         "executor": "in process" if serial else "ray",

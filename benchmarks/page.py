@@ -24,7 +24,7 @@ from typing import Any
 import optuna
 from overhead import Instant
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page import Importances, page
 from skipsearch.studies.page.files import Report, write
@@ -47,9 +47,9 @@ def made(folder: Path, trials: int) -> optuna.Study:
     keys = {"dataset": "digits", "trials": trials, "epochs": 9, "sampler": "random"}
     keys |= {"name": NAME, "eta": 2, "grace": 3}
     space = {"stages": [2, 3], "stem": "conv3"}  # all fit the images
-    study = Study.from_dict({"study": keys, "space": space}, where="benchmark")
+    config = StudyConfig.from_dict({"study": keys, "space": space}, where="benchmark")
     home = folder / NAME
-    run(study, folder=home, observer=Silent(), in_process=True, begin=Instant)
+    run(config, folder=home, observer=Silent(), in_process=True, begin=Instant)
     found = find(NAME, folder=folder)
     found.get_trials(deepcopy=False)  # from here on they are in memory, as a driver has them
     return found

@@ -65,13 +65,13 @@ def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int
     """(references, epochs + 2): the hypervolumes of one study, as parts of the table's; at the
     end of each row the trials that were begun."""
     sampler, mode, seed = run
-    epochs, kind = given.trials * curves.study.epochs, MODES[mode]
+    epochs, kind = given.trials * curves.config.epochs, MODES[mode]
     replay = Replay(
         curves,
         Shuffled(curves, seed) if sampler == "random" else Proposed(curves, seed, sampler),
         None
         if kind is None
-        else Rungs(curves.study.epochs, eta=given.eta, grace=given.grace, **kind),
+        else Rungs(curves.config.epochs, eta=given.eta, grace=given.grace, **kind),
         trials=given.trials if kind is None else len(curves.rows),
         epochs=epochs,
         references=given.references,
@@ -201,7 +201,7 @@ def main() -> None:
         given.references = [round(worst, 4), round(median, 4)]
     rows = compared(curves, given)
     figures: dict[str, Any] = {name: getattr(given, name) for name in SETTINGS}
-    figures |= {"curves": len(curves.rows), "epochs": curves.study.epochs}
+    figures |= {"curves": len(curves.rows), "epochs": curves.config.epochs}
     kinds = product(given.references, given.samplers)
     figures |= {"rows": rows, "verdicts": [verdict(rows, *kind) for kind in kinds]}
     figures["seconds"] = round(time.perf_counter() - started, 1)

@@ -58,8 +58,8 @@ class Proposed:
             sampler=optuna_samplers.sampler(sampler, seed, study_seed=seed),
         )
         self.store = store.Store(study, study._storage, "")
-        named = replace(curves.study, sampler=sampler, seed=seed)
-        self.seek = proposer(named, Networks(named, CLASSES, SHAPE), {}).seek
+        config = replace(curves.config, sampler=sampler, seed=seed)
+        self.seek = proposer(config, Networks(config, CLASSES, SHAPE), {}).seek
 
     def propose(self) -> int | None:
         if not len(self.left):
@@ -70,7 +70,7 @@ class Proposed:
             said |= sought.chosen
         else:
             with suppress(ValueError):  # a combination that cannot be: the nearest one that can
-                self.curves.study.arch_space.draw(recording(asking(trial), said))
+                self.curves.config.arch_space.draw(recording(asking(trial), said))
         nearest = int(self.curves.distances(said)[self.left].argmin())
         row = int(self.left[nearest])
         self.left = np.delete(self.left, nearest)
@@ -153,7 +153,7 @@ class Replay:
         if row is None:
             return None
         network, number = self.curves.rows[row], self.begun
-        self.live[number] = Live(network, job_of(network, number, self.curves.study.epochs))
+        self.live[number] = Live(network, job_of(network, number, self.curves.config.epochs))
         self.begun += 1
         return number
 

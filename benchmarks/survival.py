@@ -120,9 +120,9 @@ def on_ray(folder: Path, kills: int, seed: int, progress: Progress) -> Iterator[
             moment, count = random.Random(f"{seed} {studies}"), shares[what] - rows[what].kills
             advance = partial(progress.advance, task)
             done = ways[what](home, moment, min(PER_STUDY, count), advance)
-            plan = planned("promote" if "promoting" in what else "stop")
+            config = planned("promote" if "promoting" in what else "stop")
             reference = None if "promoting" in what else whole
-            rows[what].add(done, violations(plan, stored(plan, home), home, reference), begun)
+            rows[what].add(done, violations(config, stored(config, home), home, reference), begun)
             studies += 1
     yield from rows.values()
 
@@ -156,13 +156,13 @@ def each_of(statements: int | None, moment: Moment) -> int | None:
 
 
 def at_write(folder: Path, moment: Moment, number: int, whole: optuna.Study) -> Counts:
-    plan = planned("stop")
+    config = planned("stop")
     try:
         with killed_at(moment, number):
-            train(plan, folder)
+            train(config, folder)
     except Killed:
         pass
-    return violations(plan, train(plan, folder), folder, whole)
+    return violations(config, train(config, folder), folder, whole)
 
 
 ENDS = {

@@ -1,7 +1,7 @@
 """Which networks to try, and what was learned: the only place that knows Optuna and Ray Tune.
 
     import studies
-    study = studies.engine.driver(studies.Study.from_file("digits.toml"))
+    study = studies.engine.driver(studies.StudyConfig.from_file("digits.toml"))
     studies.results.front(study)         # the Pareto front as a pandas DataFrame
     studies.load("digits")       # a study that ran before
     studies.pick(study, "best")  # a trial of the front
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from skipsearch.studies.analysis.gates.integration import integration as integration
     from skipsearch.studies.analysis.gradients.flow import gradient_flow as gradient_flow
     from skipsearch.studies.analysis.subject import look as look
-    from skipsearch.studies.config.study_config import Study as Study
+    from skipsearch.studies.config.study_config import StudyConfig as StudyConfig
     from skipsearch.studies.exporting.export import export as export
     from skipsearch.studies.models.evaluate import evaluate as evaluate
     from skipsearch.studies.page.files import Report as Report
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Report": ("skipsearch.studies.page.files", "Report"),
-    "Study": ("skipsearch.studies.config.study_config", "Study"),
+    "StudyConfig": ("skipsearch.studies.config.study_config", "StudyConfig"),
     "ablation": ("skipsearch.studies.analysis.ablations.ablation", "ablation"),
     "compare": ("skipsearch.studies.results.compare", "compare"),
     "depth_attention": ("skipsearch.studies.analysis.depth.attention", "depth_attention"),
@@ -57,7 +57,7 @@ _HOMES = {
 }
 __all__ = [
     "Report",
-    "Study",
+    "StudyConfig",
     "ablation",
     "compare",
     "depth_attention",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import optuna
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors.protocols import Observer
@@ -39,7 +39,7 @@ class Together:
 
 
 def run_study(
-    plan: Study,
+    config: StudyConfig,
     *,
     folder: Path = RUNS,
     storage: str | None = None,
@@ -57,9 +57,9 @@ def run_study(
     Raises ValueError for bad input, Infeasible where no network is within the limits, and
     KeyboardInterrupt after Ctrl-C; calling it again continues.
     """
-    home = folder / plan.name
+    home = folder / config.name
     return run(
-        plan,
+        config,
         storage=storage,
         folder=home,
         observer=Together(Report(home), Board()),

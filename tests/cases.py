@@ -24,7 +24,7 @@ from tabulated import Silent, Tabulated, charged, study_of
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.cli import main
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 
 # One network, described once, whose learning rate is searched: a trial costs what its storage does.
@@ -41,26 +41,26 @@ QUICK: dict[str, Any] = {
 }
 
 
-def quick(**more: Any) -> Study:
+def quick(**more: Any) -> StudyConfig:
     return study_of(**QUICK | more)
 
 
-def train(study: Study, folder: Path, **given: Any) -> optuna.Study:
+def train(config: StudyConfig, folder: Path, **given: Any) -> optuna.Study:
     """In this process."""
     given = {"observer": Silent(), "begin": Tabulated, **given}
-    return run(study, folder=folder, in_process=True, **given)
+    return run(config, folder=folder, in_process=True, **given)
 
 
-def assert_whole(done: optuna.Study, study: Study) -> None:
+def assert_whole(done: optuna.Study, config: StudyConfig) -> None:
     """All trials were trained once to their end, and nothing is left."""
     trials = charged(done)
-    assert len(trials) == study.trials
+    assert len(trials) == config.trials
     assert {t.state for t in done.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
     assert {t.state for t in trials} == {TrialState.COMPLETE}
     for trial in trials:
-        assert list(trial.intermediate_values) == list(range(1, study.epochs + 1))
+        assert list(trial.intermediate_values) == list(range(1, config.epochs + 1))
     keys = {(t.user_attrs["identity"], str(t.user_attrs["recipe"])) for t in trials}
-    assert len(keys) == study.trials
+    assert len(keys) == config.trials
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from tabulated import ByNetwork, Silent, charged, study_of, val_error
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.pruning.rungs import rungs_of
 
@@ -104,7 +104,7 @@ SPACES: dict[str, dict[str, Any]] = {
 }
 
 
-def small_study(space: str = "narrow", **more: Any) -> Study:
+def small_study(space: str = "narrow", **more: Any) -> StudyConfig:
     """Twelve trials, a baseline over its limit, rungs; two at a time, told in order."""
     tables = {
         "space": SPACES[space],
@@ -116,9 +116,9 @@ def small_study(space: str = "narrow", **more: Any) -> Study:
     )
 
 
-def train(study: Study, folder: Path) -> optuna.Study:
+def train(config: StudyConfig, folder: Path) -> optuna.Study:
     gc.collect()  # the connections of who was killed in this process end as a process's do
-    return run(study, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork)
+    return run(config, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork)
 
 
 def outcome(study: optuna.Study) -> list[tuple[Any, ...]]:
@@ -133,13 +133,13 @@ def front(study: optuna.Study) -> set[tuple[Any, ...]]:
     return {(t.user_attrs["identity"], *t.values) for t in study.best_trials}
 
 
-def rungs(plan: Study, study: optuna.Study) -> dict[int, dict[str, tuple[float, ...]]]:
+def rungs(config: StudyConfig, study: optuna.Study) -> dict[int, dict[str, tuple[float, ...]]]:
     """As the next driver would build them, by network instead of number; none where nobody is
     stopped."""
-    rebuilt = rungs_of(plan)
+    rebuilt = rungs_of(config)
     if rebuilt is None:
         return {}
-    rebuilt.load(study.trials, plan.costs)
+    rebuilt.load(study.trials, config.costs)
     network = {t.number: t.user_attrs["identity"] for t in charged(study)}
     return {e: {network[n]: at for n, at in rung.items()} for e, rung in rebuilt.at.items()}
 
@@ -157,19 +157,19 @@ LOSSES = (
 Counts = Counter[str]
 
 
-def counted(plan: Study, study: optuna.Study, folder: Path) -> Counts:
+def counted(config: StudyConfig, study: optuna.Study, folder: Path) -> Counts:
     """What is not as it must be after a study was killed and continued to its end, by kind."""
     found, trials = Counter[str](), charged(study)
-    found["trials lost"] = abs(plan.trials - len(trials))
+    found["trials lost"] = abs(config.trials - len(trials))
     keys = Counter((t.user_attrs["identity"], str(t.user_attrs["recipe"])) for t in trials)
     found["repeated"] = sum(keys.values()) - len(keys)
     found["left running"] = sum(not t.state.is_finished() for t in study.trials)
     for trial in trials:
-        found += _of_trial(plan, trial, folder / "trials" / str(trial.number))
+        found += _of_trial(config, trial, folder / "trials" / str(trial.number))
     return +found
 
 
-def _of_trial(plan: Study, trial: FrozenTrial, folder: Path) -> Counts:
+def _of_trial(config: StudyConfig, trial: FrozenTrial, folder: Path) -> Counts:
     """Gaps and doubled points are looked for in what was stored and in what was trained."""
     curve, seed = trial.intermediate_values, trial.user_attrs["seed"]
     steps = list(range(1, (trial.last_step or 0) + 1))
@@ -182,21 +182,21 @@ def _of_trial(plan: Study, trial: FrozenTrial, folder: Path) -> Counts:
             # one point an epoch by its key; a point of another epoch stands out by its value
             "doubled points": sum(curve[e] != val_error(seed, e) for e in curve),
             "epochs trained twice": len(lines) - len(set(lines)),
-            "wrong states": int(not ended or complete != (len(curve) == plan.epochs)),
+            "wrong states": int(not ended or complete != (len(curve) == config.epochs)),
         }
     )
 
 
 def violations(
-    plan: Study, study: optuna.Study, folder: Path, whole: optuna.Study | None = None
+    config: StudyConfig, study: optuna.Study, folder: Path, whole: optuna.Study | None = None
 ) -> Counts:
     """`counted`, and whether it differs from the `whole` study that nobody killed."""
-    found = counted(plan, study, folder)
+    found = counted(config, study, folder)
     if whole is not None:
         same = (
             outcome(study) == outcome(whole)
             and front(study) == front(whole)
-            and rungs(plan, study) == rungs(plan, whole)
+            and rungs(config, study) == rungs(config, whole)
         )
         found["studies that differ"] = int(not same)
     return +found

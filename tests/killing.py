@@ -24,7 +24,7 @@ import psutil
 from killed import small_study
 from tabulated import Silent, Slow, charged
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.storage.store import load
 
@@ -49,7 +49,7 @@ HEALTH = {
 }
 
 
-def planned(kind: str) -> Study:
+def planned(kind: str) -> StudyConfig:
     return small_study(**KINDS[kind])
 
 
@@ -57,8 +57,8 @@ def drive(folder: str, kind: str) -> None:
     run(planned(kind), folder=Path(folder), observer=Silent(), begin=Slow)
 
 
-def stored(plan: Study, folder: Path) -> optuna.Study:
-    return load(plan.name, storage=f"sqlite:///{folder / 'study.db'}")
+def stored(config: StudyConfig, folder: Path) -> optuna.Study:
+    return load(config.name, storage=f"sqlite:///{folder / 'study.db'}")
 
 
 def points(folder: Path) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from skipsearch.studies.config.study_config import Study
+    from skipsearch.studies.config.study_config import StudyConfig
 
 GIVEN: dict[str, Any] = {
     "study": {"name": "tabulated", "dataset": "digits", "trials": 12, "epochs": 9},
@@ -198,14 +198,14 @@ class Silent:
         self.calls.append("finished")
 
 
-def study_of(**study: Any) -> "Study":
+def study_of(**study: Any) -> "StudyConfig":
     """Two trials at a time; whole tables (`space = {…}`) or keys of [study]."""
-    from skipsearch.studies.config.study_config import Study
+    from skipsearch.studies.config.study_config import StudyConfig
 
     sections = ("limits", "baselines", "recipe", "space")
     tables = {name: study.pop(name) for name in sections if name in study}
     given = {**GIVEN, "study": {**GIVEN["study"], "concurrency": 2, **study}, **tables}
-    return Study.from_dict(given, where="tabulated.toml")
+    return StudyConfig.from_dict(given, where="tabulated.toml")
 
 
 def charged(study: "optuna.Study") -> "list[FrozenTrial]":

@@ -28,7 +28,7 @@ from skipsearch.studies.analysis.gates.masks import watch_masks
 from skipsearch.studies.analysis.preserved import undisturbed
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.cli.app import app
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 
 SHAPE = (3, 8, 8)
 BY_LABEL = {gate.label: gate for gate in gates.GATES if gate is not gates.NoGate}
@@ -304,14 +304,19 @@ def test_a_study_of_the_ablations_has_their_networks_recipe_and_images(
     model, path = subject_of(runs).model, tmp_path / "without.toml"
     parts = [Part(k, n) for k, n in (("shortcut", None), ("gate", None), ("gate", 2))]
     written = write_study(model, [*parts, Part("norm", 1)], path)
-    study = Study.from_file(path)
-    assert study.baselines["whole"] == model.arch
-    assert list(study.baselines)[1:] == [
+    config = StudyConfig.from_file(path)
+    assert config.baselines["whole"] == model.arch
+    assert list(config.baselines)[1:] == [
         *("without-shortcut", "without-gate", "without-gate-stage2")
     ]
-    assert study.baselines["without-gate"] == replace(model.arch, gate=gates.NoGate())
-    assert (study.dataset, study.train_subset, study.seed, study.epochs) == ("digits", 200, 3, 1)
-    recipe = study.recipe_space.draw(lambda name, domain, default: default)
+    assert config.baselines["without-gate"] == replace(model.arch, gate=gates.NoGate())
+    assert (config.dataset, config.train_subset, config.seed, config.epochs) == (
+        "digits",
+        200,
+        3,
+        1,
+    )
+    recipe = config.recipe_space.draw(lambda name, domain, default: default)
     assert searchspace.encode(recipe) == dict(model.origin.recipe)
     assert written.notes == ("no architecture of the space is this one without norm@stage1",)
     assert "skipsearch retrain" in path.read_text() and "--baseline whole" in path.read_text()

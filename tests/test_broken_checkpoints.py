@@ -132,10 +132,10 @@ def test_a_study_whose_checkpoints_were_broken_while_it_was_dead_ends_as_if_they
     """Of a trial in training and of those that wait at a rung."""
     space = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none"}
     waits = {"halving": "promote", "pruner": "pareto-asha", "sampler": "random"}
-    study = study_of(trials=3, epochs=4, train_subset=60, concurrency=1, space=space, **waits)
+    config = study_of(trials=3, epochs=4, train_subset=60, concurrency=1, space=space, **waits)
 
     def train(folder: Path) -> list[tuple[object, ...]]:
-        return outcome(run(study, folder=folder, observer=Silent(), in_process=True))
+        return outcome(run(config, folder=folder, observer=Silent(), in_process=True))
 
     with killed_at() as death:
         whole = train(tmp_path / "whole")

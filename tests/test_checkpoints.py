@@ -57,11 +57,11 @@ def test_half_a_checkpoint_is_none(tmp_path: Path) -> None:
 
 
 def test_a_training_goes_on_from_a_uri(tmp_path: Path) -> None:
-    study = study_of(train_subset=100, checkpoints=(tmp_path / "far away").as_uri())
-    data, arch = load_data(study), Arch(stages=2, blocks=(1, 1), stem_channels=8)
+    config = study_of(train_subset=100, checkpoints=(tmp_path / "far away").as_uri())
+    data, arch = load_data(config), Arch(stages=2, blocks=(1, 1), stem_channels=8)
     recipe = {**encode(RECIPES["short"]), "epochs": 4}
     facts = {"identity": "x", "params": 1}
-    made = job_of(study, tmp_path / "run", 3, arch, RECIPES["short"], facts, 4, None)
+    made = job_of(config, tmp_path / "run", 3, arch, RECIPES["short"], facts, 4, None)
     assert made.checkpoints == f"{(tmp_path / 'far away').as_uri()}/tabulated/3"
     job = Job(3, encode(arch), recipe, 7, 4, made.folder, 1, "cpu", checkpoints=made.checkpoints)
     first = Training(job, data)
@@ -75,9 +75,9 @@ def test_a_training_goes_on_from_a_uri(tmp_path: Path) -> None:
 
 
 def test_a_place_that_pyarrow_does_not_know_gets_one_line(tmp_path: Path) -> None:
-    study = study_of(checkpoints="ftp://host/prefix")
+    config = study_of(checkpoints="ftp://host/prefix")
     with pytest.raises(
         ValueError, match=r"^checkpoints ftp://host/prefix cannot be used: "
     ) as caught:
-        run(study, folder=tmp_path / "run", observer=Silent(), in_process=True)
+        run(config, folder=tmp_path / "run", observer=Silent(), in_process=True)
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()

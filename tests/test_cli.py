@@ -309,7 +309,7 @@ def test_a_name_in_the_package_is_the_function_whatever_was_imported() -> None:
         "from skipsearch import studies\n"
         "from skipsearch.studies import front, trials\n"
         "assert callable(studies.results.front) and studies.results.front is front\n"
-        "assert studies.results.trial_table is trials and studies.Study.__name__ == 'Study'\n"
+        "assert studies.results.trial_table is trials and studies.StudyConfig.__name__ == 'Study'\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], check=True, env=env)

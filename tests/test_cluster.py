@@ -50,9 +50,9 @@ def test_a_trial_that_hangs_is_ended_and_goes_on_from_its_checkpoint(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "AT_LEAST", 1.6)
-    study = study_of(pruner="none", trials=4)
+    config = study_of(pruner="none", trials=4)
     watching = Watching()
-    done = run(study, folder=tmp_path, observer=watching, begin=Hanging)
+    done = run(config, folder=tmp_path, observer=watching, begin=Hanging)
     assert [t.state for t in charged(done)] == [TrialState.COMPLETE] * 4
     assert [len(t.intermediate_values) for t in charged(done)] == [9] * 4
     hung = done.trials[1]
@@ -64,8 +64,8 @@ def test_who_runs_out_of_memory_is_tried_again_with_more_of_its_gpu(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # for Ray's books only
-    study = study_of(pruner="none", trials=3, gpus_per_trial=1, trials_per_gpu=4)
-    done = run(study, folder=tmp_path, observer=Silent(), begin=Starved)
+    config = study_of(pruner="none", trials=3, gpus_per_trial=1, trials_per_gpu=4)
+    done = run(config, folder=tmp_path, observer=Silent(), begin=Starved)
     shares = (tmp_path / "trials" / "1" / "shares.txt").read_text().split()
     assert shares == ["0.25", "0.5", "1"]
     assert [t.state for t in charged(done)] == [TrialState.COMPLETE] * 3
@@ -78,8 +78,8 @@ def test_who_runs_out_of_memory_is_tried_again_with_more_of_its_gpu(
 
 
 def test_a_trial_that_never_has_enough_memory_fails_with_that_reason(tmp_path: Path) -> None:
-    study = study_of(pruner="none", trials=6, concurrency=1)
-    done = run(study, folder=tmp_path, observer=Silent(), in_process=True, begin=Unshared)
+    config = study_of(pruner="none", trials=6, concurrency=1)
+    done = run(config, folder=tmp_path, observer=Silent(), in_process=True, begin=Unshared)
     failed = done.trials[1]
     assert failed.state == TrialState.FAIL and failed.user_attrs["attempts"] == 3
     assert failed.user_attrs["why"].startswith("out of memory: OutOfMemoryError: CUDA out of mem")
@@ -87,8 +87,8 @@ def test_a_trial_that_never_has_enough_memory_fails_with_that_reason(tmp_path: P
 
 
 def test_curves_are_logged_for_tensorboard_by_epoch(cluster: str, tmp_path: Path) -> None:
-    study = study_of(pruner="none", trials=2)
-    done = run(study, folder=tmp_path, observer=Silent(), begin=Tabulated, log="tensorboard")
+    config = study_of(pruner="none", trials=2)
+    done = run(config, folder=tmp_path, observer=Silent(), begin=Tabulated, log="tensorboard")
     for trial in done.trials:
         (file,) = (tmp_path / "logs" / "tensorboard" / str(trial.number)).glob("events.*")
         assert points(file, "ray/tune/val_error") == pytest.approx(trial.intermediate_values)

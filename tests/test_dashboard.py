@@ -82,8 +82,8 @@ def app_of(url: str, folder: Path) -> Any:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[optuna.Study, Any, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("shown")
-    plan = study_of(concurrency=1, limits={"params": 50_000})
-    done = run(plan, folder=folder, observer=Board(), in_process=True, begin=Written)
+    config = study_of(concurrency=1, limits={"params": 50_000})
+    done = run(config, folder=folder, observer=Board(), in_process=True, begin=Written)
     app = app_of(sqlite_url(folder / "study.db"), folder)
     return done, app, told(app, done)
 
@@ -231,15 +231,15 @@ def test_figures_are_drawn_again_when_a_tenth_more_trials_have_ended() -> None:
 def test_a_driver_that_is_killed_anywhere_leaves_nothing_out_for_the_next(
     tmp_path: Path, seed: int
 ) -> None:
-    plan = study_of(trials=4, concurrency=1)
+    config = study_of(trials=4, concurrency=1)
     moment = random.Random(seed)
     for number in sorted(moment.sample(range(15, 130), 2)):
         try:
             with killed_at(moment.choice(("before", "after")), number):
-                run(plan, folder=tmp_path, observer=Board(), in_process=True, begin=Written)
+                run(config, folder=tmp_path, observer=Board(), in_process=True, begin=Written)
         except Killed:
             continue
-    done = run(plan, folder=tmp_path, observer=Board(), in_process=True, begin=Written)
+    done = run(config, folder=tmp_path, observer=Board(), in_process=True, begin=Written)
     answer = told(app_of(sqlite_url(tmp_path / "study.db"), tmp_path), done)
     for trial, own in zip(done.trials, answer["trials"], strict=True):
         assert own["note"]["body"] == note(trial, ["params"])
@@ -294,7 +294,7 @@ def served(app: Any) -> Iterator[str]:
 def test_a_browser_looks_on_while_a_study_is_written_and_neither_disturbs_the_other(
     tmp_path: Path,
 ) -> None:
-    plan, folder = study_of(trials=8, concurrency=1), tmp_path / "run"
+    config, folder = study_of(trials=8, concurrency=1), tmp_path / "run"
     answers: list[int] = []
     pages: list[str] = []
 
@@ -318,7 +318,7 @@ def test_a_browser_looks_on_while_a_study_is_written_and_neither_disturbs_the_ot
     folder.mkdir()
     url = sqlite_url(folder / "study.db")
     with served(wsgi(connect(url), artifact_store(folder))) as home:
-        done = run(plan, folder=folder, observer=Watched(), in_process=True, begin=Written)
+        done = run(config, folder=folder, observer=Watched(), in_process=True, begin=Written)
         browser.join()
     assert answers == sorted(answers) and len(answers) >= 8
     assert len([t for t in done.trials if "charged" in t.user_attrs]) == 8

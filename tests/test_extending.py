@@ -11,7 +11,7 @@ from tabulated import ByNetwork, Silent, charged, study_of
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import space_hash
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.extend_study import extend
 from skipsearch.studies.engine.open_study import open_store
@@ -25,19 +25,19 @@ SPACE: dict[str, Any] = {
 } | {"blocks": 1, "shortcut": ["none", "sum"]}
 
 
-def plan(trials: int = 3, *, space: dict[str, Any] | None = None, **more: Any) -> Study:
+def plan(trials: int = 3, *, space: dict[str, Any] | None = None, **more: Any) -> StudyConfig:
     given = {"concurrency": 1, "sampler": "random", "pruner": "none", "epochs": 2}
     return study_of(trials=trials, space={**SPACE, **(space or {})}, **{**given, **more})
 
 
-def opened(study: Study, folder: Path, *, extend: bool = False) -> Store:
+def opened(config: StudyConfig, folder: Path, *, extend: bool = False) -> Store:
     url = f"sqlite:///{folder / 'study.db'}"
-    return open_store(study, url, space_hash(study), extend=extend)
+    return open_store(config, url, space_hash(config), extend=extend)
 
 
-def train(study: Study, folder: Path, *, extend: bool = False) -> optuna.Study:
+def train(config: StudyConfig, folder: Path, *, extend: bool = False) -> optuna.Study:
     return run(
-        study, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork, extend=extend
+        config, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork, extend=extend
     )
 
 
@@ -115,8 +115,8 @@ def test_a_sampler_draws_from_the_grown_range(tmp_path: Path) -> None:
     narrow = {"lr": {"low": 0.1, "high": 0.11}}
     train(plan(11, sampler="tpe", recipe=narrow), tmp_path)
     wide = {"lr": {"low": 0.1, "high": 1.0}, "weight_decay": [0.0001, 0.0005]}
-    grown = plan(16, sampler="tpe", recipe=wide, baselines={"presets": ["cnntention/resnet20"]})
-    done = train(grown, tmp_path, extend=True)
+    config = plan(16, sampler="tpe", recipe=wide, baselines={"presets": ["cnntention/resnet20"]})
+    done = train(config, tmp_path, extend=True)
     new = charged(done)[11:]
     assert len(new) == 5 and new[0].user_attrs["baseline"] == "cnntention/resnet20"
     drawn = [t.user_attrs["recipe"]["lr"] for t in new]
@@ -125,15 +125,15 @@ def test_a_sampler_draws_from_the_grown_range(tmp_path: Path) -> None:
     (record,) = done.user_attrs["extended"]
     assert "@" in record["who"] and record["outside"] == 0
     assert "recipe.lr was 0.1 … 0.11, log, now 0.1 … 1, log" in record["what"]
-    assert done.user_attrs["study"] == grown.to_dict()
+    assert done.user_attrs["study"] == config.to_dict()
     assert "high = 1.0" in (tmp_path / "study.toml").read_text()
 
 
 def test_trials_outside_of_a_shrunk_range_stay_and_are_counted(tmp_path: Path) -> None:
     wide = {"lr": {"low": 0.05, "high": 0.5}}
     before = train(plan(11, sampler="tpe", recipe=wide), tmp_path)
-    narrow = plan(13, sampler="tpe", recipe={"lr": {"low": 0.2, "high": 0.3}})
-    done = train(narrow, tmp_path, extend=True)
+    config = plan(13, sampler="tpe", recipe={"lr": {"low": 0.2, "high": 0.3}})
+    done = train(config, tmp_path, extend=True)
     drawn = [t.user_attrs["recipe"]["lr"] for t in charged(done)]
     assert all(0.2 <= lr <= 0.3 for lr in drawn[11:])
     assert [t.values for t in charged(done)[:11]] == [t.values for t in charged(before)]
@@ -141,27 +141,27 @@ def test_trials_outside_of_a_shrunk_range_stay_and_are_counted(tmp_path: Path) -
     assert outside and notices(done)[0].endswith(
         f"; {outside} earlier trials lie outside of it and stay"
     )
-    again = train(narrow, tmp_path)
+    again = train(config, tmp_path)
     assert len(again.trials) == len(done.trials) and notices(again) == []
 
 
 def test_a_looser_limit_lets_in_what_was_refused(tmp_path: Path) -> None:
     space = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8)) | {"blocks.2": [1, 2, 3, 4]}
-    tight = plan(4, space=space, limits={"params": 30_000})
-    before = train(tight, tmp_path)
+    config = plan(4, space=space, limits={"params": 30_000})
+    before = train(config, tmp_path)
     done = train(plan(4, space=space, limits={"params": 10**9}), tmp_path, extend=True)
     assert len(charged(before)) < 4 == len(charged(done))
     with pytest.raises(ValueError, match=r"params was 1000000000, now 30000 \(trial \d"):
-        train(tight, tmp_path, extend=True)
+        train(config, tmp_path, extend=True)
 
 
 def test_an_extension_that_is_killed_anywhere_is_recorded_once(tmp_path: Path) -> None:
-    grown = plan(space={"blocks": [1, 2]}, baselines={"presets": ["as/resnet50"]})
+    config = plan(space={"blocks": [1, 2]}, baselines={"presets": ["as/resnet50"]})
 
     def extended(folder: Path) -> Store:
-        store = opened(grown, folder, extend=True)
+        store = opened(config, folder, extend=True)
         store.take_lease()
-        extend(grown, store, space_hash(grown))
+        extend(config, store, space_hash(config))
         store.release()
         return store
 
@@ -180,5 +180,5 @@ def test_an_extension_that_is_killed_anywhere_is_recorded_once(tmp_path: Path) -
         (record,) = store.study.user_attrs["extended"]
         assert "blocks was 1, now 1 | 2" in record["what"]
         assert '[baselines] presets was not given, now ["as/resnet50"]' in record["what"]
-        assert opened(grown, folder).study.user_attrs["study"] == grown.to_dict()
+        assert opened(config, folder).study.user_attrs["study"] == config.to_dict()
     assert statement > 5

@@ -106,28 +106,28 @@ def test_case_09_a_second_driver_is_told_who_runs_the_study_and_where(tmp_path: 
 def test_case_13_a_wall_clock_that_is_set_back_does_not_silence_a_driver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, url = quick(), f"sqlite:///{tmp_path / 'study.db'}"
-    store, real = open_store(study, url, space_hash(study)), time.time
+    config, url = quick(), f"sqlite:///{tmp_path / 'study.db'}"
+    store, real = open_store(config, url, space_hash(config)), time.time
     store.take_lease()
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
     monkeypatch.setattr("skipsearch.studies.storage.lease.BEAT_SECONDS", 0.0)
     store.beat()
     assert abs(store.study.user_attrs["lease"]["beat"] - (real() - 3600)) < 60
     store.release()
-    assert_whole(train(study, tmp_path), study)
+    assert_whole(train(config, tmp_path), config)
 
 
 @pytest.mark.parametrize(("ahead", "refused"), [(-30, True), (30, True), (3600, False)])
 def test_case_13_a_clock_that_is_ahead_blocks_a_study_no_longer_than_a_lease(
     tmp_path: Path, ahead: float, refused: bool
 ) -> None:
-    study, url = quick(), f"sqlite:///{tmp_path / 'study.db'}"
-    store = open_store(study, url, space_hash(study))
+    config, url = quick(), f"sqlite:///{tmp_path / 'study.db'}"
+    store = open_store(config, url, space_hash(config))
     store.take_lease()
     lease = store.study.user_attrs["lease"]
     elsewhere = {**lease, "run": "other", "host": "elsewhere", "beat": time.time() + ahead}
     store.study.set_user_attr("lease", elsewhere)
-    again = open_store(study, url, space_hash(study))
+    again = open_store(config, url, space_hash(config))
     if refused:
         with stops("is being run by process .* on elsewhere"):
             again.take_lease()
@@ -151,8 +151,8 @@ class Counting(Silent):
 
 def test_case_20_many_trials_leave_memory_and_open_files_flat(tmp_path: Path) -> None:
     """`benchmarks/overhead.py` has more of them. What grows is the record of each trial."""
-    study, seen = quick(trials=300, epochs=1), Counting()
-    done = train(study, tmp_path, observer=seen)
+    config, seen = quick(trials=300, epochs=1), Counting()
+    done = train(config, tmp_path, observer=seen)
     assert len(charged(done)) == 300
     assert max(seen.megabytes[150:]) - max(seen.megabytes[10:150]) < 15
     assert max(seen.files[150:]) <= max(seen.files[10:150])

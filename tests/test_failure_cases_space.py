@@ -48,14 +48,14 @@ def test_case_11_limits_that_one_network_meets_end_the_study_with_it(tmp_path: P
 def test_case_12_a_space_smaller_than_the_budget_ends_the_study_and_says_so(
     tmp_path: Path,
 ) -> None:
-    study = quick(trials=12, space={**ONE, "stem_channels": [8, 16]}, recipe={})
-    done = train(study, tmp_path)
+    config = quick(trials=12, space={**ONE, "stem_channels": [8, 16]}, recipe={})
+    done = train(config, tmp_path)
     assert len(charged(done)) == 2
     assert done.user_attrs["exhausted"].startswith("all networks of the space were trained")
     (repeat,) = (t for t in done.trials if "duplicate_of" in t.user_attrs)
     assert repeat.state == TrialState.PRUNED
     asked = len(done.trials)
-    again = train(study, tmp_path)
+    again = train(config, tmp_path)
     assert len(charged(again)) == 2 and len(again.trials) <= asked + 1
 
 

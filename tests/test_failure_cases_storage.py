@@ -181,13 +181,13 @@ def test_case_08_a_dashboard_may_read_along_and_a_writer_may_hold_its_lock(tmp_p
     reader, writer = threading.Thread(target=look), Locking(path, 1.0)
     reader.start()
     try:
-        study = quick(trials=8)
-        done = train(study, tmp_path, observer=writer)
+        config = quick(trials=8)
+        done = train(config, tmp_path, observer=writer)
     finally:
         ended.set()
         reader.join()
         writer.threads[0].join()
-    assert_whole(done, study)
+    assert_whole(done, config)
     assert looks[0] > 1 and not failures
     assert long.execute("select count(*) from trials").fetchone() == (1,)
     long.close()

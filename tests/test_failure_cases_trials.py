@@ -43,9 +43,9 @@ pytestmark = [  # as in test_run.py
 def test_case_02_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(
     cluster: str, tmp_path: Path
 ) -> None:
-    study = quick(trials=3)
-    done = run(study, folder=tmp_path, observer=Silent(), begin=Shot)
-    assert_whole(done, study)
+    config = quick(trials=3)
+    done = run(config, folder=tmp_path, observer=Silent(), begin=Shot)
+    assert_whole(done, config)
     assert trained_once(tmp_path) and done.trials[1].user_attrs["attempts"] == 2
 
 
@@ -55,8 +55,8 @@ def test_case_04_who_was_stopped_is_pruned_and_never_on_a_front(
     tmp_path: Path, pruner: str, halving: str
 ) -> None:
     space = {**ONE, "stem_channels": [8, 16]}
-    study = quick(trials=9, epochs=9, pruner=pruner, halving=halving, space=space)
-    done = train(study, tmp_path)
+    config = quick(trials=9, epochs=9, pruner=pruner, halving=halving, space=space)
+    done = train(config, tmp_path)
     states = {t.state for t in charged(done)}
     assert states == {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in charged(done):
@@ -86,8 +86,8 @@ class OutOfMemory(Tabulated):
 def test_case_05_out_of_memory_is_a_failure_with_its_reason_and_the_study_goes_on(
     tmp_path: Path,
 ) -> None:
-    study = quick(trials=7, max_failures=6)
-    done = train(study, tmp_path, begin=OutOfMemory)
+    config = quick(trials=7, max_failures=6)
+    done = train(config, tmp_path, begin=OutOfMemory)
     assert [t.state for t in done.trials] == [TrialState.FAIL] * 5 + [TrialState.COMPLETE] * 2
     whys = [t.user_attrs["why"] for t in done.trials]
     assert (
@@ -114,8 +114,8 @@ def test_case_05_out_of_memory_of_a_network_is_not_met_again_by_any_sampler(
     """Of three networks the first fails; neither this run nor the next one proposes it again."""
     space = {**ONE, "stem_channels": [8, 16, 24]}
     for trials in (2, 9):
-        study = quick(trials=trials, sampler=sampler, space=space, recipe={})
-        done = train(study, tmp_path, begin=FirstOutOfMemory)
+        config = quick(trials=trials, sampler=sampler, space=space, recipe={})
+        done = train(config, tmp_path, begin=FirstOutOfMemory)
     networks = [t.user_attrs["identity"] for t in charged(done)]
     assert len(networks) == len(set(networks)) == 3
     assert [t.state.name for t in charged(done)] == ["FAIL", "COMPLETE", "COMPLETE"]
@@ -165,8 +165,8 @@ class Odd(Tabulated):
 
 
 def test_case_06_an_error_that_is_no_number_is_a_result_with_a_reason(tmp_path: Path) -> None:
-    study = quick(trials=15, epochs=2, max_failures=99)
-    done = train(study, tmp_path, begin=Odd)
+    config = quick(trials=15, epochs=2, max_failures=99)
+    done = train(config, tmp_path, begin=Odd)
     trials = charged(done)
     assert [t.state.name for t in trials] == ["PRUNED"] * 6 + ["FAIL"] * 8 + ["COMPLETE"]
     for trial, value in zip(trials, [v for v in ODD for _ in range(2)], strict=False):
@@ -208,28 +208,28 @@ class OnAFullDisk(Training):
 def test_case_07_a_full_disk_at_a_checkpoint_stops_the_run_and_fails_no_trial(
     tmp_path: Path,
 ) -> None:
-    study = quick(trials=2, train_subset=100)
-    data = load_data(study)
+    config = quick(trials=2, train_subset=100)
+    data = load_data(config)
     with stops(r"storage failed: .*File too large: '.*trials/0'.*mend it and run the same"):
-        train(study, tmp_path, begin=partial(OnAFullDisk, data=data))
+        train(config, tmp_path, begin=partial(OnAFullDisk, data=data))
     own = tmp_path / "trials" / "0"
     assert not list(own.glob("*.part"))
     (left,) = load("tabulated", storage=f"sqlite:///{tmp_path / 'study.db'}").trials
     assert left.state == TrialState.RUNNING and list(left.intermediate_values) == [1, 2]
-    done = train(study, tmp_path, begin=partial(Training, data=data))
-    assert_whole(done, study)
+    done = train(config, tmp_path, begin=partial(Training, data=data))
+    assert_whole(done, config)
 
 
 def test_case_07_a_full_disk_under_a_worker_stops_the_run_and_fails_no_trial(
     cluster: str, tmp_path: Path
 ) -> None:
-    study = quick(trials=3)
+    config = quick(trials=3)
     with stops(r"storage failed: .*No such file or directory: '.*trials/1'"):
-        run(study, folder=tmp_path, observer=Silent(), begin=CannotSaveOnce)
+        run(config, folder=tmp_path, observer=Silent(), begin=CannotSaveOnce)
     left = load("tabulated", storage=f"sqlite:///{tmp_path / 'study.db'}").trials[1]
     assert left.state == TrialState.RUNNING
     (tmp_path / "mended").touch()
-    assert_whole(train(study, tmp_path, begin=CannotSaveOnce), study)
+    assert_whole(train(config, tmp_path, begin=CannotSaveOnce), config)
 
 
 def test_an_error_of_the_training_is_not_taken_for_one_of_the_disk(tmp_path: Path) -> None:
@@ -256,8 +256,8 @@ class Disorderly(Tabulated):
 def test_case_13_reports_that_come_twice_or_late_leave_a_whole_curve_and_judge_nobody_again(
     tmp_path: Path,
 ) -> None:
-    study = quick(trials=6, epochs=9, pruner="asha")
-    done = train(study, tmp_path, begin=Disorderly)
+    config = quick(trials=6, epochs=9, pruner="asha")
+    done = train(config, tmp_path, begin=Disorderly)
     odd = done.trials[3]
     assert odd.state == TrialState.COMPLETE and odd.user_attrs["epochs"] == 9
     assert sorted(odd.intermediate_values) == list(range(1, 10)) and odd.values[0] == 0.0
@@ -278,10 +278,10 @@ def test_case_18_the_same_seed_gives_the_same_proposals_and_the_same_metrics(
 ) -> None:
     space = {**ONE, "stem_channels": [8, 16], "shortcut": ["none", "sum"]}
     space.pop("shortcut.sum.match", None)
-    study = quick(trials=3, epochs=2, train_subset=100, sampler="tpe", space=space)
-    one, same = (train(study, tmp_path / name, begin=None) for name in ("one", "same"))
+    config = quick(trials=3, epochs=2, train_subset=100, sampler="tpe", space=space)
+    one, same = (train(config, tmp_path / name, begin=None) for name in ("one", "same"))
     assert outcomes(one) == outcomes(same) and len(outcomes(one)) == 3
-    other = quick(**{**study.to_dict()["study"], "seed": 1}, space=space)
+    other = quick(**{**config.to_dict()["study"], "seed": 1}, space=space)
     assert outcomes(train(other, tmp_path / "other", begin=None)) != outcomes(one)
 
 
@@ -289,9 +289,9 @@ def test_case_18_two_workers_of_a_deterministic_study_train_the_same_set(
     cluster: str, tmp_path: Path
 ) -> None:
     """However fast they are: side by side in Ray, and one after the other here."""
-    study = study_of(
+    config = study_of(
         trials=8, epochs=3, concurrency=2, deterministic=True, space=ONE, recipe=quick().recipe
     )
-    here = train(study, tmp_path / "here", begin=ByNetwork)
-    there = run(study, folder=tmp_path / "there", observer=Silent(), begin=ByNetwork)
+    here = train(config, tmp_path / "here", begin=ByNetwork)
+    there = run(config, folder=tmp_path / "there", observer=Silent(), begin=ByNetwork)
     assert outcomes(here) == outcomes(there) and len(outcomes(here)) == 8

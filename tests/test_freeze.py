@@ -8,7 +8,7 @@ import pytest
 from tabulated import study_of
 
 from skipsearch.studies.config.check import load_data
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.engine.provenance import freeze
 from skipsearch.studies.storage.store import Store
@@ -16,14 +16,14 @@ from skipsearch.trainers.data.arrays import Images, fingerprint
 from skipsearch.trainers.data.sources import digits
 
 
-def opened(study: Study, folder: Path) -> Store:
-    return open_store(study, f"sqlite:///{folder / 'study.db'}", "a")
+def opened(config: StudyConfig, folder: Path) -> Store:
+    return open_store(config, f"sqlite:///{folder / 'study.db'}", "a")
 
 
 def test_the_split_is_stored_literally_and_stays(tmp_path: Path) -> None:
-    study = study_of(train_subset=200, seed=5)
-    data, source = load_data(study), digits().train
-    freeze(study, opened(study, tmp_path), tmp_path, data)
+    config = study_of(train_subset=200, seed=5)
+    data, source = load_data(config), digits().train
+    freeze(config, opened(config, tmp_path), tmp_path, data)
     text = (tmp_path / "split.json").read_text()
     split = json.loads(text)
     assert (split["dataset"], split["seed"]) == ("digits", 5)
@@ -34,15 +34,15 @@ def test_the_split_is_stored_literally_and_stays(tmp_path: Path) -> None:
         part: Images = getattr(data, name)
         assert np.array_equal(source.images[index], part.images)
         assert np.array_equal(source.labels[index], part.labels)
-    freeze(study, opened(study, tmp_path), tmp_path, load_data(study))
+    freeze(config, opened(config, tmp_path), tmp_path, load_data(config))
     assert (tmp_path / "split.json").read_text() == text
     assert not list(tmp_path.glob("*.part"))
 
 
 def test_other_images_are_refused_and_leave_what_is_written_alone(tmp_path: Path) -> None:
-    study = study_of(seed=5)
-    freeze(study, opened(study, tmp_path), tmp_path, load_data(study))
+    config = study_of(seed=5)
+    freeze(config, opened(config, tmp_path), tmp_path, load_data(config))
     text = (tmp_path / "split.json").read_text()
     with pytest.raises(ValueError, match=r"dataset digits is not what .* fingerprint differ"):
-        freeze(study, opened(study, tmp_path), tmp_path, load_data(study_of(seed=6)))
+        freeze(config, opened(config, tmp_path), tmp_path, load_data(study_of(seed=6)))
     assert (tmp_path / "split.json").read_text() == text

@@ -72,22 +72,22 @@ def test_only_full_trials_are_on_the_front() -> None:
 
 
 def test_a_trial_whose_recipe_ended_early_is_on_the_front_with_the_error_that_it_keeps() -> None:
-    study = study_of((0.2, 100.0))
+    config = study_of((0.2, 100.0))
     facts = {"epochs": 2, "max_epochs": EPOCHS}
     curve = {1: 0.01, 2: 0.5}
-    study.add_trial(create_trial(values=[0.01, 1.0], user_attrs=facts, intermediate_values=curve))
-    (member,) = front_records(study)
+    config.add_trial(create_trial(values=[0.01, 1.0], user_attrs=facts, intermediate_values=curve))
+    (member,) = front_records(config)
     assert (member["trial"], member["val_error"], member["epochs"]) == (1, 0.01, 2)
     stopped = create_trial(state=TrialState.PRUNED, user_attrs=facts, intermediate_values=curve)
-    study.add_trial(stopped)
-    assert [t.number for t in front_trials(study)] == [1]
+    config.add_trial(stopped)
+    assert [t.number for t in front_trials(config)] == [1]
 
 
 def test_equal_networks_are_both_shown_and_copies_are_not() -> None:
-    study = study_of((0.2, 100.0), (0.2, 100.0), (0.3, 100.0))
+    config = study_of((0.2, 100.0), (0.2, 100.0), (0.3, 100.0))
     facts = {"epochs": EPOCHS, "max_epochs": EPOCHS, "duplicate_of": 0}
-    study.add_trial(create_trial(values=[0.2, 100.0], user_attrs=facts))
-    assert [t.number for t in front_trials(study)] == [0, 1]
+    config.add_trial(create_trial(values=[0.2, 100.0], user_attrs=facts))
+    assert [t.number for t in front_trials(config)] == [0, 1]
 
 
 def test_a_study_without_a_full_trial_has_an_empty_front() -> None:
@@ -105,18 +105,18 @@ def test_one_trial_is_its_own_front_without_a_knee() -> None:
 
 
 def test_the_knee_is_the_sharpest_bend_not_an_end() -> None:
-    study = study_of((0.1, 1e6), (0.11, 1e4), (0.4, 1e3), (0.25, 6e3))
-    best = knee(front_trials(study))
+    config = study_of((0.1, 1e6), (0.11, 1e4), (0.4, 1e3), (0.25, 6e3))
+    best = knee(front_trials(config))
     assert best is not None
     assert best.number == 1
-    table = front(study)
+    table = front(config)
     assert table.loc[table["knee"], "trial"].tolist() == [1]
 
 
 def test_two_costs_that_rise_together_do_not_pull_the_knee_to_the_small_end() -> None:
     values = [(0.1, 1e6), (0.11, 1e4), (0.4, 1e3)]
-    study = study_of(*((error, cost, 100 * cost) for error, cost in values))
-    best = knee(front_trials(study))
+    config = study_of(*((error, cost, 100 * cost) for error, cost in values))
+    best = knee(front_trials(config))
     assert best is not None
     assert best.number == 1
 

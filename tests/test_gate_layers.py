@@ -247,12 +247,14 @@ def test_parameters_are_as_many_as_the_systems_count(c: int, q: int, k: int) -> 
     both = spatial_gates.Masked(
         spatial_gates.ChannelMask(c, q), spatial_gates.SpatialMask(c, k, bias=True)
     )
-    cbam = cbam.ConvBlockAttention
     assert params(channel_gates.SqueezeExcite(c, q, bias=True)) == 2 * c * q + q + c
     assert params(channel_gates.SqueezeExcite(c, q, bias=False)) == 2 * c * q
     assert params(channel_gates.EfficientChannel(k)) == k
-    assert params(cbam(c, q, 7, False, False, nn.Identity())) == 2 * c * q + 98
-    assert params(cbam(c, q, 7, False, True, nn.BatchNorm2d(1))) == 2 * c * q + q + c + 98 + 2
+    assert params(cbam.ConvBlockAttention(c, q, 7, False, False, nn.Identity())) == 2 * c * q + 98
+    assert (
+        params(cbam.ConvBlockAttention(c, q, 7, False, True, nn.BatchNorm2d(1)))
+        == 2 * c * q + q + c + 98 + 2
+    )
     assert params(style) == 2 * c
     assert params(channel_gates.StyleRecalibration(style, nn.BatchNorm1d(c))) == 2 * c + 2 * c
     assert params(channel_gates.SpatialPyramid(c, q, [1, 2, 4], bias=False)) == 22 * c * q

@@ -11,7 +11,7 @@ from tabulated import ByNetwork, Silent, charged, study_of
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.results.front import front_records, front_trials
 from skipsearch.studies.results.summary import summarize
@@ -24,7 +24,7 @@ from skipsearch.studies.terminal.progress import notices
 SPACE = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
 
 
-def plan(name: str, count: int, **more: Any) -> Study:
+def plan(name: str, count: int, **more: Any) -> StudyConfig:
     """Up to 16 networks, which differ in their depth alone."""
     depth = more.pop("blocks", [1, 2, 3, 4])
     space = {**SPACE, "blocks.1": depth, "blocks.2": depth}
@@ -32,10 +32,10 @@ def plan(name: str, count: int, **more: Any) -> Study:
     return study_of(name=name, trials=count, space=space, **{**given, **more})
 
 
-def train(study: Study, folder: Path, *imports: str) -> optuna.Study:
+def train(config: StudyConfig, folder: Path, *imports: str) -> optuna.Study:
     return run(
-        study,
-        folder=folder / study.name,
+        config,
+        folder=folder / config.name,
         observer=Silent(),
         in_process=True,
         begin=ByNetwork,
@@ -49,8 +49,8 @@ def told(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 def test_what_agrees_is_told_as_it_ended_and_neither_trained_nor_paid(tmp_path: Path) -> None:
     base = train(plan("base", 5), tmp_path)
-    study = plan("next", 2)
-    done = train(study, tmp_path, "base")
+    config = plan("next", 2)
+    done = train(config, tmp_path, "base")
     assert done.user_attrs["imports"][0]["told"] == len(told(done)) == 5
     by_name = {f"base#{t.number}": t for t in charged(base)}
     assert {t.user_attrs["imported"] for t in told(done)} == set(by_name)
@@ -60,7 +60,7 @@ def test_what_agrees_is_told_as_it_ended_and_neither_trained_nor_paid(tmp_path: 
         assert trial.intermediate_values == earlier.intermediate_values
         assert trial.params == earlier.params and max(trial.constraints.values()) <= 0
         assert not (tmp_path / "next" / "trials" / str(trial.number)).exists()
-    assert not violations(study, done, tmp_path / "next")
+    assert not violations(config, done, tmp_path / "next")
     keys = [t.user_attrs["identity"] for t in [*charged(done), *told(done)]]
     assert len(set(keys)) == 7
     assert min(t.number for t in charged(done)) > max(t.number for t in told(done))
@@ -88,9 +88,9 @@ def test_importing_again_imports_what_is_new_alone(tmp_path: Path) -> None:
 def test_the_front_of_a_study_with_another_recipe_is_trained_first(tmp_path: Path) -> None:
     base = train(plan("base", 4), tmp_path)
     front = {f"base#{t.number}" for t in front_trials(base)}
-    study = plan("next", 5, epochs=4)
-    done = train(study, tmp_path, "base")
-    assert not told(done) and not violations(study, done, tmp_path / "next")
+    config = plan("next", 5, epochs=4)
+    done = train(config, tmp_path, "base")
+    assert not told(done) and not violations(config, done, tmp_path / "next")
     first = charged(done)[: len(front)]
     assert {t.user_attrs["baseline"] for t in first} == front
     assert all(t.user_attrs["recipe"]["epochs"] == 4 == t.last_step for t in first)
@@ -133,7 +133,7 @@ def test_an_import_that_is_killed_anywhere_goes_on_without_being_asked_for(tmp_p
 
     def begun(folder: Path, *imports: str) -> optuna.Study:
         return run(
-            study,
+            config,
             folder=folder,
             observer=Silent(),
             in_process=True,
@@ -141,7 +141,7 @@ def test_an_import_that_is_killed_anywhere_goes_on_without_being_asked_for(tmp_p
             imports=[source_of(name, folder=tmp_path) for name in imports],
         )
 
-    study, remembered = plan("next", 3, deterministic=True), 0
+    config, remembered = plan("next", 3, deterministic=True), 0
     whole = begun(tmp_path / "whole", "base", "longer")
     for statement in range(18, 110, 24):
         folder = tmp_path / str(statement)
@@ -151,7 +151,7 @@ def test_an_import_that_is_killed_anywhere_goes_on_without_being_asked_for(tmp_p
         records = left.user_attrs.get("imports", [])
         remembered += not all(record["done"] for record in records)
         done = begun(folder) if records else begun(folder, "base", "longer")
-        assert not violations(study, done, folder), f"killed at statement {statement}"
+        assert not violations(config, done, folder), f"killed at statement {statement}"
         assert outcome(done) == outcome(whole), f"killed at statement {statement}"
         names = [t.user_attrs["imported"] for t in told(done)]
         assert names == [t.user_attrs["imported"] for t in told(whole)]

@@ -50,8 +50,8 @@ def test_at_the_end_the_front_has_its_last_checkpoints_and_nobody_else(tmp_path:
     waits = {"halving": "promote", "pruner": "pareto-asha", "sampler": "random"}
 
     def train(keep: str = "front") -> None:
-        study = study_of(trials=9, space=space, keep=keep, **waits)
-        run(study, folder=tmp_path, observer=Silent(), in_process=True, begin=Checkpointed)
+        config = study_of(trials=9, space=space, keep=keep, **waits)
+        run(config, folder=tmp_path, observer=Silent(), in_process=True, begin=Checkpointed)
 
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with killed_at("before", 140), pytest.raises(Killed):

@@ -54,10 +54,10 @@ def test_a_worker_that_dies_as_it_begins_a_trial_costs_nothing(
     cluster: str, tmp_path: Path
 ) -> None:
     """Ray's own retries are for trials that train; the last trial is begun when no other comes."""
-    study = small_study(trials=6, pruner="none", epochs=2, limits={}, baselines={})
-    whole = train(study, tmp_path / "whole")
-    done = run(study, folder=tmp_path, observer=Silent(), begin=Stillborn)
-    assert not violations(study, done, tmp_path, whole)
+    config = small_study(trials=6, pruner="none", epochs=2, limits={}, baselines={})
+    whole = train(config, tmp_path / "whole")
+    done = run(config, folder=tmp_path, observer=Silent(), begin=Stillborn)
+    assert not violations(config, done, tmp_path, whole)
     attempts = {t.number: t.user_attrs["attempts"] for t in charged(done)}
     assert attempts == {n: 1 + (n % 3 == 2) for n in range(6)}
 
@@ -67,12 +67,12 @@ def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
 ) -> None:
     """A driver is killed; one loses a worker and is asked to end, as by SLURM; one may finish. In
     deterministic mode the study ends as the one that the executor without Ray trains."""
-    moment, plan = random.Random(1), planned("stop")
-    whole = train(plan, tmp_path / "whole")
+    moment, config = random.Random(1), planned("stop")
+    whole = train(config, tmp_path / "whole")
     first = drivers("stop")
     assert first.at(moment)
     with pytest.raises(ValueError, match=rf"is being run by process {first.process.pid} of"):
-        open_store(plan, f"sqlite:///{tmp_path / 'study.db'}", space_hash(plan)).take_lease()
+        open_store(config, f"sqlite:///{tmp_path / 'study.db'}", space_hash(config)).take_lease()
     first.kill()
     second = drivers("stop")  # while workers of the first may still be dying
     assert second.at(moment)
@@ -81,9 +81,9 @@ def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
     assert second.kill_worker(moment) and second.at(moment)
     second.process.terminate()
     assert second.process.wait(LONGEST) != 0
-    assert stored(plan, tmp_path).user_attrs["lease"]["closed"]
+    assert stored(config, tmp_path).user_attrs["lease"]["closed"]
     drivers("stop").finish()
-    assert not violations(plan, stored(plan, tmp_path), tmp_path, whole)
+    assert not violations(config, stored(config, tmp_path), tmp_path, whole)
     for dead in (first, second):
         wait(lambda dead=dead: {p.name() for p in dead.others()} <= AGENTS, "the end of Ray")
 
@@ -92,25 +92,25 @@ def test_a_promoting_study_loses_nothing_with_its_driver(
     cluster: str, tmp_path: Path, drivers: Callable[[str, str], Driver]
 ) -> None:
     """On a cluster that outlives its drivers."""
-    moment, plan = random.Random(2), planned("promote")
+    moment, config = random.Random(2), planned("promote")
     first = drivers("promote", cluster)
     assert first.at(moment)
     first.kill()
     drivers("promote", cluster).finish()
-    done = stored(plan, tmp_path)
-    assert not violations(plan, done, tmp_path)
+    done = stored(config, tmp_path)
+    assert not violations(config, done, tmp_path)
     assert any(t.user_attrs.get("parked") == 0 for t in charged(done)), "nobody was promoted"
 
 
 def test_a_study_loses_nothing_with_a_node(tmp_path: Path, drivers: Callable[..., Driver]) -> None:
-    moment, plan = random.Random(3), planned("stop")
-    whole = train(plan, tmp_path / "whole")
+    moment, config = random.Random(3), planned("stop")
+    whole = train(config, tmp_path / "whole")
     with two_nodes() as cluster:
         driver = drivers("stop", cluster.address)
         assert driver.at(moment)
         wait(lambda: driver.trains_in({p.pid for p in second_node(cluster)}), "a trial there")
         kill_node(cluster)
         driver.finish()
-    done = stored(plan, tmp_path)
-    assert not violations(plan, done, tmp_path, whole)
+    done = stored(config, tmp_path)
+    assert not violations(config, done, tmp_path, whole)
     assert max(t.user_attrs["attempts"] for t in charged(done)) > 1, "it had no trial"

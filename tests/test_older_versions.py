@@ -14,7 +14,7 @@ from tabulated import ByNetwork, Silent, charged, study_of
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import space_hash
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.storage.find import find
@@ -26,13 +26,13 @@ class Dying(ByNetwork):
         raise Killed
 
 
-def plan(trials: int) -> Study:
+def plan(trials: int) -> StudyConfig:
     space = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8)) | {"blocks.1": [1, 2, 3]}
     return study_of(trials=trials, concurrency=1, sampler="random", epochs=3, space=space)
 
 
-def train(study: Study, folder: Path) -> optuna.Study:
-    return run(study, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork)
+def train(config: StudyConfig, folder: Path) -> optuna.Study:
+    return run(config, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork)
 
 
 def execute(folder: Path, *statements: str) -> None:
@@ -81,11 +81,11 @@ def test_tables_of_an_older_optuna_get_one_line_and_the_study_goes_on_after_it(
 
 
 def test_tables_of_a_newer_optuna_get_one_line(tmp_path: Path) -> None:
-    study, url = plan(1), f"sqlite:///{tmp_path / 'study.db'}"
-    open_store(study, url, space_hash(study))
+    config, url = plan(1), f"sqlite:///{tmp_path / 'study.db'}"
+    open_store(config, url, space_hash(config))
     execute(tmp_path, "update alembic_version set version_num = 'v99.0.0.a'")
     with pytest.raises(ValueError, match=r"another version of Optuna: .*pip install -U optuna"):
-        open_store(study, url, space_hash(study))
+        open_store(config, url, space_hash(config))
 
 
 def test_a_study_of_an_older_version_goes_on_with_the_defaults_of_newer_keys(
@@ -116,11 +116,11 @@ def test_a_study_of_an_older_version_goes_on_with_the_defaults_of_newer_keys(
 
 
 def test_domains_that_another_version_had_are_named(tmp_path: Path) -> None:
-    study, url = plan(1), f"sqlite:///{tmp_path / 'study.db'}"
-    table = open_store(study, url, space_hash(study)).study.user_attrs["space"]
+    config, url = plan(1), f"sqlite:///{tmp_path / 'study.db'}"
+    table = open_store(config, url, space_hash(config)).study.user_attrs["space"]
     edit(tmp_path, "space", {**table, "norm": "batch | layer", "activation.old": "relu"})
     with pytest.raises(ValueError, match=r"activation.old was relu, now not there") as caught:
-        open_store(study, url, space_hash(study))
+        open_store(config, url, space_hash(config))
     assert "norm was batch | layer, now " in str(caught.value)
 
 

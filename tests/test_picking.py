@@ -49,60 +49,60 @@ def test_a_limit_is_kept_by_whatever_rule() -> None:
     best = min(allowed, key=lambda t: t.values)
     assert pick(study, "best", {"params": most}) == best
     assert pick(study, "one-se", {"params": most}).user_attrs["params"] <= most
-    bent = study_of((0.5, 1.0), (0.1, 3.0), (0.09, 9.0), (0.01, 12.0), (0.009, 99.0))
-    assert [pick(bent, limits=limits).number for limits in ({}, {"params": 10})] == [3, 1]
+    config = study_of((0.5, 1.0), (0.1, 3.0), (0.09, 9.0), (0.01, 12.0), (0.009, 99.0))
+    assert [pick(config, limits=limits).number for limits in ({}, {"params": 10})] == [3, 1]
     macs = {"macs": best.user_attrs["macs"]}
     assert pick(study, "best", macs).user_attrs["macs"] <= macs["macs"]
 
 
 def test_what_nothing_keeps_is_refused_with_the_least_that_there_is() -> None:
-    study = study_of((0.1, 500.0), (0.2, 200.0))
+    config = study_of((0.1, 500.0), (0.2, 200.0))
     with pytest.raises(ValueError, match=r"within params ≤ 100; the least of 2: params 200"):
-        pick(study, "best", {"params": 100})
+        pick(config, "best", {"params": 100})
     with pytest.raises(ValueError, match="has not measured latency_ms"):
-        pick(study, "best", {"latency_ms": 3})
+        pick(config, "best", {"latency_ms": 3})
     with pytest.raises(ValueError, match=r"pick kne is not a rule .*knee"):
-        pick(study, "kne")
+        pick(config, "kne")
     with pytest.raises(ValueError, match=r"limit parms is not a cost .*params"):
-        pick(study, "best", {"parms": 3})
+        pick(config, "best", {"parms": 3})
 
 
 def test_a_front_without_a_bend_has_no_knee_and_says_what_to_do() -> None:
     with pytest.raises(ValueError, match=r"no knee.*pick best or one-se"):
         pick(study_of((0.1, 500.0), (0.2, 200.0)))
-    alone = study_of((0.1, 500.0))
-    assert pick(alone).number == 0
+    config = study_of((0.1, 500.0))
+    assert pick(config).number == 0
 
 
 def test_one_standard_error_of_the_best_is_the_binomial_one_of_its_images() -> None:
     error = math.sqrt(0.1 * 0.9 / 1000)
-    study = study_of((0.1, 500.0), (0.1 + 0.9 * error, 400.0), (0.1 + 1.1 * error, 10.0))
-    assert standard_error(study, study.trials[0]).value == pytest.approx(error)
-    assert pick(study, "one-se").number == 1
+    config = study_of((0.1, 500.0), (0.1 + 0.9 * error, 400.0), (0.1 + 1.1 * error, 10.0))
+    assert standard_error(config, config.trials[0]).value == pytest.approx(error)
+    assert pick(config, "one-se").number == 1
 
 
 def test_the_spread_of_retrained_seeds_goes_before_the_binomial_error() -> None:
-    study = study_of((0.1, 500.0), (0.12, 400.0), (0.135, 10.0))
-    assert pick(study, "one-se").number == 0
-    retrained(study, 0, (0.1, 0.16))  # a standard deviation of 0.042
-    assert "2 retrained seeds" in standard_error(study, study.trials[0]).source
-    assert pick(study, "one-se").number == 2
+    config = study_of((0.1, 500.0), (0.12, 400.0), (0.135, 10.0))
+    assert pick(config, "one-se").number == 0
+    retrained(config, 0, (0.1, 0.16))  # a standard deviation of 0.042
+    assert "2 retrained seeds" in standard_error(config, config.trials[0]).source
+    assert pick(config, "one-se").number == 2
 
 
 def test_the_seeds_of_a_trial_go_before_all() -> None:
-    study = study_of((0.1, 500.0), val_errors=[0.09, 0.11], val_error_sd=0.014)
-    assert standard_error(study, study.trials[0]).value == pytest.approx(0.014 / math.sqrt(2))
+    config = study_of((0.1, 500.0), val_errors=[0.09, 0.11], val_error_sd=0.014)
+    assert standard_error(config, config.trials[0]).value == pytest.approx(0.014 / math.sqrt(2))
 
 
 def test_retrained_results_are_of_the_newest_training_of_each_seed() -> None:
-    study = study_of((0.1, 500.0))
-    assert results(study) == {}
-    retrained(study, 0, (0.3, 0.2, 0.4))
-    assert results(study) == {0: Retrained(0, (100, 101, 102), (0.3, 0.2, 0.4), 9)}
-    assert results(study)[0].sd == pytest.approx(0.1)
-    retrained(study, 0, (0.15,), epochs=20)
-    assert results(study) == {0: Retrained(0, (100,), (0.15,), 20)}
-    assert math.isnan(results(study)[0].sd)
+    config = study_of((0.1, 500.0))
+    assert results(config) == {}
+    retrained(config, 0, (0.3, 0.2, 0.4))
+    assert results(config) == {0: Retrained(0, (100, 101, 102), (0.3, 0.2, 0.4), 9)}
+    assert results(config)[0].sd == pytest.approx(0.1)
+    retrained(config, 0, (0.15,), epochs=20)
+    assert results(config) == {0: Retrained(0, (100,), (0.15,), 20)}
+    assert math.isnan(results(config)[0].sd)
 
 
 @pytest.mark.parametrize(

@@ -76,21 +76,21 @@ def server() -> Iterator[str]:
 def test_a_study_on_postgresql_that_is_killed_ends_like_one_that_was_not(
     server: str, tmp_path: Path
 ) -> None:
-    study = small_study(trials=6, epochs=3)
+    config = small_study(trials=6, epochs=3)
     with killed_at("before", 60), pytest.raises(Killed):
         train_on(server, tmp_path / "killed")
     done = train_on(server, tmp_path / "killed")
-    assert not violations(study, done, tmp_path / "killed")
-    whole = train_whole(study, tmp_path / "whole")
+    assert not violations(config, done, tmp_path / "killed")
+    whole = train_whole(config, tmp_path / "whole")
     assert outcome(done) == outcome(whole)
-    assert len(charged(load(study.name, storage=server))) == 6
-    status, out, _ = skipsearch("status", study.name, "--storage", server, "--json")
+    assert len(charged(load(config.name, storage=server))) == 6
+    status, out, _ = skipsearch("status", config.name, "--storage", server, "--json")
     assert status == 0 and '"budget": 6' in out and '"running"' not in out
 
 
 def train_on(server: str, folder: Path) -> optuna.Study:
-    study = small_study(trials=6, epochs=3)
-    return train(study, folder, begin=ByNetwork, storage=server)
+    config = small_study(trials=6, epochs=3)
+    return train(config, folder, begin=ByNetwork, storage=server)
 
 
 def test_a_server_that_does_not_answer_gets_one_line(tmp_path: Path) -> None:

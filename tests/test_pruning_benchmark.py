@@ -29,12 +29,12 @@ SPACE |= {"gate": ["none", "eca"], "gate.eca.kernel": ["adaptive", 3]}  # text a
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Made from a study folder as a real one is."""
-    study, folder = study_of(space=SPACE, pruner="none", sampler="random"), tmp_path / "tabulated"
+    config, folder = study_of(space=SPACE, pruner="none", sampler="random"), tmp_path / "tabulated"
     folder.mkdir()
-    store = open_store(study, f"sqlite:///{folder / 'study.db'}", joint_space.space_hash(study))
+    store = open_store(config, f"sqlite:///{folder / 'study.db'}", joint_space.space_hash(config))
     rng, noise = random.Random(0), random.Random(1)
     for number in range(CURVES):
-        arch = study.arch_space.sample(rng)
+        arch = config.arch_space.sample(rng)
         cost = describe(arch, classes=10, shape=(1, 8, 8))
         end = 0.1 + 5 / cost.params**0.5 + noise.gauss(0, 0.02)
         curve = {epoch: end + 0.5 / epoch for epoch in range(1, EPOCHS + 1)}

@@ -43,10 +43,10 @@ def expected(epoch: int) -> float:
 
 
 def test_the_value_is_the_mean_of_trainings_that_are_each_as_if_alone(tmp_path: Path) -> None:
-    study = study_of(
+    config = study_of(
         trials=2, epochs=2, seeds_per_trial=2, pruner="none", train_subset=60, space=SPACE
     )
-    done = run(study, folder=tmp_path, observer=Silent(), in_process=True)
+    done = run(config, folder=tmp_path, observer=Silent(), in_process=True)
     for trial in charged(done):
         facts, own = trial.user_attrs, tmp_path / "trials" / str(trial.number)
         assert trial.state == TrialState.COMPLETE and trial.values is not None
@@ -57,9 +57,9 @@ def test_the_value_is_the_mean_of_trainings_that_are_each_as_if_alone(tmp_path: 
         assert facts["seed"] == seeds[0]
     for number, seed in enumerate(seeds):
         job = Job(9, facts["arch"], facts["recipe"], seed, 2, str(tmp_path / str(seed)), 1, "cpu")
-        alone, repeated = Training(job, load_data(study)), own / f"seed-{number}"
+        alone, repeated = Training(job, load_data(config)), own / f"seed-{number}"
         assert [alone.step(), alone.step()][1]["val_error"] == facts["val_errors"][number]
-        again = Training(Job(**{**vars(job), "folder": str(repeated)}), load_data(study))
+        again = Training(Job(**{**vars(job), "folder": str(repeated)}), load_data(config))
         assert alone.fit is not None and again.fit is not None and again.fit.epoch == 2
         weights = again.fit.model.state_dict()
         assert all(equal(w, weights[name]) for name, w in alone.fit.model.state_dict().items())

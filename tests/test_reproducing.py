@@ -10,7 +10,7 @@ from tabulated import Silent
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.provenance import commit, environment, record
 
@@ -35,8 +35,8 @@ files = ["mine.json"]
 """
 
 
-def trained(plan: Study, folder: Path) -> optuna.Study:
-    return run(plan, folder=folder, observer=Silent(), in_process=True)
+def trained(config: StudyConfig, folder: Path) -> optuna.Study:
+    return run(config, folder=folder, observer=Silent(), in_process=True)
 
 
 def came_to(study: optuna.Study) -> list[tuple[Any, ...]]:
@@ -54,14 +54,16 @@ def test_the_frozen_study_run_elsewhere_has_the_same_proposals_and_metrics(
     (tmp_path / "here" / "small.toml").write_text(STUDY)
     arch = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
     (tmp_path / "here" / "mine.json").write_text(json.dumps(arch))
-    first = trained(Study.from_file(tmp_path / "here" / "small.toml"), tmp_path / "runs" / "small")
+    first = trained(
+        StudyConfig.from_file(tmp_path / "here" / "small.toml"), tmp_path / "runs" / "small"
+    )
     (tmp_path / "runs").rename(tmp_path / "there")  # on another machine nothing else is there
     (tmp_path / "here" / "mine.json").unlink()
-    frozen = Study.from_file(tmp_path / "there" / "small" / "study.toml")
-    second = trained(frozen, tmp_path / "again")
+    config = StudyConfig.from_file(tmp_path / "there" / "small" / "study.toml")
+    second = trained(config, tmp_path / "again")
     assert came_to(first) == came_to(second) and len(first.trials) == 3
     assert first.user_attrs["data"] == second.user_attrs["data"]
-    assert frozen.changed(first.user_attrs["study"]) == []
+    assert config.changed(first.user_attrs["study"]) == []
 
 
 def test_the_environment_is_recorded_and_a_change_of_it_too(tmp_path: Path) -> None:

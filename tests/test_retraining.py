@@ -51,8 +51,10 @@ class Interrupted(Final):
 def searched(home: Path, **more: Any) -> optuna.Study:
     """A study of three trials and a baseline that is over its limit."""
     given = {"trials": 3, "pruner": "none", "epochs": 3, "concurrency": 1} | more
-    study = small_study(**given)
-    return run(study, folder=home / study.name, observer=Silent(), in_process=True, begin=ByNetwork)
+    config = small_study(**given)
+    return run(
+        config, folder=home / config.name, observer=Silent(), in_process=True, begin=ByNetwork
+    )
 
 
 @pytest.fixture(scope="module")
@@ -241,9 +243,9 @@ def test_a_renamed_folder_is_still_found_after_a_retraining(home: Path) -> None:
 
 
 def real(tmp_path: Path, name: str) -> dict[int, Retrained]:
-    plan = study_of(name=name, space=NETWORK, trials=1, epochs=1, concurrency=1, train_subset=200)
+    config = study_of(name=name, space=NETWORK, trials=1, epochs=1, concurrency=1, train_subset=200)
     home = tmp_path / name
-    run(plan, folder=home, observer=Silent(), in_process=True, begin=Tabulated)
+    run(config, folder=home, observer=Silent(), in_process=True, begin=Tabulated)
     return retrain(name, [0], seeds=2, epochs=2, folder=tmp_path, serial=True)
 
 

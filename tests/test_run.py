@@ -76,8 +76,8 @@ def test_a_study_has_its_trials_with_true_states_and_whole_curves(
     cluster: str, tmp_path: Path
 ) -> None:
     observer = Silent()
-    study = study_of(baselines={"presets": ["cnntention/resnet20"]})
-    done = run(study, folder=tmp_path / "a b", observer=observer, begin=Tabulated)
+    config = study_of(baselines={"presets": ["cnntention/resnet20"]})
+    done = run(config, folder=tmp_path / "a b", observer=observer, begin=Tabulated)
     assert_true_states(done)
     assert len(charged(done)) == 12
     assert done.metric_names == ["val_error", "params"]
@@ -117,8 +117,8 @@ def test_a_finished_study_does_nothing_and_a_longer_one_goes_on(
 
 
 def test_nan_errors_and_deaths_are_results_with_a_reason(cluster: str, tmp_path: Path) -> None:
-    study = study_of(pruner="none", trials=6)
-    done = run(study, folder=tmp_path, observer=Silent(), begin=Faulty)
+    config = study_of(pruner="none", trials=6)
+    done = run(config, folder=tmp_path, observer=Silent(), begin=Faulty)
     assert_true_states(done)
     broken, died, diverged, silent = done.trials[1:5]
     assert broken.state == TrialState.FAIL
@@ -136,8 +136,8 @@ def test_nan_errors_and_deaths_are_results_with_a_reason(cluster: str, tmp_path:
 def test_proposals_over_a_limit_are_neither_trained_nor_charged(
     cluster: str, tmp_path: Path
 ) -> None:
-    study = study_of(limits={"params": 20_000}, trials=5)
-    done = run(study, folder=tmp_path, observer=Silent(), begin=Tabulated)
+    config = study_of(limits={"params": 20_000}, trials=5)
+    done = run(config, folder=tmp_path, observer=Silent(), begin=Tabulated)
     assert_true_states(done)
     refused = [t for t in done.trials if t.user_attrs["why"].startswith("over limit")]
     assert refused and len(charged(done)) == 5
@@ -175,9 +175,9 @@ def test_real_networks_are_trained_on_images_that_ray_alone_keeps(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_ray, in_process = Looking(), Looking()
-    study = study_of(trials=3, epochs=2, pruner="none", train_subset=200, keep="all")
+    config = study_of(trials=3, epochs=2, pruner="none", train_subset=200, keep="all")
     monkeypatch.setitem(run.__globals__, "load_data", on_ray.load)
-    done = run(study, folder=tmp_path, observer=Together(on_ray, Report(tmp_path)))
+    done = run(config, folder=tmp_path, observer=Together(on_ray, Report(tmp_path)))
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE, trial.user_attrs["why"]
         assert trial.user_attrs["epochs"] == 2 and list(trial.intermediate_values) == [1, 2]
@@ -188,13 +188,13 @@ def test_real_networks_are_trained_on_images_that_ray_alone_keeps(
     assert len(pd.read_csv(tmp_path / "trials.csv")) == len(done.trials)
     assert json.loads((tmp_path / "front.json").read_text())["front"]
     monkeypatch.setitem(run.__globals__, "load_data", in_process.load)
-    run(replace(study, trials=4), folder=tmp_path, observer=in_process, in_process=True)
+    run(replace(config, trials=4), folder=tmp_path, observer=in_process, in_process=True)
     assert set(on_ray.kept) == {False} and set(in_process.kept) == {True}
 
 
 def test_several_seeds_a_trial_are_trained_side_by_side(cluster: str, tmp_path: Path) -> None:
-    study = study_of(trials=2, pruner="none", seeds_per_trial=2)
-    done = run(study, folder=tmp_path, observer=Silent(), begin=ByNetwork)
+    config = study_of(trials=2, pruner="none", seeds_per_trial=2)
+    done = run(config, folder=tmp_path, observer=Silent(), begin=ByNetwork)
     assert_true_states(done)
     for trial in charged(done):
         facts = trial.user_attrs
@@ -207,9 +207,9 @@ def test_several_seeds_a_trial_are_trained_side_by_side(cluster: str, tmp_path: 
 
 
 def test_networks_are_retrained_side_by_side(cluster: str, tmp_path: Path) -> None:
-    plan = study_of(trials=2, epochs=3, pruner="none")
-    done = run(plan, folder=tmp_path / plan.name, observer=Silent(), begin=Tabulated)
-    found = retrain(plan.name, [0, 1], seeds=2, folder=tmp_path, begin=Final)
+    config = study_of(trials=2, epochs=3, pruner="none")
+    done = run(config, folder=tmp_path / config.name, observer=Silent(), begin=Tabulated)
+    found = retrain(config.name, [0, 1], seeds=2, folder=tmp_path, begin=Final)
     seeds = {t.number: t.user_attrs["seed"] for t in done.trials}
     assert {n: own.seeds[0] for n, own in found.items()} == seeds
     for own in found.values():
@@ -256,8 +256,8 @@ def test_check_tells_what_would_be_searched_and_warns_of_limits_that_nothing_kee
 def test_a_trial_goes_on_from_its_last_whole_checkpoint(tmp_path: Path) -> None:
     """The worker's half of resuming, without Ray: the checkpointed epoch is reported again, what
     follows is bit-equal to a training that nothing interrupted."""
-    study = study_of(train_subset=100)
-    data = load_data(study)
+    config = study_of(train_subset=100)
+    data = load_data(config)
     arch = Arch(stages=2, blocks=(1, 1), stem_channels=8)
     recipe = {**encode(RECIPES["short"]), "epochs": 4}
 

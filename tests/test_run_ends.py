@@ -14,7 +14,7 @@ from skipsearch.searchspace import build
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config.check import load_data
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page.files import Report
 from skipsearch.trainers.loop.device import bf16_chosen
@@ -35,8 +35,8 @@ pytestmark = [  # as in test_run.py
 def test_a_trial_that_its_recipe_ended_early_is_complete_with_the_error_that_it_keeps(
     cluster: str, tmp_path: Path, pruner: str
 ) -> None:
-    study = study_of(pruner=pruner, trials=8)
-    done = run(study, folder=tmp_path, observer=Report(tmp_path), begin=Impatient)
+    config = study_of(pruner=pruner, trials=8)
+    done = run(config, folder=tmp_path, observer=Report(tmp_path), begin=Impatient)
     assert len(charged(done)) == 8 and trained_once(tmp_path)
     complete = [t for t in charged(done) if t.state == TrialState.COMPLETE]
     assert {t.user_attrs["epochs"] for t in complete} >= {4}
@@ -55,7 +55,7 @@ def test_a_trial_that_its_recipe_ended_early_is_complete_with_the_error_that_it_
         trial, row = done.trials[member["trial"]], table.loc[member["trial"]]
         assert member["val_error"] == row["val_error"] == trial.values[0]
         assert member["epochs"] == row["epochs"] == trial.last_step
-    again = run(study, folder=tmp_path, observer=Silent(), begin=Impatient)
+    again = run(config, folder=tmp_path, observer=Silent(), begin=Impatient)
     assert [t.datetime_complete for t in again.trials] == [t.datetime_complete for t in done.trials]
 
 
@@ -63,7 +63,7 @@ def test_a_recipe_that_ends_early_and_keeps_the_best_does_so_in_a_study(
     cluster: str, tmp_path: Path
 ) -> None:
     """An error that must fall by 90 % in an epoch ends nearly every training after two."""
-    study = study_of(
+    config = study_of(
         trials=2,
         epochs=5,
         pruner="none",
@@ -71,22 +71,22 @@ def test_a_recipe_that_ends_early_and_keeps_the_best_does_so_in_a_study(
         keep="all",
         recipe={"patience": 1, "min_improvement": 0.9, "keep": "best"},
     )
-    done, home = studies.engine.driver(study, folder=tmp_path), tmp_path / study.name
+    done, home = studies.engine.driver(config, folder=tmp_path), tmp_path / config.name
     table = pd.read_csv(home / "trials.csv").set_index("trial")
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE and trial.user_attrs["max_epochs"] == 5
         errors = list(trial.intermediate_values.values())
         assert len(errors) == trial.user_attrs["epochs"] == table.loc[trial.number, "epochs"] < 5
         assert trial.values[0] == min(errors) == table.loc[trial.number, "val_error"]
-        assert kept_error(study, trial) == min(errors)
+        assert kept_error(config, trial) == min(errors)
         curve = pd.read_csv(home / "trials" / str(trial.number) / "curve.csv")
         assert list(curve["val_error"]) == errors and curve["kept_error"].iloc[-1] == min(errors)
         assert list(curve["last"]) == [False] * (len(errors) - 1) + [True]
 
 
-def kept_error(study: Study, trial: FrozenTrial) -> float:
+def kept_error(config: StudyConfig, trial: FrozenTrial) -> float:
     """The error of the weights in the trial's checkpoint."""
-    data = load_data(study)
+    data = load_data(config)
     arch = decode(Arch, trial.user_attrs["arch"])
     model = build(arch, classes=data.num_classes, shape=data.shape)
     state = torch.load(trial.user_attrs["checkpoint"], weights_only=True)
@@ -96,13 +96,13 @@ def kept_error(study: Study, trial: FrozenTrial) -> float:
 
 
 def test_a_worker_that_takes_over_an_ended_training_reports_its_end_again(tmp_path: Path) -> None:
-    study = study_of(train_subset=100)
+    config = study_of(train_subset=100)
     arch = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
     recipe = Recipe(epochs=9, patience=1, min_improvement=0.9, keep="best", precision="fp32")
 
     def begun() -> Training:
         job = Job(0, arch, encode(recipe), 7, 9, str(tmp_path), 1, "cpu")
-        return Training(job, load_data(study))
+        return Training(job, load_data(config))
 
     first = begun()
     reports = [first.step()]

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from tabulated import ByNetwork, charged, study_of, trained_once
 
 from skipsearch.studies.config.schema import SAMPLERS
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 
 CONDITIONAL = {
     **{name: value for name, value in ONE.items() if not name.startswith("shortcut")},
@@ -20,7 +20,7 @@ CONDITIONAL = {
 }
 
 
-def study_with(sampler: str) -> Study:
+def study_with(sampler: str) -> StudyConfig:
     return study_of(
         trials=16,
         sampler=sampler,
@@ -35,24 +35,24 @@ def study_with(sampler: str) -> Study:
 def test_every_sampler_works_with_conditions_limits_pruning_and_goes_on(
     tmp_path: Path, sampler: str
 ) -> None:
-    study = study_with(sampler)
+    config = study_with(sampler)
     with killed_at("before", 120), pytest.raises(Killed):
-        train(study, tmp_path, begin=ByNetwork)
-    done = train(study, tmp_path, begin=ByNetwork)
-    assert_true(done, study)
+        train(config, tmp_path, begin=ByNetwork)
+    done = train(config, tmp_path, begin=ByNetwork)
+    assert_true(done, config)
     assert trained_once(tmp_path)
 
 
-def assert_true(done: optuna.Study, study: Study) -> None:
+def assert_true(done: optuna.Study, config: StudyConfig) -> None:
     trials = charged(done)
-    assert len(trials) == study.trials and all(t.state.is_finished() for t in done.trials)
+    assert len(trials) == config.trials and all(t.state.is_finished() for t in done.trials)
     keys = {(t.user_attrs["identity"], str(t.user_attrs["recipe"])) for t in trials}
-    assert len(keys) == study.trials
+    assert len(keys) == config.trials
     assert {t.state for t in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in trials:
         steps = range(1, len(trial.intermediate_values) + 1)
         assert list(trial.intermediate_values) == list(steps)
-        assert (trial.state == TrialState.COMPLETE) == (len(steps) == study.epochs)
+        assert (trial.state == TrialState.COMPLETE) == (len(steps) == config.epochs)
         assert trial.user_attrs["params"] <= 27_000
     for trial in done.trials:
         if "shortcut" in trial.params:  # an abandoned one may lack it

@@ -14,7 +14,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.engine.searcher import StudySearcher
 from skipsearch.studies.executors.scheduler import StudyScheduler
@@ -26,22 +26,24 @@ from skipsearch.trainers.recipe.recipe import Recipe
 CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
 
 
-def study_of(trials: int = 12, *, limits: dict[str, Any] | None = None, **study: Any) -> Study:
+def study_of(
+    trials: int = 12, *, limits: dict[str, Any] | None = None, **study: Any
+) -> StudyConfig:
     tables = {"space": {**CHEAP, **study.pop("space", {})}, "limits": limits or {}}
     tables |= {k: study.pop(k) for k in ("baselines", "recipe") if k in study}
     given = {**GIVEN, "study": {**GIVEN["study"], "trials": trials, **study}, **tables}
-    return Study.from_dict(given, where="tabulated.toml")
+    return StudyConfig.from_dict(given, where="tabulated.toml")
 
 
-def begin(study: Study, folder: Path) -> StudySearcher:
+def begin(config: StudyConfig, folder: Path) -> StudySearcher:
     url = f"sqlite:///{folder / 'study.db'}"
-    store = open_store(study, url, joint_space.space_hash(study))
+    store = open_store(config, url, joint_space.space_hash(config))
     store.take_lease()
-    networks = Networks(study, classes=10, shape=(1, 8, 8))
-    rungs = rungs_of(study)
+    networks = Networks(config, classes=10, shape=(1, 8, 8))
+    rungs = rungs_of(config)
     if rungs is not None:
-        rungs.load(store.trials, study.costs)
-    return StudySearcher(study, store, networks, 1000, folder, rungs)
+        rungs.load(store.trials, config.costs)
+    return StudySearcher(config, store, networks, 1000, folder, rungs)
 
 
 def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
@@ -61,9 +63,9 @@ def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
     return trained
 
 
-def assert_true(store: Store, study: Study) -> None:
+def assert_true(store: Store, config: StudyConfig) -> None:
     charged = [t for t in store.trials if "charged" in t.user_attrs]
-    assert len(charged) == study.trials
+    assert len(charged) == config.trials
     assert {t.state for t in store.trials} <= {
         TrialState.COMPLETE,
         TrialState.PRUNED,
@@ -74,7 +76,7 @@ def assert_true(store: Store, study: Study) -> None:
     for trial in charged:
         curve = {e: val_error(trial.number, e) for e in range(1, trial.last_step + 1)}
         assert trial.intermediate_values == curve
-        assert (trial.state == TrialState.COMPLETE) == (len(curve) == study.epochs)
+        assert (trial.state == TrialState.COMPLETE) == (len(curve) == config.epochs)
         assert decode(Arch, trial.user_attrs["arch"]) and decode(Recipe, trial.user_attrs["recipe"])
 
 
@@ -115,20 +117,20 @@ def test_a_driver_that_dies_at_any_write_loses_and_repeats_nothing(
     """One study, killed again and again, each time some writes later than the last time."""
     monkeypatch.setattr("skipsearch.studies.storage.store.Mirror", Dying)
     monkeypatch.setattr(Dying, "before", before)
-    study = study_of(
+    config = study_of(
         8, sampler="random", baselines={"presets": ["as/resnet50"]}, limits={"params": 9e6}
     )
     crashes, done = 0, False
     while not done:
         monkeypatch.setattr(Dying, "left", 3 + 7 * crashes % 31)
         try:
-            searcher = begin(study, tmp_path)
+            searcher = begin(config, tmp_path)
             drive(searcher)
             done = True
         except Crash:
             crashes += 1
     assert crashes > 10
-    assert_true(searcher.store, study)
+    assert_true(searcher.store, config)
     asked = [t for t in searcher.store.trials if t.user_attrs.get("baseline")]
     refused = [t for t in asked if t.user_attrs["why"].startswith("over limit")]
     assert len(refused) == 1
@@ -145,32 +147,32 @@ def test_a_repeat_is_answered_from_the_record(tmp_path: Path) -> None:
     searcher = begin(study_of(4, sampler="random", repeats="record"), tmp_path)
     drive(searcher)
     first = searcher.store.trials[0]
-    searcher.setup = study_of(5, sampler="random", repeats="record")
+    searcher.config = study_of(5, sampler="random", repeats="record")
     searcher.store.study.enqueue_trial(first.params)
     drive(searcher)
     repeat = searcher.store.trials[4]
     assert repeat.user_attrs["duplicate_of"] == 0 and repeat.state == TrialState.PRUNED
     assert repeat.user_attrs["why"] == "repeats trial 0" and "charged" not in repeat.user_attrs
     assert max(repeat.constraints.values()) == pytest.approx(1e-6)
-    assert_true(searcher.store, searcher.setup)
+    assert_true(searcher.store, searcher.config)
 
 
 def test_a_network_that_does_not_fit_the_images_is_not_trained(tmp_path: Path) -> None:
-    study = study_of(3, space={"stem": ["conv3", "conv7"], "stages": 4})
-    searcher = begin(study, tmp_path)
+    config = study_of(3, space={"stem": ["conv3", "conv7"], "stages": 4})
+    searcher = begin(config, tmp_path)
     drive(searcher)
-    assert_true(searcher.store, study)
+    assert_true(searcher.store, config)
     for trial in searcher.store.trials:
         if "charged" not in trial.user_attrs:
             assert trial.user_attrs["why"].startswith(("does not fit: ", "repeats"))
 
 
 def test_a_trial_that_kills_its_driver_again_and_again_has_failed(tmp_path: Path) -> None:
-    study = study_of(1)
+    config = study_of(1)
     for _ in range(3):
-        searcher = begin(study, tmp_path)
+        searcher = begin(config, tmp_path)
         assert isinstance(searcher.suggest("t"), dict)
-    searcher = begin(study, tmp_path)
+    searcher = begin(config, tmp_path)
     assert searcher.suggest("t") == "FINISHED"
     (trial,) = searcher.store.trials
     assert trial.state == TrialState.FAIL
@@ -181,18 +183,18 @@ def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the
     tmp_path: Path,
 ) -> None:
     """What the worker reports again says that it was the last one: nothing more is trained."""
-    study = study_of(1)
-    searcher = begin(study, tmp_path)
-    config = searcher.suggest("t")
+    config = study_of(1)
+    searcher = begin(config, tmp_path)
+    searcher.suggest("t")
     searcher.on_trial_result("t", {"epoch": 1, "val_error": 0.25})
     last = {"epoch": 2, "val_error": 0.5, "kept_error": 0.25, "last": True}
     searcher.on_trial_result("t", last)
     del searcher
-    again = begin(study, tmp_path)
-    config = again.suggest("u")
-    assert isinstance(config, dict)
+    again = begin(config, tmp_path)
+    given = again.suggest("u")
+    assert isinstance(given, dict)
     scheduler = StudyScheduler(again.rungs)
-    assert scheduler.on_trial_result(None, SimpleNamespace(config=config), last) == "STOP"
+    assert scheduler.on_trial_result(None, SimpleNamespace(config=given), last) == "STOP"
     again.on_trial_complete("u", last)
     (trial,) = again.store.trials
     assert trial.state == TrialState.COMPLETE and trial.values[0] == 0.25
@@ -212,13 +214,13 @@ def test_a_point_of_a_curve_that_is_there_stays_as_it_is(tmp_path: Path) -> None
 
 
 def test_baselines_come_first_with_what_the_sampler_can_learn_of_them(tmp_path: Path) -> None:
-    study = study_of(
+    config = study_of(
         2,
         baselines={"presets": ["cnntention/resnet20"]},
         space={"stages": [2, 3], "blocks": [1, 3]},
         recipe={"lr": {"low": 0.2, "high": 0.3}, "weight_decay": [0.0005, 0.1]},
     )
-    searcher = begin(study, tmp_path)
+    searcher = begin(config, tmp_path)
     drive(searcher)
     baseline, other = searcher.store.trials
     assert baseline.user_attrs["baseline"] == "cnntention/resnet20"
@@ -238,10 +240,10 @@ def test_the_seed_of_a_trial_depends_on_its_network_and_the_study_alone(tmp_path
 
 
 def test_latency_is_an_objective_and_a_limit_like_the_others(tmp_path: Path) -> None:
-    study = study_of(3, objectives=["val_error", "macs", "latency_ms"], limits={"latency_ms": 1e6})
-    searcher = begin(study, tmp_path)
+    config = study_of(3, objectives=["val_error", "macs", "latency_ms"], limits={"latency_ms": 1e6})
+    searcher = begin(config, tmp_path)
     drive(searcher)
-    assert_true(searcher.store, study)
+    assert_true(searcher.store, config)
     (best, *_) = searcher.store.study.best_trials
     facts = best.user_attrs
     assert best.values[1:] == [facts["macs"], facts["latency_ms"]] and facts["latency_ms"] > 0

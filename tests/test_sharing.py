@@ -10,7 +10,7 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.executors.gpu_sharing import (
     Sharing,
@@ -28,8 +28,8 @@ from skipsearch.trainers.trial.memory_probe import step_memory
 GIB = 2**30
 
 
-def opened(study: Study, folder: Path) -> Store:
-    return open_store(study, f"sqlite:///{folder / 'study.db'}", space_hash(study))
+def opened(config: StudyConfig, folder: Path) -> Store:
+    return open_store(config, f"sqlite:///{folder / 'study.db'}", space_hash(config))
 
 
 @pytest.mark.parametrize(
@@ -43,23 +43,23 @@ def test_each_of_the_trials_on_a_gpu_has_its_peak_and_a_quarter_more(
 
 
 def test_what_was_measured_and_learned_is_there_when_the_study_goes_on(tmp_path: Path) -> None:
-    study = study_of(gpus_per_trial=1, trials_per_gpu="auto")
-    sharing = Sharing(study, opened(study, tmp_path))
+    config = study_of(gpus_per_trial=1, trials_per_gpu="auto")
+    sharing = Sharing(config, opened(config, tmp_path))
     assert sharing.to_measure and sharing.share == 1
     sharing.measured(8 * GIB, 80 * GIB)
     assert sharing.number == 8 and sharing.share == 0.125 and not sharing.to_measure
     sharing.back_off(0.125)
     sharing.back_off(0.125)  # ran beside the first: it was one event
     assert sharing.number == 4
-    again = Sharing(study, opened(study, tmp_path))
+    again = Sharing(config, opened(config, tmp_path))
     assert again.number == 4 and not again.to_measure
     other = study_of(gpus_per_trial=1, trials_per_gpu=6)
     assert Sharing(other, opened(other, tmp_path)).number == 6
 
 
 def test_a_whole_gpu_is_not_divided_further(tmp_path: Path) -> None:
-    study = study_of(gpus_per_trial=1, trials_per_gpu=3)
-    sharing = Sharing(study, opened(study, tmp_path))
+    config = study_of(gpus_per_trial=1, trials_per_gpu=3)
+    sharing = Sharing(config, opened(config, tmp_path))
     for share in (1 / 3, 1.0, 1.0):
         sharing.back_off(share)
     assert sharing.number == 1
@@ -86,9 +86,9 @@ def test_out_of_memory_is_known_by_its_error() -> None:
 
 
 def test_a_step_of_the_largest_networks_within_the_limits_is_measured() -> None:
-    study = study_of(limits={"params": 60_000}, recipe={"batch_size": [16, 64]})
-    data = load_data(study)
-    networks = Networks(study, data.num_classes, data.shape)
+    config = study_of(limits={"params": 60_000}, recipe={"batch_size": [16, 64]})
+    data = load_data(config)
+    networks = Networks(config, data.num_classes, data.shape)
     archs, recipe = largest(networks, 8), largest_batch(networks)
     params = [networks.cost(arch).params for arch in archs]
     assert 20_000 < params[0] <= 60_000 and params[0] == max(params) and len(archs) <= 2

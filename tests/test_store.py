@@ -15,14 +15,14 @@ import pytest
 from optuna.trial import TrialState
 from tabulated import GIVEN
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.storage.connect import connect
 from skipsearch.studies.storage.store import Store, load
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.studies.storage.write_through import Mirror
 
-STUDY = Study.from_dict(GIVEN, where="tabulated.toml")
+STUDY = StudyConfig.from_dict(GIVEN, where="tabulated.toml")
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'study.db'}"
 
 
-def opened(url: str, study: Study = STUDY, space_hash: str = "a") -> Store:
-    return open_store(study, url, space_hash)
+def opened(url: str, config: StudyConfig = STUDY, space_hash: str = "a") -> Store:
+    return open_store(config, url, space_hash)
 
 
 def lease(**changes: Any) -> dict[str, Any]:
@@ -62,12 +62,14 @@ def test_a_new_study_says_what_it_is(url: str) -> None:
 
 def test_another_space_or_study_is_refused_and_more_trials_are_not(url: str) -> None:
     opened(url)
-    more = Study.from_dict({**GIVEN, "study": {**GIVEN["study"], "trials": 99}}, where="t.toml")
+    more = StudyConfig.from_dict(
+        {**GIVEN, "study": {**GIVEN["study"], "trials": 99}}, where="t.toml"
+    )
     before = opened(url, more).study.user_attrs["study"]
     assert before == STUDY.to_dict()  # only who has the lease writes
     with pytest.raises(ValueError, match="begun with other domains"):
         opened(url, space_hash="b")
-    other = Study.from_dict({**GIVEN, "limits": {"params": 9}}, where="t.toml")
+    other = StudyConfig.from_dict({**GIVEN, "limits": {"params": 9}}, where="t.toml")
     with pytest.raises(ValueError, match=r"\[limits\] params was not given, now 9"):
         opened(url, other)
 
@@ -86,9 +88,11 @@ def test_a_study_whose_driver_died_as_it_made_it_is_completed(url: str) -> None:
     assert store.study.metric_names == ["val_error", "params"]
     other = optuna.create_study(study_name="other", storage=url, directions=["minimize"] * 2)
     other.tell(other.ask(), [0.5, 1.0])
-    named = Study.from_dict({**GIVEN, "study": {**GIVEN["study"], "name": "other"}}, where="t.toml")
+    config = StudyConfig.from_dict(
+        {**GIVEN, "study": {**GIVEN["study"], "name": "other"}}, where="t.toml"
+    )
     with pytest.raises(ValueError, match="study other in the storage is not one of ours"):
-        opened(url, named)
+        opened(url, config)
 
 
 @pytest.mark.parametrize(

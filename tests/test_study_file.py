@@ -14,7 +14,7 @@ from skipsearch.searchspace import PRESETS, describe
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Choice, Floats
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DIGITS = """
@@ -43,32 +43,32 @@ def digits(tmp_path: Path) -> Path:
 
 
 def test_a_study_file_means_what_it_says(digits: Path) -> None:
-    study = Study.from_file(digits)
-    assert (study.name, study.trials, study.epochs, study.sampler) == ("digits", 24, 6, "gp")
-    assert study.objectives == ("val_error", "params") and study.costs == ("params",)
-    assert study.arch_space.domain("shortcut") == Choice(("none", "sum", "attention"))
-    assert study.recipe_space.domain("lr") == Floats(0.01, 0.3, log=True)
-    assert list(study.baselines) == ["cnntention/resnet20"]
+    config = StudyConfig.from_file(digits)
+    assert (config.name, config.trials, config.epochs, config.sampler) == ("digits", 24, 6, "gp")
+    assert config.objectives == ("val_error", "params") and config.costs == ("params",)
+    assert config.arch_space.domain("shortcut") == Choice(("none", "sum", "attention"))
+    assert config.recipe_space.domain("lr") == Floats(0.01, 0.3, log=True)
+    assert list(config.baselines) == ["cnntention/resnet20"]
 
 
 def test_the_rest_of_the_recipe_is_that_of_the_preset(digits: Path) -> None:
-    space = Study.from_file(digits).recipe_space
+    space = StudyConfig.from_file(digits).recipe_space
     assert space.domain("crop") == Choice((1,)) and space.domain("epochs") == Choice((6,))
     drawn = space.draw(lambda name, domain, default: {"lr": 0.02}[name])
     assert (drawn.lr, drawn.crop, drawn.epochs) == (0.02, 1, 6)
 
 
 def test_another_variant_of_the_recipe_brings_its_own_defaults(digits: Path) -> None:
-    space = Study.from_file(digits, ["recipe.schedule=cosine", "recipe.lr=0.1"]).recipe_space
+    space = StudyConfig.from_file(digits, ["recipe.schedule=cosine", "recipe.lr=0.1"]).recipe_space
     assert space.draw(lambda *_: pytest.fail("nothing is free")).schedule.label == "cosine"
 
 
 def test_the_canonical_form_gives_the_same_study(digits: Path, tmp_path: Path) -> None:
-    study = Study.from_file(digits)
+    config = StudyConfig.from_file(digits)
     again = tmp_path / "again.toml"
-    again.write_text(tomli_w.dumps(study.to_dict()))
-    assert Study.from_file(again).to_dict() == study.to_dict()
-    assert study.changed(study.to_dict()) == []
+    again.write_text(tomli_w.dumps(config.to_dict()))
+    assert StudyConfig.from_file(again).to_dict() == config.to_dict()
+    assert config.changed(config.to_dict()) == []
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ def test_an_override_changes_one_value(
 ) -> None:
     drop = ["space.shortcut.attention.heads=1"] if section != "space" else []
     digits.write_text(DIGITS.replace('"shortcut.attention.heads" = [1, 2]\n', ""))
-    assert Study.from_file(digits, [*drop, change]).to_dict()[section][key] == value
+    assert StudyConfig.from_file(digits, [*drop, change]).to_dict()[section][key] == value
 
 
 def test_dotted_names_need_no_quotes(digits: Path) -> None:
     digits.write_text('study.dataset = "digits"\nspace.shortcut.attention.heads = [1, 2]\n')
-    assert Study.from_file(digits).space == {"shortcut.attention.heads": [1, 2]}
+    assert StudyConfig.from_file(digits).space == {"shortcut.attention.heads": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
 )
 def test_a_mistake_gets_one_line(digits: Path, change: str, message: str) -> None:
     with pytest.raises(ValueError) as caught:
-        Study.from_file(digits, [change])
+        StudyConfig.from_file(digits, [change])
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -161,23 +161,23 @@ def test_a_mistake_gets_one_line(digits: Path, change: str, message: str) -> Non
 def test_a_broken_file_gets_one_line(digits: Path, text: str, message: str) -> None:
     digits.write_text(text)
     with pytest.raises(ValueError) as caught:
-        Study.from_file(digits)
+        StudyConfig.from_file(digits)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(ValueError, match=r"nowhere\.toml does not exist"):
-        Study.from_file("nowhere.toml")
+        StudyConfig.from_file("nowhere.toml")
 
 
 def test_architecture_files_are_baselines(digits: Path) -> None:
     file = digits.parent / "mine.json"
     file.write_text(json.dumps(encode(Arch(stages=2, blocks=(1, 1)))))
-    study = Study.from_file(digits, ["baselines.files=[mine.json]"])
-    assert study.baselines["mine"] == Arch(stages=2, blocks=(1, 1))
+    config = StudyConfig.from_file(digits, ["baselines.files=[mine.json]"])
+    assert config.baselines["mine"] == Arch(stages=2, blocks=(1, 1))
     file.write_text('{"stages": 2}')
     with pytest.raises(ValueError, match=r"mine\.json: stem is missing"):
-        Study.from_file(digits, ["baselines.files=[mine.json]"])
+        StudyConfig.from_file(digits, ["baselines.files=[mine.json]"])
 
 
 def test_a_preset_may_be_a_baseline_in_a_variant(digits: Path) -> None:
@@ -187,12 +187,12 @@ def test_a_preset_may_be_a_baseline_in_a_variant(digits: Path) -> None:
         '"gate.dia.reduction" = 8\n'
     )
     digits.write_text(text)
-    study = Study.from_file(digits)
-    variant, whole = study.baselines["dia-short"], PRESETS["dia/resnet164-dia"].arch
+    config = StudyConfig.from_file(digits)
+    variant, whole = config.baselines["dia-short"], PRESETS["dia/resnet164-dia"].arch
     assert variant.blocks == (3, 3, 3) and variant.gate == replace(whole.gate, reduction=8)
     assert replace(variant, blocks=whole.blocks, gate=whole.gate) == whole
-    again = Study.from_dict(study.to_dict(), where="study.toml")
-    assert again.baselines == study.baselines and not study.changed(again.to_dict())
+    again = StudyConfig.from_dict(config.to_dict(), where="study.toml")
+    assert again.baselines == config.baselines and not config.changed(again.to_dict())
 
 
 @pytest.mark.parametrize(
@@ -212,29 +212,32 @@ def test_a_mistake_in_a_variant_gets_one_line(digits: Path, table: str, message:
     text = digits.read_text().partition("[baselines]")[0]
     digits.write_text(f'{text}[baselines]\nfiles = ["mine.json"]\n[baselines.variants]\n{table}\n')
     with pytest.raises(ValueError) as caught:
-        Study.from_file(digits)
+        StudyConfig.from_file(digits)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("file", sorted((EXAMPLES / "papers").glob("*.toml")), ids=lambda f: f.stem)
 def test_a_papers_study_names_its_systems_and_says_how_it_is_run(file: Path) -> None:
-    study, text = Study.from_file(file), file.read_text()
-    assert len(study.baselines) == study.trials and len({*study.baselines.values()}) == study.trials
-    for network in study.baselines.values():
+    config, text = StudyConfig.from_file(file), file.read_text()
+    assert (
+        len(config.baselines) == config.trials
+        and len({*config.baselines.values()}) == config.trials
+    )
+    for network in config.baselines.values():
         describe(network, classes=10, shape=(3, 16, 16))
     assert f"skipsearch retrain examples/papers/{file.name} --baselines --seeds 3" in text
     named = re.search(rf"skipsearch compare {file.stem} --baseline (\S+)", text)
-    assert named and named[1] in study.baselines
+    assert named and named[1] in config.baselines
     assert "# Takes: " in text and "# Expect: " in text
 
 
 def test_what_is_searched_may_not_change_but_its_extent_may(digits: Path) -> None:
-    begun = Study.from_file(digits).to_dict()
-    more = Study.from_file(
+    begun = StudyConfig.from_file(digits).to_dict()
+    more = StudyConfig.from_file(
         digits, ["trials=100", "concurrency=2", "data_dir=elsewhere", "watchdog=0"]
     )
     assert more.changed(begun) == []
-    other = Study.from_file(digits, ["epochs=7", "recipe.lr=0.1"])
+    other = StudyConfig.from_file(digits, ["epochs=7", "recipe.lr=0.1"])
     lines = other.changed(begun)
     assert lines == [
         "[study] epochs was 6, now 7",
@@ -245,17 +248,17 @@ def test_what_is_searched_may_not_change_but_its_extent_may(digits: Path) -> Non
 def test_a_study_that_was_begun_before_a_key_was_there_goes_on_with_its_default(
     digits: Path,
 ) -> None:
-    begun = Study.from_file(digits).to_dict()
+    begun = StudyConfig.from_file(digits).to_dict()
     del begun["study"]["seeds_per_trial"], begun["study"]["keep"]
-    assert Study.from_file(digits, ["keep=all"]).changed(begun) == []
-    (line,) = Study.from_file(digits, ["seeds_per_trial=3"]).changed(begun)
+    assert StudyConfig.from_file(digits, ["keep=all"]).changed(begun) == []
+    (line,) = StudyConfig.from_file(digits, ["seeds_per_trial=3"]).changed(begun)
     assert line == "[study] seeds_per_trial was 1, now 3"
 
 
 def test_reading_a_study_file_imports_nothing_heavy(digits: Path) -> None:
     code = (
-        "import sys; from skipsearch.studies.config.study_config import Study;"
-        "Study.from_file(sys.argv[1]);"
+        "import sys; from skipsearch.studies.config.study_config import StudyConfig;"
+        "StudyConfig.from_file(sys.argv[1]);"
         "print([m for m in ('torch', 'ray', 'optuna', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -21,21 +21,21 @@ from killed import (
 from optuna.trial import TrialState
 from tabulated import Silent, study_of
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.trainers.trial import training
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 
-Whole = tuple[Study, optuna.Study, Death]
+Whole = tuple[StudyConfig, optuna.Study, Death]
 
 
 def whole(folder: Path, **of: Any) -> Whole:
-    study = small_study(**of)
+    config = small_study(**of)
     with killed_at() as passed:
-        done = train(study, folder)
+        done = train(config, folder)
     statements, transactions = passed.passed["after"], passed.passed["committed"]
-    assert statements > 300 and transactions > 100 and not violations(study, done, folder)
-    return study, done, passed
+    assert statements > 300 and transactions > 100 and not violations(config, done, folder)
+    return config, done, passed
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_training_that_is_killed_at_a_checkpoint_goes_on_bit_by_bit(
     leave: Callable[[Path], object],
     again: int,
 ) -> None:
-    study = study_of(trials=2, epochs=2, pruner="none", train_subset=100, space=SPACES["narrow"])
+    config = study_of(trials=2, epochs=2, pruner="none", train_subset=100, space=SPACES["narrow"])
     saved: list[str] = []
 
     def save(place: Checkpoints, *rest: Any, real: Any = training.save) -> None:
@@ -90,11 +90,11 @@ def test_a_training_that_is_killed_at_a_checkpoint_goes_on_bit_by_bit(
             leave(Path(saved[1]))
             raise Killed
 
-    whole = run(study, folder=tmp_path / "whole", observer=Silent(), in_process=True)
+    whole = run(config, folder=tmp_path / "whole", observer=Silent(), in_process=True)
     monkeypatch.setattr(training, "save", save)
     with pytest.raises(Killed):
-        run(study, folder=tmp_path, observer=Silent(), in_process=True)
-    done = run(study, folder=tmp_path, observer=Silent(), in_process=True)
+        run(config, folder=tmp_path, observer=Silent(), in_process=True)
+    done = run(config, folder=tmp_path, observer=Silent(), in_process=True)
     assert outcome(done) == outcome(whole)
     assert [t.state for t in done.trials] == [TrialState.COMPLETE] * 2
     assert len(saved) == 4 + again

@@ -63,9 +63,9 @@ def optunas(seed: int) -> TPESampler:
 
 @pytest.mark.parametrize("trials", [15, 60])
 def test_parameters_that_come_together_are_those_that_optuna_finds(trials: int) -> None:
-    study, past = study_of(trials), Past()
-    theirs = _GroupDecomposedSearchSpace(True).calculate(study).search_spaces
-    past.look(study.trials)
+    config, past = study_of(trials), Past()
+    theirs = _GroupDecomposedSearchSpace(True).calculate(config).search_spaces
+    past.look(config.trials)
     assert {frozenset(group) for group in past.groups} == {frozenset(space) for space in theirs}
     assert len(past.groups) == 3 and past.group("new") == ["new"]
 
@@ -74,17 +74,17 @@ def test_parameters_that_come_together_are_those_that_optuna_finds(trials: int) 
 def test_a_group_is_sampled_as_optuna_samples_it(trials: int) -> None:
     """With the same random numbers the same values, whichever group is asked for first."""
     for seed, first in enumerate(["a", "b", "a.y.depth", "a.y.rate", "a.z.wide"]):
-        study = study_of(trials, seed)
-        study.sampler = fast(seed)
-        trial = study.ask()
-        mine = study.sampler.sample_independent(
-            study, trial._cached_frozen_trial, first, KINDS[first]
+        config = study_of(trials, seed)
+        config.sampler = fast(seed)
+        trial = config.ask()
+        mine = config.sampler.sample_independent(
+            config, trial._cached_frozen_trial, first, KINDS[first]
         )
-        group = [n for n in study.sampler._past.group(first) if not KINDS[n].single()]
+        group = [n for n in config.sampler._past.group(first) if not KINDS[n].single()]
         space = {name: KINDS[name] for name in sorted(group)}
-        theirs = optunas(seed)._sample(study, trial._cached_frozen_trial, space)
+        theirs = optunas(seed)._sample(config, trial._cached_frozen_trial, space)
         assert mine == theirs[first]
-        assert study.sampler._answers == theirs
+        assert config.sampler._answers == theirs
 
 
 def ask(trial: optuna.Trial) -> None:
@@ -130,11 +130,11 @@ def test_a_range_that_grew_is_searched_to_its_end() -> None:
 
 
 def test_the_past_grows_with_the_numbers_of_its_trials() -> None:
-    study, past = study_of(30), Past()
+    config, past = study_of(30), Past()
     late = create_trial(params={"b": 2}, distributions={"b": KINDS["b"]}, values=[0, 0])
     late.number = 5000
-    past.look([late, *study.trials])
+    past.look([late, *config.trials])
     assert past.values(["b"], [late])["b"].tolist() == [2]
     assert past.values(["a", "b"], [late])["b"].size == 0
-    every = past.values(["a.y.depth", "a.y.rate"], study.trials)
-    assert len(every["a.y.depth"]) == sum(t.params["a"] == "y" for t in study.trials)
+    every = past.values(["a.y.depth", "a.y.rate"], config.trials)
+    assert len(every["a.y.depth"]) == sum(t.params["a"] == "y" for t in config.trials)

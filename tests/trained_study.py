@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 from tabulated import Silent
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 
 GIVEN = {
@@ -40,5 +40,5 @@ GIVEN = {
 def trained(runs: Path, **settings: object) -> optuna.Study:
     """In `runs/tiny`, as `skipsearch run --serial --folder runs` leaves it."""
     given = {**GIVEN, "study": {**GIVEN["study"], **settings}}
-    study = Study.from_dict(given, where="tiny.toml")
-    return run(study, folder=runs / study.name, observer=Silent(), in_process=True)
+    config = StudyConfig.from_dict(given, where="tiny.toml")
+    return run(config, folder=runs / config.name, observer=Silent(), in_process=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skipsearch.studies.config.limits import Infeasible
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page.files import Report
@@ -20,7 +20,7 @@ NOTHING_FEASIBLE, INTERRUPTED = 3, 130
 
 
 def run_and_show(
-    plan: Study,
+    config: StudyConfig,
     *,
     folder: Path,
     storage: str | None,
@@ -33,12 +33,12 @@ def run_and_show(
     extend: bool = False,
 ) -> int:
     """Run the study, print its front and where its page is. Returns the exit status."""
-    home = folder / plan.name
+    home = folder / config.name
     terminal, files = console(), (Report(home), Board())
     observer = Together(*files) if quiet else Together(Progress(terminal), *files)
     try:
         study = run(
-            plan,
+            config,
             storage=storage,
             folder=home,
             observer=observer,

@@ -49,18 +49,20 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
-    from skipsearch.studies.config.study_config import Study
+    from skipsearch.studies.config.study_config import StudyConfig
 
     # before Ray is loaded, which takes seconds
     keys = named(data_dir=data_dir, max_hours=max_hours, max_trial_minutes=max_trial_minutes)
-    plan = Study.from_file(study_file, [*(changes or []), *keys])
+    config = StudyConfig.from_file(study_file, [*(changes or []), *keys])
     if not quiet:
-        typer.echo(f"{plan.name}: {plan.trials} trials of {plan.epochs} epochs on {plan.dataset}")
+        typer.echo(
+            f"{config.name}: {config.trials} trials of {config.epochs} epochs on {config.dataset}"
+        )
     from skipsearch.studies.cli.run_and_show import run_and_show
 
     raise typer.Exit(
         run_and_show(
-            plan,
+            config,
             folder=folder,
             storage=storage,
             serial=serial,
@@ -96,8 +98,8 @@ def status(
 def check(study_file: StudyFile, changes: Changes = None, data_dir: DataDir = None) -> None:
     """Check a study file; size and costs of its space."""
     from skipsearch.studies.config.check import check as check_study
-    from skipsearch.studies.config.study_config import Study
+    from skipsearch.studies.config.study_config import StudyConfig
 
-    plan = Study.from_file(study_file, [*(changes or []), *named(data_dir=data_dir)])
-    for line in check_study(plan).lines():
+    config = StudyConfig.from_file(study_file, [*(changes or []), *named(data_dir=data_dir)])
+    for line in check_study(config).lines():
         typer.echo(line)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from skipsearch.studies.config.limits import Networks, Sampled, sample
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.data.datasets import load
 
@@ -13,21 +13,21 @@ from skipsearch.trainers.data.datasets import load
 class Check:
     """`sampled` are random networks of the space, with a fixed seed."""
 
-    study: Study
+    config: StudyConfig
     classes: int
     shape: tuple[int, int, int]
     images: tuple[int, int]  # to train on, to validate with
     sampled: Sampled
 
     def lines(self) -> list[str]:
-        study, sampled = self.study, self.sampled
-        arch, recipe = study.arch_space.size(), study.recipe_space.size()
-        each = study.seeds_per_trial
+        config, sampled = self.config, self.sampled
+        arch, recipe = config.arch_space.size(), config.recipe_space.size()
+        each = config.seeds_per_trial
         seeds = f" with each of {each} seeds" if each > 1 else ""
         lines = [
-            f"{study.name}: {study.trials} trials of {study.epochs} epochs{seeds}, "
-            f"{study.sampler}, {study.pruner}, {study.concurrency} at a time",
-            f"images: {study.dataset}, {self.images[0]:,} to train on, {self.images[1]:,} to "
+            f"{config.name}: {config.trials} trials of {config.epochs} epochs{seeds}, "
+            f"{config.sampler}, {config.pruner}, {config.concurrency} at a time",
+            f"images: {config.dataset}, {self.images[0]:,} to train on, {self.images[1]:,} to "
             f"validate with, {self.classes} classes, {'×'.join(map(str, self.shape))}",
             f"space: {_size(arch)} networks, {_size(recipe)} recipes",
         ]
@@ -45,23 +45,23 @@ class Check:
         return lines
 
 
-def check(study: Study) -> Check:
+def check(config: StudyConfig) -> Check:
     """Raises ValueError for data that cannot be used; limits that nothing keeps are a warning."""
-    data = load_data(study)
-    sampled = sample(Networks(study, data.num_classes, data.shape))
+    data = load_data(config)
+    sampled = sample(Networks(config, data.num_classes, data.shape))
     images = len(data.train), len(data.validation)
-    return Check(study, data.num_classes, data.shape, images, sampled)
+    return Check(config, data.num_classes, data.shape, images, sampled)
 
 
-def load_data(study: Study) -> Data:
+def load_data(config: StudyConfig) -> Data:
     """The images of a study; its seed splits them."""
-    given = {"data_dir": study.data_dir, "validation": study.validation}
+    given = {"data_dir": config.data_dir, "validation": config.validation}
     return load(
-        study.dataset,
-        image_size=study.image_size,
-        channels=study.channels,
-        train_subset=study.train_subset,
-        seed=study.seed,
+        config.dataset,
+        image_size=config.image_size,
+        channels=config.channels,
+        train_subset=config.train_subset,
+        seed=config.seed,
         **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
 

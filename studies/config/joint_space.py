@@ -12,31 +12,31 @@ from skipsearch.searchspace.parameters.domains import Choice, Domain, Scalar, si
 from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
 from skipsearch.searchspace.parameters.space import Space
 from skipsearch.searchspace.parameters.walk import Pick, encode
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.recipe.recipe import Recipe
 
 RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
 
 
-def draw(study: Study, pick: Pick) -> tuple[Arch, Recipe]:
+def draw(config: StudyConfig, pick: Pick) -> tuple[Arch, Recipe]:
     """One network and its recipe. Raises ValueError for a combination that cannot be."""
 
     def ask_recipe(name: str, domain: Domain, default: Scalar) -> Scalar:
         return pick(RECIPE + name, domain, default)
 
-    return study.arch_space.draw(pick), study.recipe_space.draw(ask_recipe)
+    return config.arch_space.draw(pick), config.recipe_space.draw(ask_recipe)
 
 
-def every(study: Study) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
+def every(config: StudyConfig) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
     """All networks with all recipes of a finite space."""
-    return space.every(partial(recorded, partial(draw, study)))
+    return space.every(partial(recorded, partial(draw, config)))
 
 
-def preset_recipe(study: Study, given: Mapping[str, Scalar] | None = None) -> Recipe:
+def preset_recipe(config: StudyConfig, given: Mapping[str, Scalar] | None = None) -> Recipe:
     """The recipe of a baseline: as `given`, else its preset's values, where the study does not
     forbid them."""
-    preset = encode(RECIPES[study.recipe.get("preset", "short")])
+    preset = encode(RECIPES[config.recipe.get("preset", "short")])
 
     def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
         for wanted in ((given or {}).get(name), preset.get(name, default)):
@@ -45,13 +45,13 @@ def preset_recipe(study: Study, given: Mapping[str, Scalar] | None = None) -> Re
                 return wanted
         return domain.values[0] if isinstance(domain, Choice) else domain.low
 
-    return study.recipe_space.draw(pick)
+    return config.recipe_space.draw(pick)
 
 
-def known(study: Study, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
+def known(config: StudyConfig, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
     """The searched parameters of a given network whose values lie in the study's domains: what a
     sampler can learn from it."""
-    parts = ("", study.arch_space, encode(arch)), (RECIPE, study.recipe_space, encode(recipe))
+    parts = ("", config.arch_space, encode(arch)), (RECIPE, config.recipe_space, encode(recipe))
     for prefix, own_space, flat in parts:
         for name, value in flat.items():
             domain = own_space.domain(name)
@@ -59,11 +59,11 @@ def known(study: Study, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domai
                 yield prefix + name, domain, value
 
 
-def domains(study: Study) -> dict[str, tuple[Domain, str]]:
+def domains(config: StudyConfig) -> dict[str, tuple[Domain, str]]:
     """Every parameter that is searched or pinned, by its name: domain, condition."""
     spaces: tuple[tuple[str, Space[Any]], ...] = (
-        ("", study.arch_space),
-        (RECIPE, study.recipe_space),
+        ("", config.arch_space),
+        (RECIPE, config.recipe_space),
     )
     return {
         prefix + row["name"]: (own.domain(row["name"]), row["condition"])
@@ -77,9 +77,9 @@ def inside(own: Space[Any], flat: Mapping[str, Scalar]) -> bool:
     return all(value in own.domain(name) for name, value in flat.items())
 
 
-def space_hash(study: Study) -> str:
+def space_hash(config: StudyConfig) -> str:
     """Tells whether the same names still mean the same domains."""
-    tables = [study.arch_space.table(), study.recipe_space.table()]
+    tables = [config.arch_space.table(), config.recipe_space.table()]
     rows = [[row["name"], row["domain"], row["condition"]] for table in tables for row in table]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 
 SAMPLES = 200
 
@@ -31,7 +31,7 @@ class Cost:
 class Networks:
     """The networks of a study on the images that they are for."""
 
-    study: Study
+    config: StudyConfig
     classes: int
     shape: tuple[int, int, int]
     _identity: dict[Arch, str] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Networks:
         from skipsearch.searchspace.assembly.cost import describe
 
         described = describe(arch, classes=self.classes, shape=self.shape)
-        timed = "latency_ms" in (*self.study.objectives, *self.study.limits)
+        timed = "latency_ms" in (*self.config.objectives, *self.config.limits)
         latency = self._latency_ms(arch) if timed else None
         return Cost(described.identity, described.params, described.macs, latency)
 
@@ -66,18 +66,18 @@ class Networks:
         """Of one image, measured once a network on the driver's machine, beside the workers."""
         from skipsearch.searchspace.assembly.cost import latency_ms
 
-        device = "cuda" if self.study.gpus_per_trial else "cpu"
+        device = "cuda" if self.config.gpus_per_trial else "cpu"
         return latency_ms(arch, classes=self.classes, shape=self.shape, batch=1, device=device)
 
     def violations(self, cost: Cost) -> list[float]:
         """By which part of it each limit is exceeded; ≤ 0 where it is kept."""
-        return [cost.of(name) / limit - 1 for name, limit in self.study.limits.items()]
+        return [cost.of(name) / limit - 1 for name, limit in self.config.limits.items()]
 
     def over(self, cost: Cost) -> str:
         """`over limit: params 412,000 > 300,000`, or "" within all limits."""
         broken = [
             f"{name} {cost.of(name):,} > {limit:,}"
-            for name, limit in self.study.limits.items()
+            for name, limit in self.config.limits.items()
             if cost.of(name) > limit
         ]
         return f"over limit: {', '.join(broken)}" if broken else ""
@@ -95,19 +95,19 @@ class Sampled:
 
 def sample(networks: Networks, *, samples: int = SAMPLES, enough: int | None = None) -> Sampled:
     """Draw networks with a fixed seed; stop early at `enough` of them within the limits."""
-    rng = random.Random(networks.study.seed)
+    rng = random.Random(networks.config.seed)
     costs: list[Cost] = []
     reasons: Counter[str] = Counter()
     within = drawn = 0
     for _ in range(samples):
         drawn += 1
         try:
-            cost = networks.cost(networks.study.arch_space.sample(rng))
+            cost = networks.cost(networks.config.arch_space.sample(rng))
         except ValueError as error:
             reasons[f"does not fit: {error}"] += 1
             continue
         costs.append(cost)
-        for name, limit in networks.study.limits.items():
+        for name, limit in networks.config.limits.items():
             reasons[f"over {name} {limit:,}"] += cost.of(name) > limit
         within += not networks.over(cost)
         if within == enough:
@@ -125,9 +125,9 @@ def require_feasible(networks: Networks) -> None:
         raise Infeasible(f"none of {sampled.drawn} sampled networks fits the images: {reason}")
     least = ", ".join(
         f"{name} ≤ {limit:,} (least drawn: {min(c.of(name) for c in sampled.costs):,})"
-        for name, limit in networks.study.limits.items()
+        for name, limit in networks.config.limits.items()
     )
     raise Infeasible(
-        f"{networks.study.where} [limits] none of {sampled.drawn} sampled networks keeps {least}: "
+        f"{networks.config.where} [limits] none of {sampled.drawn} sampled networks keeps {least}: "
         "raise a limit or narrow [space] to smaller networks"
     )

@@ -1,6 +1,6 @@
 """A study file: what is searched, on which images, by which means, within which limits.
 
-    study = Study.from_file("digits.toml", ["trials=50", "space.shortcut=attention"])
+    study = StudyConfig.from_file("digits.toml", ["trials=50", "space.shortcut=attention"])
 
 Everything wrong in it is a ValueError of one line: file and place, rule, value, nearest names.
 """
@@ -49,7 +49,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class StudyConfig:
     """A checked study file. `epochs` are full fidelity: only trials that had them, or whose recipe
     ended early, are compared."""
 
@@ -92,7 +92,7 @@ class Study:
     where: str = field(default="study", compare=False)  # the file's name, for messages
 
     @classmethod
-    def from_file(cls, path: str | Path, overrides: Iterable[str] = ()) -> "Study":
+    def from_file(cls, path: str | Path, overrides: Iterable[str] = ()) -> "StudyConfig":
         path = Path(path)
         given = read(path)
         for change in overrides:
@@ -102,7 +102,7 @@ class Study:
     @classmethod
     def from_dict(
         cls, given: Mapping[str, Any], *, where: str, stem: str = "study", folder: Path = Path()
-    ) -> "Study":
+    ) -> "StudyConfig":
         """From the tables of a study file; `folder` is what relative paths in it start from."""
         for section, table in given.items():
             known(where, section, SECTIONS, "a section")
@@ -195,11 +195,11 @@ def _stems(files: Iterable[str] | None) -> list[str]:
     return [Path(file).stem for file in files or ()]
 
 
-assert {*STUDY_KEYS} < {f.name for f in fields(Study)}
+assert {*STUDY_KEYS} < {f.name for f in fields(StudyConfig)}
 
 
-def checkpoint_home(study: Study, folder: Path) -> str:
+def checkpoint_home(config: StudyConfig, folder: Path) -> str:
     """A folder or URI with a folder for each trial, which has its checkpoints."""
-    if study.checkpoints:
-        return f"{study.checkpoints}/{study.name}"
+    if config.checkpoints:
+        return f"{config.checkpoints}/{config.name}"
     return str((folder / "trials").resolve())

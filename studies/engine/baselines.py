@@ -11,20 +11,20 @@ import optuna
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config import joint_space
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.samplers import optuna_walk
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import undone
 from skipsearch.trainers.recipe.recipe import Recipe
 
 
-def enqueue(study: Study, store: Store) -> None:
+def enqueue(config: StudyConfig, store: Store) -> None:
     """Those that were not told as abandoned, once."""
     asked_for = [t for t in store.trials if "baseline" in t.user_attrs]
     there = {t.user_attrs["baseline"] for t in asked_for if "charged" in t.user_attrs or undone(t)}
     wanted = {
-        name: baseline(name, arch, joint_space.preset_recipe(study))
-        for name, arch in study.baselines.items()
+        name: baseline(name, arch, joint_space.preset_recipe(config))
+        for name, arch in config.baselines.items()
     }
     for facts in (t.user_attrs for t in asked_for if "imported" in t.user_attrs):
         kept = ("baseline", "imported", "arch", "recipe")
@@ -39,15 +39,15 @@ def baseline(name: str, arch: Arch, recipe: Recipe) -> dict[str, Any]:
     return {"baseline": name, "arch": encode(arch), "recipe": encode(recipe)}
 
 
-def asked(study: Study, trial: optuna.Trial) -> tuple[Arch, Recipe]:
+def asked(config: StudyConfig, trial: optuna.Trial) -> tuple[Arch, Recipe]:
     """The network and the recipe of a baseline, which the trial's parameters then say."""
     facts = trial.user_attrs
     if "recipe" in facts:
         arch, recipe = (
             decode(Arch, facts["arch"]),
-            joint_space.preset_recipe(study, facts["recipe"]),
+            joint_space.preset_recipe(config, facts["recipe"]),
         )
     else:  # enqueued by a version that wrote the name alone
-        arch, recipe = study.baselines[facts["baseline"]], joint_space.preset_recipe(study)
-    optuna_walk.write_known(study, trial, arch, recipe)
+        arch, recipe = config.baselines[facts["baseline"]], joint_space.preset_recipe(config)
+    optuna_walk.write_known(config, trial, arch, recipe)
     return arch, recipe

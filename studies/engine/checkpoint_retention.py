@@ -11,7 +11,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 from pyarrow.fs import LocalFileSystem
 
-from skipsearch.studies.config.study_config import Study, checkpoint_home
+from skipsearch.studies.config.study_config import StudyConfig, checkpoint_home
 from skipsearch.studies.pareto import Point, non_dominated
 from skipsearch.studies.storage.trial_record import is_full
 from skipsearch.trainers.trial.checkpoints import Checkpoints, folders
@@ -26,11 +26,11 @@ class Keeping:
         self.front: dict[int, Point] = {}  # by number
 
     @classmethod
-    def of(cls, study: Study, folder: Path, trials: list[FrozenTrial]) -> "Keeping | None":
+    def of(cls, config: StudyConfig, folder: Path, trials: list[FrozenTrial]) -> "Keeping | None":
         """None where all checkpoints stay; else what a dead driver left is cleared away."""
-        if study.keep == "all":
+        if config.keep == "all":
             return None
-        keeping = cls(checkpoint_home(study, folder))
+        keeping = cls(checkpoint_home(config, folder))
         keeping.took_up(trials)
         return keeping
 

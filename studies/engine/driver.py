@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks, require_feasible
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine import extend_study
 from skipsearch.studies.engine.import_trials import Source, import_studies
 from skipsearch.studies.engine.open_study import open_store
@@ -41,7 +41,7 @@ from skipsearch.trainers.trial.training import Training
 
 
 def run(
-    study: Study,
+    config: StudyConfig,
     *,
     storage: str | None = None,
     folder: Path,
@@ -64,24 +64,24 @@ def run(
     have `last` (training is over) and `kept_error` (the error of the weights that it keeps).
     """
     executor = executor_of(in_process, address, log)
-    require_resources(study, executor)
-    if study.checkpoints:
-        Checkpoints.at(study.checkpoints)
-    data = load_data(study)
-    networks = Networks(study, data.num_classes, data.shape)
+    require_resources(config, executor)
+    if config.checkpoints:
+        Checkpoints.at(config.checkpoints)
+    data = load_data(config)
+    networks = Networks(config, data.num_classes, data.shape)
     require_feasible(networks)
-    with quiet(), storage_failures(study):
-        store = _open(study, storage, folder, extend)
+    with quiet(), storage_failures(config):
+        store = _open(config, storage, folder, extend)
         store.take_lease()
         try:
             if extend:
-                extend_study.extend(study, store, space_hash(study))
-            freeze(study, store, folder, data)
-            import_studies(study, store, networks, imports)
-            rungs = rungs_of(study)
+                extend_study.extend(config, store, space_hash(config))
+            freeze(config, store, folder, data)
+            import_studies(config, store, networks, imports)
+            rungs = rungs_of(config)
             if rungs is not None:
-                rungs.load(store.trials, study.costs)
-            searcher = StudySearcher(study, store, networks, len(data.train), folder, rungs)
+                rungs.load(store.trials, config.costs)
+            searcher = StudySearcher(config, store, networks, len(data.train), folder, rungs)
             work = _work(searcher, data, begin)
             del data
             _observed(searcher, observer, work, executor)
@@ -126,7 +126,7 @@ def _work(searcher: StudySearcher, data: Data, begin: Begin | None) -> Work:
             gpu_sharing.measure, networks=searcher.networks, data=data, probe=step_memory
         )
         begin = partial(Training, data=data)
-    if searcher.setup.seeds_per_trial > 1:
+    if searcher.config.seeds_per_trial > 1:
         begin = partial(Repeats, begin=begin)
     return Work(begin, data.nbytes, measure)
 
@@ -139,7 +139,7 @@ def _observed(searcher: StudySearcher, observer: Observer, work: Work, executor:
             _train(searcher, observer, work, executor)
         if searcher.failing:
             raise ValueError(
-                f"study {searcher.setup.name} stopped, {searcher.failing}: mend it and run the "
+                f"study {searcher.config.name} stopped, {searcher.failing}: mend it and run the "
                 "same command again; what was done is kept"
             )
     finally:
@@ -148,7 +148,7 @@ def _observed(searcher: StudySearcher, observer: Observer, work: Work, executor:
 
 
 def _train(searcher: StudySearcher, observer: Observer, work: Work, executor: Executor) -> None:
-    ending = Ending(searcher.setup.max_hours)
+    ending = Ending(searcher.config.max_hours)
     parts = (searcher, StudyScheduler(searcher.rungs, searcher.sharing), observer, ending, work)
     try:
         match executor:
@@ -159,44 +159,44 @@ def _train(searcher: StudySearcher, observer: Observer, work: Work, executor: Ex
     except KeyboardInterrupt:
         if not ending.over:
             raise
-        searcher.exhausted = f"its {searcher.setup.max_hours:g} hours are over"
+        searcher.exhausted = f"its {searcher.config.max_hours:g} hours are over"
 
 
-def require_resources(study: Study, executor: Executor) -> None:
+def require_resources(config: StudyConfig, executor: Executor) -> None:
     """Raise ValueError where the trials at one time need more than this machine has. A cluster
     may grow; there Ray waits."""
     if isinstance(executor, OnRay) and executor.address is not None:
         return
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    _require(study, "cpus_per_trial", study.cpus_per_trial, cpus, "CPU cores")
-    if study.gpus_per_trial:
+    _require(config, "cpus_per_trial", config.cpus_per_trial, cpus, "CPU cores")
+    if config.gpus_per_trial:
         import torch
 
         gpus = torch.cuda.device_count()
-        if gpus_of(study) > gpus:
-            _require(study, "gpus_per_trial", study.gpus_per_trial, gpus, "GPUs")
+        if gpus_of(config) > gpus:
+            _require(config, "gpus_per_trial", config.gpus_per_trial, gpus, "GPUs")
 
 
-def _require(study: Study, key: str, each: float, there: int, what: str) -> None:
-    needed = study.concurrency * each
+def _require(config: StudyConfig, key: str, each: float, there: int, what: str) -> None:
+    needed = config.concurrency * each
     if needed > there:
         raise ValueError(
-            f"{study.where} [study] concurrency × {key} must be at most {there} ({what} here), "
-            f"got {study.concurrency} × {each:g} = {needed:g}"
+            f"{config.where} [study] concurrency × {key} must be at most {there} ({what} here), "
+            f"got {config.concurrency} × {each:g} = {needed:g}"
         )
 
 
-def _open(study: Study, storage: str | None, folder: Path, extend: bool) -> Store:
+def _open(config: StudyConfig, storage: str | None, folder: Path, extend: bool) -> Store:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
     url = storage or sqlite_url(folder.resolve() / "study.db")
-    return open_store(study, url, space_hash(study), extend=extend)
+    return open_store(config, url, space_hash(config), extend=extend)
 
 
 @contextmanager
-def storage_failures(study: Study) -> Iterator[None]:
+def storage_failures(config: StudyConfig) -> Iterator[None]:
     """A storage that fails in the middle (disk full, locked, gone) ends the run in one line; Ray
     wraps the error of whoever wrote. What was written before is there when the run is repeated."""
     try:
@@ -210,7 +210,7 @@ def storage_failures(study: Study) -> Iterator[None]:
         if isinstance(cause, StorageInternalError) and cause.__cause__:
             cause = cause.__cause__
         raise ValueError(
-            f"study {study.name} stopped, its storage failed: {str(cause).splitlines()[0]}: "
+            f"study {config.name} stopped, its storage failed: {str(cause).splitlines()[0]}: "
             "mend it and run the same command again; what was done is kept"
         ) from error
 

@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, size_of
 from skipsearch.searchspace.parameters.walk import every_stage
 from skipsearch.studies.config import joint_space
-from skipsearch.studies.config.study_config import Change, Study
+from skipsearch.studies.config.study_config import Change, StudyConfig
 from skipsearch.studies.samplers.optuna_walk import distribution
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class Difference:
     forbidden: str = ""
 
 
-def table(study: Study) -> dict[str, str]:
+def table(config: StudyConfig) -> dict[str, str]:
     """Every parameter with its domain and condition, as it is stored with the study; epochs are a
     key of [study]."""
-    rows = joint_space.domains(study)
+    rows = joint_space.domains(config)
     return {name: _row(*row) for name, row in rows.items() if name != "recipe.epochs"}
 
 
@@ -57,25 +57,25 @@ def _row(domain: Domain, condition: str) -> str:
     return f"{domain}{log}" + (f" (if {condition})" if condition else "")
 
 
-def check_same(study: Study, opened: optuna.Study, space_hash: str, *, extend: bool) -> None:
+def check_same(config: StudyConfig, opened: optuna.Study, space_hash: str, *, extend: bool) -> None:
     """Raise ValueError where it is another study by now; with `extend`, where it may not become
     that one."""
-    found = differences(study, opened, space_hash)
-    other = f"give the study another name and start that with --import {study.name}"
+    found = differences(config, opened, space_hash)
+    other = f"give the study another name and start that with --import {config.name}"
     if found and not extend:
         lines = "; ".join(difference.line for difference in found)
         grown = "" if any(one.forbidden for one in found) else "go on with it by --extend, "
         remedy = f"put it back, {grown}or {other}"
-        raise ValueError(f"{study.where} is not the study that was begun: {lines}: {remedy}")
+        raise ValueError(f"{config.where} is not the study that was begun: {lines}: {remedy}")
     if wrong := [f"{one.line} ({one.forbidden})" for one in found if one.forbidden]:
-        raise ValueError(f"{study.where} cannot be extended so: {'; '.join(wrong)}: {other}")
+        raise ValueError(f"{config.where} cannot be extended so: {'; '.join(wrong)}: {other}")
 
 
-def differences(study: Study, opened: optuna.Study, space_hash: str) -> list[Difference]:
+def differences(config: StudyConfig, opened: optuna.Study, space_hash: str) -> list[Difference]:
     facts, trials = opened.user_attrs, opened.get_trials(deepcopy=False)
-    changes = study.changes(facts["study"])
+    changes = config.changes(facts["study"])
     found = [_of_key(c, trials) for c in changes if c.section not in ("space", "recipe")]
-    found += _of_space(study, facts, trials)
+    found += _of_space(config, facts, trials)
     if not found and facts["space_hash"] != space_hash:
         versions = facts.get("versions", "versions unknown")
         found.append(Difference(f"it was begun with other domains of the parameters ({versions})"))
@@ -103,11 +103,11 @@ def _over(change: Change, trials: Sequence[FrozenTrial]) -> str:
 
 
 def _of_space(
-    study: Study, facts: Mapping[str, Any], trials: Sequence[FrozenTrial]
+    config: StudyConfig, facts: Mapping[str, Any], trials: Sequence[FrozenTrial]
 ) -> Iterator[Difference]:
-    now, before = table(study), _before(study, facts)
+    now, before = table(config), _before(config, facts)
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    refused = _refused(study, trials, names if before else [*now])
+    refused = _refused(config, trials, names if before else [*now])
     lines: dict[str, Difference] = {}
     for name in names:
         one_sided = name not in before or name not in now
@@ -129,18 +129,20 @@ def _bare(row: str | None) -> str:
     return (row or "").partition(" (if ")[0]
 
 
-def _before(study: Study, facts: Mapping[str, Any]) -> dict[str, str]:
+def _before(config: StudyConfig, facts: Mapping[str, Any]) -> dict[str, str]:
     """The stored table; of a study that an earlier version began, its file as read today."""
     if "space" in facts:
         return dict(facts["space"])
-    given = {"study": study.to_dict()["study"]}
+    given = {"study": config.to_dict()["study"]}
     given |= {key: facts["study"].get(key, {}) for key in ("space", "recipe")}
-    return table(Study.from_dict(given, where=f"{study.name}, as it was begun,"))
+    return table(StudyConfig.from_dict(given, where=f"{config.name}, as it was begun,"))
 
 
-def _refused(study: Study, trials: Sequence[FrozenTrial], names: Sequence[str]) -> dict[str, str]:
+def _refused(
+    config: StudyConfig, trials: Sequence[FrozenTrial], names: Sequence[str]
+) -> dict[str, str]:
     """What Optuna does not allow, by name: it compares with what trials have drawn."""
-    now, found = joint_space.domains(study), {}
+    now, found = joint_space.domains(config), {}
     varying = [name for name in names if name in now and size_of(now[name][0]) != 1]
     for name in varying:
         for earlier in (t.distributions[name] for t in trials if name in t.distributions):
@@ -152,15 +154,15 @@ def _refused(study: Study, trials: Sequence[FrozenTrial], names: Sequence[str]) 
     return found
 
 
-def extend(study: Study, store: "Store", space_hash: str) -> None:
+def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
     """Write what the study is now, by the driver that leads it: first that it changes, last its
     file, so that whoever is killed between finds a difference again."""
-    found = differences(study, store.study, space_hash)
+    found = differences(config, store.study, space_hash)
     if not found:
         return
     lines = [difference.line for difference in found]
     records = list(store.study.user_attrs.get("extended", []))
-    to = hashlib.sha256(json.dumps(study.to_dict()).encode()).hexdigest()[:16]
+    to = hashlib.sha256(json.dumps(config.to_dict()).encode()).hexdigest()[:16]
     if records and records[-1]["to"] == to:  # its driver died on the way
         lines = list(dict.fromkeys([*records.pop()["what"], *lines]))
     record = {
@@ -169,22 +171,22 @@ def extend(study: Study, store: "Store", space_hash: str) -> None:
         "run": store.run,
         "what": lines,
         "to": to,
-        "outside": len(_outside(study, store.trials)),
+        "outside": len(_outside(config, store.trials)),
     }
     store.study.set_user_attr("extended", [*records, record])
     store.study.set_user_attr("space_hash", space_hash)
-    store.study.set_user_attr("space", table(study))
-    store.study.set_user_attr("study", study.to_dict())
+    store.study.set_user_attr("space", table(config))
+    store.study.set_user_attr("study", config.to_dict())
 
 
-def _outside(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
+def _outside(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[int]:
     """Trials that were trained and that the study would not propose now."""
 
     def searched(trial: FrozenTrial) -> bool:
         facts = trial.user_attrs
         try:
-            arch = joint_space.inside(study.arch_space, facts["arch"])
-            return arch and joint_space.inside(study.recipe_space, facts["recipe"])
+            arch = joint_space.inside(config.arch_space, facts["arch"])
+            return arch and joint_space.inside(config.recipe_space, facts["recipe"])
         except KeyError:  # of another version
             return False
 

@@ -27,7 +27,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.baselines import baseline
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.samplers.optuna_walk import distribution
@@ -66,12 +66,12 @@ Source = tuple[str, str]  # a study's name, the URL of its storage
 
 
 def import_studies(
-    study: Study, store: Store, networks: Networks, asked: Sequence[Source] = ()
+    config: StudyConfig, store: Store, networks: Networks, asked: Sequence[Source] = ()
 ) -> None:
     """Those asked for, and those that a dead driver did not come to the end of."""
     records = list(store.study.user_attrs.get("imports", []))
     for name, url in asked:
-        if (name, url) == (study.name, store.url):
+        if (name, url) == (config.name, store.url):
             raise ValueError(f"study {name} cannot import itself: name an earlier one")
         if others := [r["url"] for r in records if r["study"] == name and r["url"] != url]:
             raise ValueError(
@@ -89,7 +89,7 @@ def import_studies(
             except ValueError as error:
                 why = f"the import of study {record['study']} was begun and is not finished"
                 raise ValueError(f"{why}: {error}: put it back and run this again") from error
-            counts = Import(study, store, networks, earlier).run()
+            counts = Import(config, store, networks, earlier).run()
             records[at] = {**record, **counts, "run": store.run, "done": True}
             store.study.set_user_attr("imports", records)
 
@@ -98,14 +98,14 @@ class Import:
     """One earlier study."""
 
     def __init__(
-        self, study: Study, store: Store, networks: Networks, earlier: optuna.Study
+        self, config: StudyConfig, store: Store, networks: Networks, earlier: optuna.Study
     ) -> None:
-        self.study, self.store, self.networks, self.earlier = study, store, networks, earlier
+        self.config, self.store, self.networks, self.earlier = config, store, networks, earlier
         self.there = {t.user_attrs.get("imported") for t in store.trials}
         self.seen = set(seen(store.trials))
         own, other = store.study.user_attrs["data"], earlier.user_attrs.get("data", {})
         self.same_images = all(own[key] == other.get(key) for key in ("fingerprint", "shape"))
-        given, begun = study.to_dict()["study"], earlier.user_attrs.get("study", {})
+        given, begun = config.to_dict()["study"], earlier.user_attrs.get("study", {})
         begun = begun.get("study", {})
         self.same_rule = all(given.get(key) == begun.get(key) for key in RULE)
         self.same_seeds = given.get("seeds_per_trial", 1) == begun.get("seeds_per_trial", 1)
@@ -136,7 +136,7 @@ class Import:
         facts, label = trial.user_attrs, f"{self.earlier.study_name}#{trial.number}"
         if label in self.there:
             return Skipped("imported before")
-        if not _inside(self.study.arch_space, facts["arch"]):
+        if not _inside(self.config.arch_space, facts["arch"]):
             return Skipped("not in the space")
         try:
             arch = decode(Arch, facts["arch"])
@@ -148,7 +148,7 @@ class Import:
         differs = self._differs(trial, cost)
         if differs and trial.number not in self.front:
             return Skipped(differs)
-        recipe = joint_space.preset_recipe(self.study, facts["recipe"])
+        recipe = joint_space.preset_recipe(self.config, facts["recipe"])
         key = key_of(cost.identity, encode(recipe))
         if key in self.seen:
             return Skipped("known here")
@@ -163,9 +163,9 @@ class Import:
             return "on other images"
         if facts["identity"] != cost.identity:
             return "built otherwise by now"
-        if not _inside(self.study.recipe_space, facts["recipe"]):
+        if not _inside(self.config.recipe_space, facts["recipe"]):
             return "with another recipe"
-        seed = joint_space.derived_seed(self.study.seed, cost.identity)
+        seed = joint_space.derived_seed(self.config.seed, cost.identity)
         if facts.get("seed") != seed or not self.same_seeds:
             return "with another seed"
         return self._open_end(trial)
@@ -189,12 +189,12 @@ class Import:
         limits = self.networks.violations(cost)
         values, lacking = None, 0.0
         if trial.state == TrialState.COMPLETE:
-            values = [trial.values[0], *(float(cost.of(name)) for name in self.study.costs)]
+            values = [trial.values[0], *(float(cost.of(name)) for name in self.config.costs)]
         else:
             lacking = float(trial.user_attrs["verdict"]["constraints"][-1])
         why = trial.user_attrs.get("why", "")
         verdict = Verdict(trial.state, why, [*limits, lacking], values)
-        searched = list(joint_space.known(self.study, arch, recipe))
+        searched = list(joint_space.known(self.config, arch, recipe))
         facts = {name: trial.user_attrs[name] for name in COPIED if name in trial.user_attrs}
         facts |= {"arch": encode(arch), "recipe": encode(recipe), "identity": cost.identity}
         facts |= {name: value for name, value in _costs(cost).items() if value is not None}

@@ -8,19 +8,19 @@ from typing import Any
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
-from skipsearch.studies.config.study_config import Study, checkpoint_home
+from skipsearch.studies.config.study_config import StudyConfig, checkpoint_home
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
 
 
-def more_seeds(study: Study, identity: str) -> tuple[int, ...]:
+def more_seeds(config: StudyConfig, identity: str) -> tuple[int, ...]:
     """With which a network is trained after its first one (`seeds_per_trial`)."""
-    further = range(1, study.seeds_per_trial)
-    return tuple(derived_seed(study.seed, identity, number) for number in further)
+    further = range(1, config.seeds_per_trial)
+    return tuple(derived_seed(config.seed, identity, number) for number in further)
 
 
 def job_of(
-    study: Study,
+    config: StudyConfig,
     folder: Path,
     number: int,
     arch: Arch,
@@ -30,22 +30,22 @@ def job_of(
     below: int | None,
 ) -> Job:
     """The job of a trial, whose folder is made. Its seeds depend on the study's and the network."""
-    own, minutes = folder / "trials" / str(number), study.max_trial_minutes
+    own, minutes = folder / "trials" / str(number), config.max_trial_minutes
     own.mkdir(parents=True, exist_ok=True)
     (own / "arch.json").write_text(json.dumps(encode(arch), indent=1) + "\n")
     return Job(
         number=number,
         arch=encode(arch),
         recipe=encode(recipe),
-        seed=derived_seed(study.seed, facts["identity"]),
-        more_seeds=more_seeds(study, facts["identity"]),
+        seed=derived_seed(config.seed, facts["identity"]),
+        more_seeds=more_seeds(config, facts["identity"]),
         max_epochs=epochs,
         folder=str(own.resolve()),
-        threads=study.cpus_per_trial,
-        device="cuda" if study.gpus_per_trial else "cpu",
+        threads=config.cpus_per_trial,
+        device="cuda" if config.gpus_per_trial else "cpu",
         baseline="baseline" in facts,
-        costs=tuple(float(facts[name]) for name in study.costs),
+        costs=tuple(float(facts[name]) for name in config.costs),
         max_seconds=None if minutes is None else 60 * minutes,
-        checkpoints=f"{checkpoint_home(study, folder)}/{number}",
+        checkpoints=f"{checkpoint_home(config, folder)}/{number}",
         below=below,
     )

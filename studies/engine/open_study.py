@@ -10,7 +10,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.extend_study import check_same, table
 from skipsearch.studies.samplers.optuna_walk import ranges
 from skipsearch.studies.storage.connect import connect, first_line
@@ -19,56 +19,56 @@ from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.write_through import Mirror
 
 
-def open_store(study: Study, url: str, space_hash: str, *, extend: bool = False) -> Store:
+def open_store(config: StudyConfig, url: str, space_hash: str, *, extend: bool = False) -> Store:
     """Create the study, or continue it. Raises ValueError where it is another study by now; with
     `extend` only where it may not become that one (nothing is written yet: extending.py)."""
     if url.startswith(JOURNAL):
         mend(url)
-    storage = Mirror(connect(url), ranges(study))
+    storage = Mirror(connect(url), ranges(config))
     try:
         named = {s.study_name for s in optuna.get_all_study_summaries(storage)}
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise ValueError(f"storage {url} cannot be used: {first_line(error)}") from error
-    if study.name in named:
-        opened = optuna.load_study(study_name=study.name, storage=storage)
-        _check_ours(study, opened, space_hash)
-        check_same(study, opened, space_hash, extend=extend)
+    if config.name in named:
+        opened = optuna.load_study(study_name=config.name, storage=storage)
+        _check_ours(config, opened, space_hash)
+        check_same(config, opened, space_hash, extend=extend)
     else:
-        opened = _create(study, storage, space_hash)
+        opened = _create(config, storage, space_hash)
     return Store(opened, storage, url)
 
 
-def _create(study: Study, storage: BaseStorage, space_hash: str) -> optuna.Study:
+def _create(config: StudyConfig, storage: BaseStorage, space_hash: str) -> optuna.Study:
     created = optuna.create_study(
-        study_name=study.name,
+        study_name=config.name,
         storage=storage,
-        directions=[StudyDirection.MINIMIZE] * len(study.objectives),
+        directions=[StudyDirection.MINIMIZE] * len(config.objectives),
     )
-    _complete(study, created, space_hash)
+    _complete(config, created, space_hash)
     return created
 
 
-def _complete(study: Study, created: optuna.Study, space_hash: str) -> None:
+def _complete(config: StudyConfig, created: optuna.Study, space_hash: str) -> None:
     created.set_user_attr("space_hash", space_hash)
-    created.set_user_attr("space", table(study))
+    created.set_user_attr("space", table(config))
     created.set_user_attr("versions", _versions())
     with warnings.catch_warnings():  # "experimental" since 3.2; optuna-dashboard shows the names
         warnings.simplefilter("ignore", ExperimentalWarning)
-        created.set_metric_names(list(study.objectives))
-    created.set_user_attr("study", study.to_dict())  # last: with it the study is all there
+        created.set_metric_names(list(config.objectives))
+    created.set_user_attr("study", config.to_dict())  # last: with it the study is all there
 
 
-def _check_ours(study: Study, opened: optuna.Study, space_hash: str) -> None:
+def _check_ours(config: StudyConfig, opened: optuna.Study, space_hash: str) -> None:
     """A study whose creation was cut short is completed: it has no trials yet, and is as Optuna
     makes it or has the first of our attributes."""
     facts = opened.user_attrs
     if "study" in facts:
         return
-    minimised = [StudyDirection.MINIMIZE] * len(study.objectives)
+    minimised = [StudyDirection.MINIMIZE] * len(config.objectives)
     fresh = not facts and not opened.get_trials(deepcopy=False) and opened.directions == minimised
     if not fresh and "space_hash" not in facts:
-        raise ValueError(f"study {study.name} in the storage is not one of ours: rename yours")
-    _complete(study, opened, space_hash)
+        raise ValueError(f"study {config.name} in the storage is not one of ours: rename yours")
+    _complete(config, opened, space_hash)
 
 
 def _versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ import optuna
 import tomli_w
 
 from skipsearch.searchspace.parameters.walk import encode
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.data.arrays import Data, fingerprint
@@ -109,58 +109,58 @@ def _version(package: str) -> str:
 PARTS = ("train", "validation", "test")
 
 
-def freeze(study: Study, store: Store, folder: Path, data: Data) -> None:
+def freeze(config: StudyConfig, store: Store, folder: Path, data: Data) -> None:
     """By the driver that leads the study and no other. Raises ValueError for changed data."""
     digest = fingerprint(data)
-    _check_data(study, store, data, digest)
-    store.study.set_user_attr("study", study.to_dict())
+    _check_data(config, store, data, digest)
+    store.study.set_user_attr("study", config.to_dict())
     pixels = {"mean": data.mean, "std": data.std, "test": len(data.test)}
     store.study.set_user_attr("pixels", pixels)  # not compared: a mean may differ in its last bit
     try:
-        write_whole(folder / "study.toml", tomli_w.dumps(_portable(study, folder)))
-        write_whole(folder / "split.json", json.dumps(split_document(study, data, digest)) + "\n")
+        write_whole(folder / "study.toml", tomli_w.dumps(_portable(config, folder)))
+        write_whole(folder / "split.json", json.dumps(split_document(config, data, digest)) + "\n")
         environments = record(store.study)
         write_whole(folder / "environment.json", json.dumps(environments, indent=1) + "\n")
     except OSError as error:
         raise ValueError(f"folder {folder} cannot be written: {error.strerror}") from error
 
 
-def _portable(study: Study, folder: Path) -> dict[str, Any]:
+def _portable(config: StudyConfig, folder: Path) -> dict[str, Any]:
     """The tables of the study; the arch files of its baselines are copied beside them."""
-    tables, own = study.to_dict(), folder / "baselines"
-    names = [Path(file).stem for file in study.files]
+    tables, own = config.to_dict(), folder / "baselines"
+    names = [Path(file).stem for file in config.files]
     for name in names:
         own.mkdir(exist_ok=True)
-        arch = encode(study.baselines[name])
+        arch = encode(config.baselines[name])
         write_whole(own / f"{name}.json", json.dumps(arch, indent=1) + "\n")
     if names:
         tables["baselines"] |= {"files": [f"{own.name}/{name}.json" for name in names]}
     return tables
 
 
-def split_document(study: Study, data: Data, digest: str) -> dict[str, Any]:
+def split_document(config: StudyConfig, data: Data, digest: str) -> dict[str, Any]:
     """`index` has the positions of each part's images among those of the data set that were split,
     counted from 0 (`Images.index`); a part that the data set has of its own is not in it."""
     parts = {name: getattr(data, name) for name in PARTS}
     return {
-        "dataset": study.dataset,
-        "seed": study.seed,
+        "dataset": config.dataset,
+        "seed": config.seed,
         "fingerprint": digest,
         "images": {name: len(images) for name, images in parts.items()},
         "index": {n: images.index.tolist() for n, images in parts.items() if len(images.index)},
     }
 
 
-def require_same(study: Study, begun: optuna.Study, data: Data) -> None:
+def require_same(config: StudyConfig, begun: optuna.Study, data: Data) -> None:
     """Raises ValueError for other images, or another split, than the study was begun with."""
-    _described(study, begun, data, fingerprint(data))
+    _described(config, begun, data, fingerprint(data))
 
 
-def _check_data(study: Study, store: Store, data: Data, digest: str) -> None:
-    store.study.set_user_attr("data", _described(study, store.study, data, digest))
+def _check_data(config: StudyConfig, store: Store, data: Data, digest: str) -> None:
+    store.study.set_user_attr("data", _described(config, store.study, data, digest))
 
 
-def _described(study: Study, begun: optuna.Study, data: Data, digest: str) -> dict[str, Any]:
+def _described(config: StudyConfig, begun: optuna.Study, data: Data, digest: str) -> dict[str, Any]:
     now = {
         "fingerprint": digest,
         "classes": list(data.classes),
@@ -172,7 +172,7 @@ def _described(study: Study, begun: optuna.Study, data: Data, digest: str) -> di
     changed = [key for key, value in now.items() if before.get(key, value) != value]
     if changed:
         raise ValueError(
-            f"{study.where} [study] dataset {study.dataset} is not what the study was begun with: "
-            f"{', '.join(changed)} differ; give the study another name"
+            f"{config.where} [study] dataset {config.dataset} is not what the study was begun "
+            f"with: {', '.join(changed)} differ; give the study another name"
         )
     return now

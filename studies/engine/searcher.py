@@ -18,7 +18,7 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Cost, Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine import baselines
 from skipsearch.studies.engine.checkpoint_retention import Keeping
 from skipsearch.studies.engine.jobs import job_of
@@ -47,7 +47,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def __init__(
         self,
-        study: Study,
+        config: StudyConfig,
         store: Store,
         networks: Networks,
         n_train: int,
@@ -55,21 +55,21 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         rungs: Rungs | None = None,
     ) -> None:
         super().__init__()
-        self.setup, self.store, self.networks = study, store, networks
+        self.config, self.store, self.networks = config, store, networks
         self.n_train, self.folder, self.rungs = n_train, folder, rungs
         self.live: dict[str, Live] = {}
         self.parking = Parking(store, rungs)
         self.exhausted, self.failing, self.failures, self.ended = "", "", 0, False
-        self.sharing = Sharing(study, store)
+        self.sharing = Sharing(config, store)
         self.waiting: deque[FrozenTrial] = deque()
         charged = [t.number for t in store.trials if "charged" in t.user_attrs]
         self.charged, self.past = len(charged), Past()
-        self.proposer = proposer(study, networks, seen(store.trials))
-        self.keeping = Keeping.of(study, folder, store.trials)
-        lag = study.concurrency - 1
-        self.order: Order = InOrder(lag, charged) if study.deterministic else AsTheyCome()
+        self.proposer = proposer(config, networks, seen(store.trials))
+        self.keeping = Keeping.of(config, folder, store.trials)
+        lag = config.concurrency - 1
+        self.order: Order = InOrder(lag, charged) if config.deterministic else AsTheyCome()
         self._take_up()
-        baselines.enqueue(study, store)
+        baselines.enqueue(config, store)
 
     def _take_up(self) -> None:
         """What a dead driver left: ended but not told, waiting at a rung, in training."""
@@ -81,7 +81,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
                 self.order.ended(trial.number, tell)
             elif not self.parking.found(trial):
                 self.waiting.append(trial)
-        if self.charged >= self.setup.trials:
+        if self.charged >= self.config.trials:
             self.ended = True
             self.order.flush()
 
@@ -90,7 +90,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         """Nothing is left to train."""
         asked_for = self.store.study.get_trials(False, (TrialState.WAITING,))
         open_trials = self.waiting or self.parking or asked_for
-        return not open_trials and self.charged >= self.setup.trials
+        return not open_trials and self.charged >= self.config.trials
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job; None for "not yet"; FINISHED when nothing is left."""
@@ -146,12 +146,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def _next(self) -> Live | None:
         """The next proposal that is worth training; None when the study is done."""
         for unpaid in range(EXHAUSTED):
-            if self.charged >= self.setup.trials or self._spent() or self.exhausted:
+            if self.charged >= self.config.trials or self._spent() or self.exhausted:
                 return None
-            name = self.setup.sampler if unpaid < STUCK else "random"
-            seed = joint_space.derived_seed(self.setup.seed, self.store.answered)
+            name = self.config.sampler if unpaid < STUCK else "random"
+            seed = joint_space.derived_seed(self.config.seed, self.store.answered)
             self.store.study.sampler = optuna_samplers.sampler(
-                name, seed, study_seed=self.setup.seed, past=self.past
+                name, seed, study_seed=self.config.seed, past=self.past
             )
             live = self._proposed(self.store.study.ask(), seed)
             if live:
@@ -161,7 +161,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def _spent(self) -> bool:
         """Whether the epochs of all trials together are."""
-        budget, each = self.setup.epoch_budget, self.setup.seeds_per_trial
+        budget, each = self.config.epoch_budget, self.config.seeds_per_trial
         own = (t for t in self.store.trials if not is_imported(t))
         return budget is not None and each * sum(t.last_step or 0 for t in own) >= budget
 
@@ -175,7 +175,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             cost = self.networks.cost(arch)
         except ValueError as error:
             self.store.note(trial, **facts)
-            worst = [1.0] * (len(self.setup.limits) + 1)
+            worst = [1.0] * (len(self.config.limits) + 1)
             verdict = Verdict(TrialState.PRUNED, f"does not fit: {error}", worst)
             self.store.conclude(trial, verdict)
             return None
@@ -198,7 +198,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def _configuration(self, trial: optuna.Trial, seed: int) -> Proposal[Pair]:
         if "baseline" not in trial.user_attrs:
             return self.proposer.propose(trial, seed)
-        arch, recipe = baselines.asked(self.setup, trial)
+        arch, recipe = baselines.asked(self.config, trial)
         key = key_of(self.networks.identity(arch), encode(recipe))
         return Proposal((arch, recipe), key, self.proposer.seen.get(key))
 
@@ -222,7 +222,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def _job(self, number: int, arch: Arch, recipe: Recipe, facts: Mapping[str, Any]) -> Job:
         epochs = total_epochs(recipe, self.n_train)
         below = self.order.below(number)
-        return job_of(self.setup, self.folder, number, arch, recipe, facts, epochs, below)
+        return job_of(self.config, self.folder, number, arch, recipe, facts, epochs, below)
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A report of a trial that goes on."""
@@ -239,7 +239,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if self.parking.takes(live, result or {}):
             self.failures = 0
         else:
-            self._ended(live, verdict_of(live, result or {}, self.networks, self.setup.costs))
+            self._ended(live, verdict_of(live, result or {}, self.networks, self.config.costs))
 
     def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
         """Whether a trial that was lost as it began, its next attempt `counted`, has one more."""
@@ -257,7 +257,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def _ended(self, live: Live, verdict: Verdict) -> None:
         self._conclude(live.trial, verdict)
         self.failures = self.failures + 1 if verdict.state == TrialState.FAIL else 0
-        if self.failures >= self.setup.max_failures:
+        if self.failures >= self.config.max_failures:
             self.failing = f"{self.failures} trials in a row failed, the last with: {verdict.why}"
 
     def _conclude(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:

@@ -19,7 +19,7 @@ from skipsearch.searchspace.parameters.domains import Choice
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import SAMPLES, Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.trial_errors import out_of_memory, raised_by
 from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.data.arrays import Data
@@ -40,10 +40,10 @@ def trials_that_fit(peak_bytes: float, memory_bytes: float) -> int:
 class Sharing:
     """Noted in the study, so that a run that goes on need not learn it again."""
 
-    def __init__(self, study: Study, store: Store) -> None:
-        self.study, self.store = study, store
+    def __init__(self, config: StudyConfig, store: Store) -> None:
+        self.config, self.store = config, store
         self.number: int | None = None  # None: not shared, `gpus_per_trial` is what a trial gets
-        given, noted = study.trials_per_gpu, store.study.user_attrs.get("trials_per_gpu", {})
+        given, noted = config.trials_per_gpu, store.study.user_attrs.get("trials_per_gpu", {})
         if given is not None and noted.get("given") == given:
             self.number = noted["now"]
         elif isinstance(given, int):
@@ -51,12 +51,12 @@ class Sharing:
 
     @property
     def to_measure(self) -> bool:
-        return self.study.trials_per_gpu == "auto" and self.number is None
+        return self.config.trials_per_gpu == "auto" and self.number is None
 
     @property
     def share(self) -> float:
         """Of a GPU, for the next trial."""
-        return self.study.gpus_per_trial if self.number is None else 1 / self.number
+        return self.config.gpus_per_trial if self.number is None else 1 / self.number
 
     def measured(self, peak_bytes: int, memory_bytes: int) -> None:
         self.number = trials_that_fit(peak_bytes, memory_bytes)
@@ -77,28 +77,28 @@ class Sharing:
         self.back_off(trial.placement_group_factory.required_resources.get("GPU", 0.0))
         if trial.status == Trial.ERROR:  # else it has failed for good
             last = trial.num_failures >= MAX_FAILURES
-            trial.update_resources(resources(self.study, 1.0 if last else self.share))
+            trial.update_resources(resources(self.config, 1.0 if last else self.share))
 
     def _note(self, **facts: Any) -> None:
         noted = self.store.study.user_attrs.get("trials_per_gpu", {})
-        now = {"given": self.study.trials_per_gpu, "now": self.number}
+        now = {"given": self.config.trials_per_gpu, "now": self.number}
         self.store.study.set_user_attr("trials_per_gpu", noted | now | facts)
 
 
-def gpus_of(study: Study) -> int:
+def gpus_of(config: StudyConfig) -> int:
     """How many GPUs of this machine a study needs; under `auto` it takes what is there."""
-    if study.trials_per_gpu == "auto":
+    if config.trials_per_gpu == "auto":
         import torch
 
-        return min(study.concurrency, max(1, torch.cuda.device_count()))
-    if isinstance(study.trials_per_gpu, int):
-        return math.ceil(study.concurrency / study.trials_per_gpu)
-    return math.ceil(study.concurrency * study.gpus_per_trial)
+        return min(config.concurrency, max(1, torch.cuda.device_count()))
+    if isinstance(config.trials_per_gpu, int):
+        return math.ceil(config.concurrency / config.trials_per_gpu)
+    return math.ceil(config.concurrency * config.gpus_per_trial)
 
 
-def resources(study: Study, gpus: float) -> PlacementGroupFactory:
+def resources(config: StudyConfig, gpus: float) -> PlacementGroupFactory:
     """Of one trial."""
-    bundle = {"CPU": float(study.cpus_per_trial)}
+    bundle = {"CPU": float(config.cpus_per_trial)}
     return PlacementGroupFactory([bundle | ({"GPU": gpus} if gpus else {})])
 
 
@@ -108,10 +108,10 @@ Probe = Callable[[Job, Data], tuple[int, int]]  # bytes at most, bytes of the de
 def largest(networks: Networks, samples: int = SAMPLES) -> list[Arch]:
     """Of random networks within the limits and of the baselines: that of most parameters, and that
     of most multiply-accumulates, which stand for activations."""
-    study, rng = networks.study, random.Random(networks.study.seed)
-    found = list(study.baselines.values())
+    config, rng = networks.config, random.Random(networks.config.seed)
+    found = list(config.baselines.values())
     for _ in range(samples):
-        found.append(study.arch_space.sample(rng))
+        found.append(config.arch_space.sample(rng))
     costs = {}
     for arch in found:
         try:
@@ -125,8 +125,8 @@ def largest(networks: Networks, samples: int = SAMPLES) -> list[Arch]:
 
 
 def largest_batch(networks: Networks) -> Recipe:
-    recipe = joint_space.preset_recipe(networks.study)
-    domain = networks.study.recipe_space.domain("batch_size")
+    recipe = joint_space.preset_recipe(networks.config)
+    domain = networks.config.recipe_space.domain("batch_size")
     top = max(domain.values) if isinstance(domain, Choice) else domain.high
     return replace(recipe, batch_size=int(top))
 
@@ -137,6 +137,6 @@ def measure(sharing: Sharing, networks: Networks, data: Data, probe: Probe) -> N
     remote = ray.remote(num_gpus=1, num_cpus=1, max_calls=1)(probe)
     peaks = []
     for arch in largest(networks):
-        job = Job(-1, encode(arch), recipe, 0, 1, "", networks.study.cpus_per_trial, "cuda")
+        job = Job(-1, encode(arch), recipe, 0, 1, "", networks.config.cpus_per_trial, "cuda")
         peaks.append(ray.get(remote.remote(job, images)))
     sharing.measured(max(peak for peak, _ in peaks), min(memory for _, memory in peaks))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.pruning.trial_reports import Live
 from skipsearch.studies.storage.store import Store
@@ -33,7 +33,7 @@ class Work:
 class Bridge(Protocol):
     """Jobs by the executor's own names of them. Called from the driver, never at the same time."""
 
-    setup: Study
+    config: StudyConfig
     store: Store
     folder: Path
     sharing: Sharing

@@ -23,7 +23,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def __init__(self, searcher: Bridge, observer: Observer, ending: Ending) -> None:
         self.searcher, self.observer, self.ending = searcher, observer, ending
         self.looked = 0.0
-        self.watchdog = Watchdog(searcher.setup.watchdog)
+        self.watchdog = Watchdog(searcher.config.watchdog)
         self.silenced: dict[str, str] = {}  # why it was killed
         self.recovered = ("", -1)  # the trial, and in which turn of Ray's loop
         self.over: list[Trial] = []

@@ -13,7 +13,7 @@ import ray
 from ray import tune
 from ray.exceptions import RayError
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import MAX_FAILURES, gpus_of, resources
 from skipsearch.studies.executors.interrupt import Ending
 from skipsearch.studies.executors.protocols import Bridge, Observer, Work
@@ -98,13 +98,13 @@ def train(
 ) -> None:
     """Until nothing is left to train; `address` is that of a cluster, `log` names loggers. Raises
     KeyboardInterrupt when an end was asked for."""
-    study = searcher.setup
-    with ray_session(study, work.size, address) as scratch, ending.listening():
+    config = searcher.config
+    with ray_session(config, work.size, address) as scratch, ending.listening():
         if work.measure is not None and searcher.sharing.to_measure:
             work.measure(searcher.sharing)
         begin = _stored(work)
         beside = [StudyCallback(searcher, observer, ending)]
-        beside += loggers(log, study.name, searcher.folder / "logs")
+        beside += loggers(log, config.name, searcher.folder / "logs")
         while True:
             _tuner(searcher, scheduler, beside, begin, scratch).fit()
             if searcher.failing or not searcher.waiting:  # who was lost at the very end
@@ -126,20 +126,20 @@ def _tuner(
     begin: ray.ObjectRef,
     scratch: str,
 ) -> tune.Tuner:
-    study, trainable = searcher.setup, tune.with_parameters(TrialActor, begin=begin)
+    config, trainable = searcher.config, tune.with_parameters(TrialActor, begin=begin)
     return tune.Tuner(
-        tune.with_resources(trainable, lambda config: resources(study, config["gpus"])),
+        tune.with_resources(trainable, lambda given: resources(config, given["gpus"])),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,
-            max_concurrent_trials=study.concurrency,
+            max_concurrent_trials=config.concurrency,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),
         run_config=tune.RunConfig(
-            name=study.name,
+            name=config.name,
             storage_path=scratch,
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -154,7 +154,7 @@ def _name(trial: Any) -> str:
 
 
 @contextmanager
-def ray_session(study: Study, size: int, address: str | None = None) -> Iterator[str]:
+def ray_session(config: StudyConfig, size: int, address: str | None = None) -> Iterator[str]:
     """Ray for one study, and a scratch folder that goes with it. A Ray that this process has
     joined is used, then the cluster at `address`."""
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
@@ -165,8 +165,8 @@ def ray_session(study: Study, size: int, address: str | None = None) -> Iterator
             connect(address)
         elif mine:
             ray.init(
-                num_cpus=study.concurrency * study.cpus_per_trial,
-                num_gpus=gpus_of(study),
+                num_cpus=config.concurrency * config.cpus_per_trial,
+                num_gpus=gpus_of(config),
                 object_store_memory=max(128 * MIB, 2 * size),
                 include_dashboard=False,
                 log_to_driver=False,

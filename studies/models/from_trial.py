@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
-from skipsearch.studies.config.study_config import Study, checkpoint_home
+from skipsearch.studies.config.study_config import StudyConfig, checkpoint_home
 from skipsearch.studies.models.model import Inputs, Model, Trained, safe_name
 from skipsearch.studies.results.retrained import finished, results, retrained_folder
 from skipsearch.studies.storage.find import settled
@@ -25,10 +25,10 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
     """Of the first of its seeds: the best one would be chosen by luck. `home` is the study's
     folder. Raises ValueError where it has no weights."""
     trial = study.get_trials(deepcopy=False)[number]
-    target, setup = f"{study.study_name}#{number}", settled(study, home)
+    target, config = f"{study.study_name}#{number}", settled(study, home)
     if trial.state in (TrialState.RUNNING, TrialState.WAITING):
         raise ValueError(f"{target} is still in training: wait for its end or take another trial")
-    state = _state(_places(study, setup, trial, home, retrained))
+    state = _state(_places(study, config, trial, home, retrained))
     if state is None:
         raise ValueError(f"{target} {_missing(study, trial, retrained)}")
     again = results(study).get(number)
@@ -41,22 +41,22 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
         epochs=fit["epoch"],
         max_epochs=fit["recipe"]["epochs"],
         recipe=fit["recipe"],
-        data={**split_of(setup), **counted(study)},
+        data={**split_of(config), **counted(study)},
         val_errors=_val_errors(trial),
         test_errors=again.test_errors if again else (),
         test_epochs=again.epochs if again else 0,
         seconds=state["curve"][-1].get("seconds", facts.get("seconds")),
         versions=_versions(study, there),
-        hardware=_hardware(setup, trial, there),
+        hardware=_hardware(config, trial, there),
     )
     return Model(
         target=target,
         name=safe_name(f"{study.study_name}-{number}"),
         arch=decode(Arch, state["arch"]),
-        inputs=inputs_of(study, setup),
+        inputs=inputs_of(study, config),
         origin=origin,
         state=fit["model"],
-        data_dir=setup.data_dir,
+        data_dir=config.data_dir,
     )
 
 
@@ -75,12 +75,12 @@ def _versions(study: optuna.Study, there: Mapping[str, Any]) -> dict[str, str]:
     return {"python": there["python"], **there["packages"], **commit}
 
 
-def _hardware(setup: Study, trial: FrozenTrial, there: Mapping[str, Any]) -> str:
+def _hardware(config: StudyConfig, trial: FrozenTrial, there: Mapping[str, Any]) -> str:
     """`1 CPU thread, node gpu-07, of an Intel Xeon, 8 cores`: of the driver, but for the node."""
-    threads, node = setup.cpus_per_trial, trial.user_attrs.get("node")
+    threads, node = config.cpus_per_trial, trial.user_attrs.get("node")
     gpus = ", ".join(dict.fromkeys(there.get("gpus", [])))
     parts = [
-        f"{setup.gpus_per_trial:g} GPU ({gpus})" if setup.gpus_per_trial else "",
+        f"{config.gpus_per_trial:g} GPU ({gpus})" if config.gpus_per_trial else "",
         f"{threads} CPU thread{'s' if threads > 1 else ''}",
         f"node {node}" if node else "",
         f"{there['cpu']}, {there['cores']} cores" if "cpu" in there else "",
@@ -88,9 +88,9 @@ def _hardware(setup: Study, trial: FrozenTrial, there: Mapping[str, Any]) -> str
     return ", ".join(part for part in parts if part)
 
 
-def split_of(setup: Study) -> dict[str, Any]:
+def split_of(config: StudyConfig) -> dict[str, Any]:
     """What loads the same images with the same split (`trainers.data.datasets.load`)."""
-    given = {name: getattr(setup, name) for name in SPLIT}
+    given = {name: getattr(config, name) for name in SPLIT}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -101,13 +101,13 @@ def counted(study: optuna.Study) -> dict[str, Any]:
     return {"fingerprint": known.get("fingerprint", ""), "images": parts}
 
 
-def inputs_of(study: optuna.Study, setup: Study) -> Inputs:
+def inputs_of(study: optuna.Study, config: StudyConfig) -> Inputs:
     """From the study; of one that was begun before it noted the mean, from the images."""
     data, pixels = study.user_attrs["data"], study.user_attrs.get("pixels", {})
     if "mean" not in pixels:
         from skipsearch.studies.config.check import load_data
 
-        found = load_data(setup)
+        found = load_data(config)
         pixels = {"mean": found.mean, "std": found.std}
     channels, height, width = data["shape"]
     return Inputs(
@@ -119,13 +119,13 @@ def inputs_of(study: optuna.Study, setup: Study) -> Inputs:
 
 
 def _places(
-    study: optuna.Study, setup: Study, trial: FrozenTrial, home: Path, retrained: bool
+    study: optuna.Study, config: StudyConfig, trial: FrozenTrial, home: Path, retrained: bool
 ) -> list[str]:
     """Where its checkpoint may be: in the folder of the study, or where it was written (the folder
     may have moved since)."""
     if not retrained:
-        own = f"{checkpoint_home(setup, home)}/{trial.number}"
-        own = f"{own}/seed-0" if setup.seeds_per_trial > 1 else own
+        own = f"{checkpoint_home(config, home)}/{trial.number}"
+        own = f"{own}/seed-0" if config.seeds_per_trial > 1 else own
         return [own, *_noted(trial)]
     again = finished(study).get(str(trial.number))
     if not again:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.pareto import front_numbers, unbeaten_or_first
 
 Rung = Mapping[int, tuple[float, ...]]  # by the number of the trial: its error there, its costs
@@ -89,14 +89,14 @@ class Rungs:
         return frozenset(n for n, going in zip(numbers, chosen, strict=True) if going)
 
 
-def rungs_of(study: Study) -> Rungs | None:
+def rungs_of(config: StudyConfig) -> Rungs | None:
     """The rungs of a study, still empty; None where nobody is stopped."""
-    if study.pruner == "none":
+    if config.pruner == "none":
         return None
     return Rungs(
-        study.epochs,
-        eta=study.eta,
-        grace=study.grace,
-        pareto=study.pruner == "pareto-asha",
-        promote=study.halving == "promote",
+        config.epochs,
+        eta=config.eta,
+        grace=config.grace,
+        pareto=config.pruner == "pareto-asha",
+        promote=config.halving == "promote",
     )

@@ -18,7 +18,7 @@ from optuna.samplers import RandomSampler
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine import provenance
 from skipsearch.studies.engine.driver import (
     Executor,
@@ -82,19 +82,19 @@ def retrain(
     home = home_of(target, folder=folder)
     url = storage or sqlite_url(home.resolve() / "study.db")
     study = opened(target, folder=folder, storage=storage, settings=settings)
-    setup = replace(settled(study, home), **settings)
-    require_resources(setup, executor)
-    data = load_data(setup)
-    require_same(setup, study, data)
-    counted = Networks(setup, data.num_classes, data.shape)
-    chosen = systems(study, counted, networks, epochs or setup.epochs)
+    config = replace(settled(study, home), **settings)
+    require_resources(config, executor)
+    data = load_data(config)
+    require_same(config, study, data)
+    counted = Networks(config, data.num_classes, data.shape)
+    chosen = systems(study, counted, networks, epochs or config.epochs)
     tasks = [Task(system, k) for k in range(seeds) for system in chosen]
-    with quiet(), storage_failures(setup):
+    with quiet(), storage_failures(config):
         store = _store(study, url)
         store.take_lease()
         try:
             final = final_data(data)
-            retrainer = Retrainer(setup, store, home, tasks, len(final.train))
+            retrainer = Retrainer(config, store, home, tasks, len(final.train))
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
             store.study.set_user_attr("asked", asked)
             provenance.record(store.study)
@@ -122,7 +122,7 @@ def _train(retrainer: Retrainer, observer: Observer, work: Work, executor: Execu
         observer.finished(retrainer.store)
     if retrainer.failing:
         raise ValueError(
-            f"retraining of {retrainer.setup.name} stopped, {retrainer.failing}: mend it and give "
+            f"retraining of {retrainer.config.name} stopped, {retrainer.failing}: mend it and give "
             "the same command again; what was done is kept"
         )
 
@@ -140,15 +140,15 @@ def opened(
     except ValueError:
         if not is_file:
             raise
-    setup = replace(Study.from_file(path), **settings)
-    data, home = load_data(setup), folder / setup.name
-    with quiet(), storage_failures(setup):
+    config = replace(StudyConfig.from_file(path), **settings)
+    data, home = load_data(config), folder / config.name
+    with quiet(), storage_failures(config):
         home.mkdir(parents=True, exist_ok=True)
         url = storage or sqlite_url(home.resolve() / "study.db")
-        store = open_store(setup, url, space_hash(setup))
+        store = open_store(config, url, space_hash(config))
         store.take_lease()
         try:
-            freeze(setup, store, home, data)
+            freeze(config, store, home, data)
         finally:
             store.release()
     return find(target, folder=folder, storage=storage)

@@ -21,7 +21,7 @@ from ray.tune.search import Searcher
 
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.trial_reports import Live, number_in
@@ -52,16 +52,16 @@ class Task:
     system: System
     k: int
 
-    def seed(self, study: Study) -> int:
+    def seed(self, config: StudyConfig) -> int:
         further = (self.k,) if self.k else ()
-        return derived_seed(study.seed, self.system.cost.identity, *further)
+        return derived_seed(config.seed, self.system.cost.identity, *further)
 
-    def facts(self, study: Study) -> dict[str, Any]:
+    def facts(self, config: StudyConfig) -> dict[str, Any]:
         cost, recipe = self.system.cost, self.system.recipe
         return {
             "system": self.system.name,
             "seed_number": self.k,
-            "seed": self.seed(study),
+            "seed": self.seed(config),
             "epochs_asked": recipe.epochs,
             "arch": encode(self.system.arch),
             "recipe": encode(recipe),
@@ -75,14 +75,14 @@ class Retrainer(Searcher):  # type: ignore[misc]
     """All knowledge is in the store; this holds the trainings in flight."""
 
     def __init__(
-        self, study: Study, store: Store, folder: Path, tasks: Sequence[Task], n_train: int
+        self, config: StudyConfig, store: Store, folder: Path, tasks: Sequence[Task], n_train: int
     ) -> None:
         super().__init__()
-        self.setup, self.store, self.folder, self.n_train = study, store, folder, n_train
+        self.config, self.store, self.folder, self.n_train = config, store, folder, n_train
         self.live: dict[str, Live] = {}
         self.begun: dict[int, Task] = {}  # by the number of its training
         self.failing, self.failures = "", 0
-        self.sharing = Sharing(study, store)
+        self.sharing = Sharing(config, store)
         for trial in store.interrupted():
             if "verdict" in trial.user_attrs:
                 store.tell(trial, Verdict.from_dict(trial.user_attrs["verdict"]))
@@ -90,7 +90,7 @@ class Retrainer(Searcher):  # type: ignore[misc]
 
     def _found(self, task: Task) -> FrozenTrial | None:
         """What is known of it, if that is of the same training."""
-        facts = task.facts(self.setup)
+        facts = task.facts(self.config)
         for trial in newest(self.store.trials):
             if all(trial.user_attrs.get(name) == facts[name] for name in ("system", "seed_number")):
                 if all(trial.user_attrs[name] == value for name, value in facts.items()):
@@ -118,7 +118,7 @@ class Retrainer(Searcher):  # type: ignore[misc]
         trial: Any = self._found(task)
         if trial is None or trial.state.is_finished():
             trial = self.store.study.ask()
-            facts = task.facts(self.setup) | {"attempts": 1, "attached_at": 0}
+            facts = task.facts(self.config) | {"attempts": 1, "attached_at": 0}
             self.store.note(trial, **facts, charged=True)
         else:
             attempts = attempts_at(trial)
@@ -141,11 +141,11 @@ class Retrainer(Searcher):  # type: ignore[misc]
             number=number,
             arch=arch,
             recipe=encode(system.recipe),
-            seed=task.seed(self.setup),
+            seed=task.seed(self.config),
             max_epochs=total_epochs(system.recipe, self.n_train),
             folder=str(folder),
-            threads=self.setup.cpus_per_trial,
-            device="cuda" if self.setup.gpus_per_trial else "cpu",
+            threads=self.config.cpus_per_trial,
+            device="cuda" if self.config.gpus_per_trial else "cpu",
         )
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
@@ -194,7 +194,7 @@ class Retrainer(Searcher):  # type: ignore[misc]
     def _ended(self, trial: Any, verdict: Verdict) -> None:
         self.store.conclude(trial, verdict)
         self.failures = self.failures + 1 if verdict.state == TrialState.FAIL else 0
-        if self.failures >= self.setup.max_failures:
+        if self.failures >= self.config.max_failures:
             self.failing = f"{self.failures} trainings in a row failed, the last: {verdict.why}"
 
     def save(self, checkpoint_path: str) -> None: ...  # the store is the state

@@ -71,13 +71,13 @@ def _of_trial(
 
 def _of_name(networks: Networks, target: str, epochs: int) -> System:
     """With the recipe that the study's baselines have."""
-    setup = networks.study
-    name, arch = _named(setup.baselines, target)
+    config = networks.config
+    name, arch = _named(config.baselines, target)
     try:
         cost = networks.cost(arch)
     except ValueError as error:
-        raise ValueError(f"{name} does not fit the images of {setup.name}: {error}") from error
-    return System(name, arch, final_recipe(joint_space.preset_recipe(setup), epochs), cost)
+        raise ValueError(f"{name} does not fit the images of {config.name}: {error}") from error
+    return System(name, arch, final_recipe(joint_space.preset_recipe(config), epochs), cost)
 
 
 def _named(baselines: Mapping[str, Arch], target: str) -> tuple[str, Arch]:

@@ -19,23 +19,23 @@ from skipsearch.searchspace.parameters.domains import (
 from skipsearch.searchspace.parameters.neighbours import Chosen
 from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies.config.joint_space import domains, known
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage.bulk_writes import write_params
 from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.trainers.recipe.recipe import Recipe
 
 
-def write_known(study: Study, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
+def write_known(config: StudyConfig, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
     """The parameters of a given network, which no sampler is asked for."""
-    chosen = {name: Chosen(domain, value) for name, domain, value in known(study, arch, recipe)}
+    chosen = {name: Chosen(domain, value) for name, domain, value in known(config, arch, recipe)}
     Draft(trial).write(chosen)
 
 
-def ranges(study: Study) -> dict[str, BaseDistribution]:
+def ranges(config: StudyConfig) -> dict[str, BaseDistribution]:
     """The ranges of numbers, whose ends may differ from those of earlier trials."""
     return {
         name: distribution(domain)
-        for name, (domain, _) in domains(study).items()
+        for name, (domain, _) in domains(config).items()
         if not isinstance(domain, Choice) and size_of(domain) != 1
     }
 

@@ -28,7 +28,7 @@ from skipsearch.searchspace.parameters.neighbours import (
 from skipsearch.searchspace.parameters.walk import Config, Pick, encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.samplers.gp.search import Counting, Seeker
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
 from skipsearch.studies.storage.trial_record import is_imported
@@ -145,7 +145,7 @@ SMALL_SPACE = 1000  # configurations up to which a space is listed to say that i
 Pair = tuple[Arch, Recipe]
 
 
-def proposer(study: Study, networks: Networks, seen: dict[Hashable, int]) -> Proposer[Pair]:
+def proposer(config: StudyConfig, networks: Networks, seen: dict[Hashable, int]) -> Proposer[Pair]:
     """`seen` are the networks that were trained, each with its recipe."""
 
     def key(pair: Pair) -> Hashable:
@@ -154,27 +154,27 @@ def proposer(study: Study, networks: Networks, seen: dict[Hashable, int]) -> Pro
     def allowed(pair: Pair) -> bool:
         return not networks.over(networks.cost(pair[0]))
 
-    draw = partial(joint_space.draw, study)
-    size = study.arch_space.size() * study.recipe_space.size()
+    draw = partial(joint_space.draw, config)
+    size = config.arch_space.size() * config.recipe_space.size()
     seek: Seek[Pair] = nothing_sought
-    if study.sampler == "gp":
-        counting = _counting(study, networks)
-        seek = Seeker(draw, key, seen=seen, allowed=allowed, counting=counting, seed=study.seed)
+    if config.sampler == "gp":
+        counting = _counting(config, networks)
+        seek = Seeker(draw, key, seen=seen, allowed=allowed, counting=counting, seed=config.seed)
     return Proposer(
         draw,
         key,
         seen=seen,
         allowed=allowed,
-        every=partial(joint_space.every, study) if size <= SMALL_SPACE else None,
-        mutate=study.repeats == "mutate",
+        every=partial(joint_space.every, config) if size <= SMALL_SPACE else None,
+        mutate=config.repeats == "mutate",
         seek=seek,
     )
 
 
-def _counting(study: Study, networks: Networks) -> Counting[Pair]:
+def _counting(config: StudyConfig, networks: Networks) -> Counting[Pair]:
     """A latency is measured, which takes too long for candidates."""
-    limited = (name for name in study.limits if name not in study.costs)
-    names = (*study.costs, *limited)
+    limited = (name for name in config.limits if name not in config.costs)
+    names = (*config.costs, *limited)
 
     def count(pair: Pair) -> dict[str, float]:
         cost = networks.cost(pair[0])
@@ -182,8 +182,8 @@ def _counting(study: Study, networks: Networks) -> Counting[Pair]:
 
     return Counting(
         names,
-        len(study.costs),
-        study.limits,
+        len(config.costs),
+        config.limits,
         None if "latency_ms" in names else count,
         lambda name: not name.startswith(joint_space.RECIPE),
     )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import optuna
 
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.config.toml_file import read
 from skipsearch.studies.storage.journal import readable
 
 
-def settled(study: optuna.Study, home: Path) -> Study:
+def settled(study: optuna.Study, home: Path) -> StudyConfig:
     """The study as it was begun, its arch files those that its folder keeps. Raises ValueError
     where it is not one of ours."""
     given = study.user_attrs.get("study")
@@ -22,7 +22,7 @@ def settled(study: optuna.Study, home: Path) -> Study:
     if copies and all(copy.is_file() for copy in copies):
         baselines["files"] = [str(copy.resolve()) for copy in copies]
     tables = {**given, "baselines": baselines}
-    return Study.from_dict(tables, where=f"study {study.study_name}", stem=study.study_name)
+    return StudyConfig.from_dict(tables, where=f"study {study.study_name}", stem=study.study_name)
 
 
 RUNS = Path("runs")

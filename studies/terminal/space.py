@@ -104,10 +104,10 @@ def _is(common: Node | None, child: Node) -> bool:
 def tables(study_file: Path | None, changes: Sequence[str]) -> dict[str, list[Row]]:
     """The parameters of the architecture and of the recipe: of a study, or all there are."""
     if study_file is not None:
-        from skipsearch.studies.config.study_config import Study
+        from skipsearch.studies.config.study_config import StudyConfig
 
-        study = Study.from_file(study_file, list(changes))
-        return {"space": study.arch_space.table(), "recipe": study.recipe_space.table()}
+        config = StudyConfig.from_file(study_file, list(changes))
+        return {"space": config.arch_space.table(), "recipe": config.recipe_space.table()}
     if changes:
         raise ValueError("--set needs a study file to change: skipsearch space STUDY.toml --set …")
     from skipsearch.trainers.recipe.recipe import Recipe

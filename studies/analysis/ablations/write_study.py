@@ -17,7 +17,7 @@ from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.analysis.ablations.remove import Part
-from skipsearch.studies.config.study_config import Study
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.models.model import Model, Trained, safe_name
 from skipsearch.trainers.atomic_write import write_whole
 
@@ -81,7 +81,7 @@ def write_study(model: Model, parts: Sequence[Part], path: Path) -> Written:
         write_whole(path, text + tomli_w.dumps(tables))
     except OSError as error:
         raise ValueError(f"--study {path} cannot be written: {error.strerror}") from error
-    Study.from_file(path)
+    StudyConfig.from_file(path)
     return Written(files=(path, folder), notes=tuple(notes))
 
 
