@@ -110,7 +110,7 @@ def test_case_13_a_wall_clock_that_is_set_back_does_not_silence_a_driver(
     store, real = open_store(config, url, space_hash(config)), time.time
     store.take_lease()
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
-    monkeypatch.setattr("skipsearch.studies.storage.lease.BEAT_SECONDS", 0.0)
+    monkeypatch.setattr("skipsearch.studies.storage.store.BEAT_SECONDS", 0.0)
     store.beat()
     assert abs(store.study.user_attrs["lease"]["beat"] - (real() - 3600)) < 60
     store.release()

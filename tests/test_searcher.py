@@ -115,7 +115,7 @@ def test_a_driver_that_dies_at_any_write_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
     """One study, killed again and again, each time some writes later than the last time."""
-    monkeypatch.setattr("skipsearch.studies.storage.store.Mirror", Dying)
+    monkeypatch.setattr("skipsearch.studies.engine.open_study.Mirror", Dying)
     monkeypatch.setattr(Dying, "before", before)
     config = study_of(
         8, sampler="random", baselines={"presets": ["as/resnet50"]}, limits={"params": 9e6}

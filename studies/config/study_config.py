@@ -1,6 +1,6 @@
 """A study file: what is searched, on which images, by which means, within which limits.
 
-    study = StudyConfig.from_file("digits.toml", ["trials=50", "space.shortcut=attention"])
+    config = StudyConfig.from_file("digits.toml", ["trials=50", "space.shortcut=attention"])
 
 Everything wrong in it is a ValueError of one line: file and place, rule, value, nearest names.
 """
