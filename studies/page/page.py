@@ -22,7 +22,8 @@ from skipsearch.studies.page.trial_rows import table
 from skipsearch.studies.results.summary import Summary
 from skipsearch.studies.web.assets import asset, embedded, plotly
 
-SCRIPTS = ("figures.js", "diagram.js", "table.js", "page.js")
+HERE = "skipsearch.studies.page"
+SCRIPTS = ("diagram.js", "table.js", "page.js")
 SEEDS = " Errors and accuracies are mean ± sd (n = {}) over the seeds of a trial."
 FOOTER = (
     "Filled points were trained to the last epoch and only they can be on the front; open ones "
@@ -68,10 +69,10 @@ def page(study: optuna.Study, importances: Importances | None = None) -> str:
         "figures": "".join(embedded(f"figure-{k}", figure) for k, figure in figures.items()),
         "details": embedded("details", details(contents)),
         "style": asset("style.css"),
-        "script": "\n".join(map(asset, SCRIPTS)),
+        "script": "\n".join([asset("figures.js"), *(asset(name, HERE) for name in SCRIPTS)]),
         "plotly": plotly(),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("frame.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("frame.html", HERE))
 
 
 NOTHING = "<p>No trial has been trained to its last epoch within the limits yet.</p>"
