@@ -133,7 +133,7 @@ def measure(settings: list[str], progress: Progress) -> dict[str, Any]:
         held = ray.get(ray.remote(between_trainings).remote(config))
     bar = progress.add_task(f"a study of {config.trials} trials", total=None)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "skipsearch.studies.cli", "run", str(FILE), "--quiet"]
+        command = [sys.executable, "-m", "skipsearch", "run", str(FILE), "--quiet"]
         command += ["--folder", folder, *(word for s in settings for word in ("--set", s))]
         study_took = highest(command, lambda: progress.advance(bar))
     first, last = held[NETWORKS - 1], held[-1]

@@ -1,8 +1,8 @@
 """What a model can be: architectures, their spaces, plans, layers and costs.
 
-arch = searchspace.presets.PRESETS["as/out"].arch
-searchspace.describe(arch, classes=10, shape=(3, 32, 32))   # params, macs, identity
-model = searchspace.build(arch, classes=10, shape=(3, 32, 32))
+arch = PRESETS["as/out"].arch
+describe(arch, classes=10, shape=(3, 32, 32))  # params, macs, identity
+model = build(arch, classes=10, shape=(3, 32, 32))
 """
 
 from typing import TYPE_CHECKING

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -301,18 +300,6 @@ def test_the_examples_are_sound(example: Path, skipsearch: Command) -> None:
     assert (status, err) == (0, "")
     assert "shortcut = " in out
     assert f"skipsearch run examples/{example.name}" in example.read_text()
-
-
-def test_a_name_in_the_package_is_the_function_whatever_was_imported() -> None:
-    code = (
-        "import skipsearch.studies.results.front, skipsearch.studies.results.trial_table\n"
-        "from skipsearch import studies\n"
-        "from skipsearch.studies import front, trials\n"
-        "assert callable(studies.results.front) and studies.results.front is front\n"
-        "assert studies.results.trial_table is trials and studies.StudyConfig.__name__ == 'Study'\n"
-    )
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", code], check=True, env=env)
 
 
 def test_the_tree_of_the_space_is_the_one_in_docs(skipsearch: Command) -> None:

@@ -9,7 +9,6 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from tabulated import Impatient, Silent, charged, study_of, trained_once, val_error
 
-from skipsearch import studies
 from skipsearch.searchspace import build
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
@@ -17,6 +16,7 @@ from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page.files import Report
+from skipsearch.studies.run_study import run_study
 from skipsearch.trainers.loop.device import bf16_chosen
 from skipsearch.trainers.loop.evaluate import evaluate
 from skipsearch.trainers.recipe.recipe import Recipe
@@ -71,7 +71,7 @@ def test_a_recipe_that_ends_early_and_keeps_the_best_does_so_in_a_study(
         keep="all",
         recipe={"patience": 1, "min_improvement": 0.9, "keep": "best"},
     )
-    done, home = studies.engine.driver(config, folder=tmp_path), tmp_path / config.name
+    done, home = run_study(config, folder=tmp_path), tmp_path / config.name
     table = pd.read_csv(home / "trials.csv").set_index("trial")
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE and trial.user_attrs["max_epochs"] == 5

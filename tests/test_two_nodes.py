@@ -133,7 +133,7 @@ def test_a_study_on_two_nodes_survives_the_death_of_one(tmp_path: Path, nodes: N
         wait_until_there(nodes.address)
         second = nodes.node(f"--address={nodes.address}")
         options = ("--address", nodes.address, "--storage", url, "--folder", str(tmp_path / "r"))
-        driver = nodes.start("skipsearch.studies.cli", "run", str(file), "--quiet", *options)
+        driver = nodes.start("skipsearch", "run", str(file), "--quiet", *options)
         wait_for_curves(url, 3)
         (raylet,) = offspring(second, "raylet")
         before = charged(load("two", storage=url))

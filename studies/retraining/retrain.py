@@ -1,6 +1,6 @@
 """Networks of a study trained again, for their test error; the same call goes on where it stopped.
 
-studies.retrain("digits", [3, 17, "cnntention/resnet20"], seeds=5)
+sk.retrain("digits", [3, 17, "cnntention/resnet20"], seeds=5)
 """
 
 import warnings

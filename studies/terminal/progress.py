@@ -1,6 +1,6 @@
 """A running study on the terminal: one live line and the front; plain lines into a file.
 
-An observer of `studies.engine.driver`: `started`, `changed`, `finished`, each with the store.
+An observer of `engine.driver.run`: `started`, `changed`, `finished`, each with the store.
 """
 
 import time
