@@ -1,17 +1,19 @@
-# make study: install, and search the digits (real images, no download). make test: the whole suite.
+# make study: install, and search the digits (real images, no download). make test: every kind
+# of test, on samples where there are many of a kind. make test-all: on all of them.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test clean
+.PHONY: study test test-all clean
 
 study: .venv/.installed
 	$(BIN)/skipsearch run examples/digits.toml
 
-test: .venv/.installed-test
+test-all: FULL := --full
+test test-all: .venv/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(FULL)
 
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

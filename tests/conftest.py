@@ -1,4 +1,4 @@
-"""Seeds and threads before every test, and Ray for those that ask for it.
+"""Which tests run and in what order, seeds and threads before each, Ray for those that ask for it.
 
 Small networks train fastest on one thread.
 """
@@ -12,14 +12,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sampled import left_out
 
 HERE = Path(__file__).parent
 RAYS = {"cluster", "drivers", "nodes"}  # fixtures that start one
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="every instance, not a sample of a kind")
+
+
+@pytest.hookimpl(trylast=True)  # a sample of what -k and -m left
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Those that wait for Ray come first: one process has them and waits, while another has the
     rest and computes."""
+    if not config.getoption("full") and (without := left_out(items)):
+        config.hook.pytest_deselected(items=[*without])
+        items[:] = [item for item in items if item not in without]
     items.sort(key=lambda item: RAYS.isdisjoint(getattr(item, "fixturenames", ())))
 
 

@@ -46,6 +46,11 @@ def drivers(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
         driver.clear()
 
 
+def at_moments(test: Callable[..., None]) -> Callable[..., None]:
+    """Of three sequences of random moments one, under `--full` all: a study each, half a minute."""
+    return pytest.mark.sampled(1)(pytest.mark.parametrize("seed", range(1, 4))(test))
+
+
 def maps(pid: int) -> str:
     return Path(f"/proc/{pid}/maps").read_text()
 
@@ -62,12 +67,13 @@ def test_a_worker_that_dies_as_it_begins_a_trial_costs_nothing(
     assert attempts == {n: 1 + (n % 3 == 2) for n in range(6)}
 
 
+@at_moments
 def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
-    tmp_path: Path, drivers: Callable[[str], Driver]
+    tmp_path: Path, drivers: Callable[[str], Driver], seed: int
 ) -> None:
     """A driver is killed; one loses a worker and is asked to end, as by SLURM; one may finish. In
     deterministic mode the study ends as the one that the executor without Ray trains."""
-    moment, config = random.Random(1), planned("stop")
+    moment, config = random.Random(seed), planned("stop")
     whole = train(config, tmp_path / "whole")
     first = drivers("stop")
     assert first.at(moment)
@@ -88,11 +94,12 @@ def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
         wait(lambda dead=dead: {p.name() for p in dead.others()} <= AGENTS, "the end of Ray")
 
 
+@at_moments
 def test_a_promoting_study_loses_nothing_with_its_driver(
-    cluster: str, tmp_path: Path, drivers: Callable[[str, str], Driver]
+    cluster: str, tmp_path: Path, drivers: Callable[[str, str], Driver], seed: int
 ) -> None:
     """On a cluster that outlives its drivers."""
-    moment, config = random.Random(2), planned("promote")
+    moment, config = random.Random(seed), planned("promote")
     first = drivers("promote", cluster)
     assert first.at(moment)
     first.kill()
@@ -102,8 +109,11 @@ def test_a_promoting_study_loses_nothing_with_its_driver(
     assert any(t.user_attrs.get("parked") == 0 for t in charged(done)), "nobody was promoted"
 
 
-def test_a_study_loses_nothing_with_a_node(tmp_path: Path, drivers: Callable[..., Driver]) -> None:
-    moment, config = random.Random(3), planned("stop")
+@at_moments
+def test_a_study_loses_nothing_with_a_node(
+    tmp_path: Path, drivers: Callable[..., Driver], seed: int
+) -> None:
+    moment, config = random.Random(seed), planned("stop")
     whole = train(config, tmp_path / "whole")
     with two_nodes() as cluster:
         driver = drivers("stop", cluster.address)

@@ -27,6 +27,7 @@ def params(arch: Arch, classes: int = 10, shape: tuple[int, int, int] = (3, 32, 
         return count_params(module(assemble(arch, classes=classes, shape=shape)))
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_has_exactly_its_parameters_for_every_data_set(name: str) -> None:
     one = PRESETS[name]
@@ -39,6 +40,7 @@ def test_the_trained_network_has_the_parameters_too(name: str) -> None:
     assert count_params(build(PRESETS[name].arch, classes=10)) == PRESETS[name].params
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_lies_in_the_search_space(name: str) -> None:
     assert decode(Arch, encode(PRESETS[name].arch)) == PRESETS[name].arch
@@ -200,6 +202,7 @@ def shortened(one: Preset) -> Arch:
 SHORT = {str(encode(shortened(one))): name for name, one in PRESETS.items()}
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", SHORT.values())
 def test_a_shortened_preset_trains_at_two_image_sizes(name: str) -> None:
     arch = shortened(PRESETS[name])

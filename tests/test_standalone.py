@@ -1,4 +1,4 @@
-"""A network as one file: every preset and 200 networks of the space, in one bare interpreter."""
+"""A network as one file: presets and networks of the space, in one bare interpreter."""
 
 import ast
 import json
@@ -14,6 +14,7 @@ import pytest
 import torch
 from alone import measured, uncollected
 from drawn import draw
+from sampled import spread
 
 from skipsearch.searchspace import PRESETS, Arch, build, override
 from skipsearch.searchspace.assembly.assemble import features
@@ -46,7 +47,8 @@ class Case:
         )
 
 
-def cases() -> Iterator[tuple[str, Case]]:
+def every() -> Iterator[tuple[str, Case]]:
+    """All presets and 200 networks of the space."""
     for name, preset in PRESETS.items():
         file = re.sub(r"\W", "_", name)
         yield file, Case(preset.arch, preset.classes, preset.shape, preset.params)
@@ -54,23 +56,35 @@ def cases() -> Iterator[tuple[str, Case]]:
         yield f"drawn_{number}", Case(arch, 5, SMALL, 0)
 
 
-CASES = dict(cases())
+@pytest.fixture(scope="module")
+def cases(pytestconfig: pytest.Config) -> dict[str, Case]:
+    """All that there are under `--full`, 60 of them without."""
+    named = list(every())
+    count = len(named) if pytestconfig.getoption("full") else 60
+    return dict(named[at] for at in spread(len(named), count, seed="standalone"))
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(tmp_path_factory: pytest.TempPathFactory, cases: dict[str, Case]) -> Path:
     """A folder with the file of every case."""
     folder = tmp_path_factory.mktemp("alone")
-    for name, case in CASES.items():
+    for name, case in cases.items():
         (folder / f"{name}.py").write_text(case.text(name))
-    about = {name: case.about for name, case in CASES.items()}
+    about = {name: case.about for name, case in cases.items()}
     (folder / "about.json").write_text(json.dumps(about))
     return folder
 
 
 @pytest.fixture(scope="module")
 def texts(written: Path) -> dict[str, str]:
-    return {name: (written / f"{name}.py").read_text() for name in CASES}
+    return {path.stem: path.read_text() for path in sorted(written.glob("*.py"))}
+
+
+def text_of(preset: str) -> str:
+    """The file of a preset of DIA."""
+    one = PRESETS[f"dia/{preset}"]
+    case = Case(one.arch, one.classes, one.shape, one.params)
+    return case.text(f"dia_{preset.replace('-', '_')}")
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +101,14 @@ def elsewhere(written: Path) -> dict[str, Any]:
     return found
 
 
-def test_every_preset_and_200_drawn_networks_are_the_same_without_this_project(
-    elsewhere: dict[str, Any],
+def test_presets_and_drawn_networks_are_the_same_without_this_project(
+    cases: dict[str, Case], elsewhere: dict[str, Any]
 ) -> None:
     """The same weights from the same seed, under the same names, which is what a strict load asks
     for; with them the same logits, bit for bit."""
-    assert len(CASES) == len(PRESETS) + 200 == len(elsewhere)
+    assert cases.keys() == elsewhere.keys()
     with uncollected():
-        differing = [name for name, case in CASES.items() if case.measured() != elsewhere[name]]
+        differing = [name for name, case in cases.items() if case.measured() != elsewhere[name]]
     assert not differing
 
 
@@ -138,24 +152,22 @@ def test_no_two_definitions_of_the_layers_have_one_name() -> None:
     assert len(names) == len(set(names)) > 100
 
 
-def test_a_table_by_name_keeps_the_entries_that_the_plan_names(written: Path) -> None:
-    text = (written / "dia_resnet164_dia.py").read_text()
+def test_a_table_by_name_keeps_the_entries_that_the_plan_names() -> None:
+    text = text_of("resnet164-dia")
     assert '= {"convolutions": convolutions}' in text
     assert "def kaiming" not in text and "def small" not in text
     whole = source_of(f"{LAYERS}initialise").definitions["kaiming"]
     assert isinstance(whole, Definition) and whole.needs >= {"_layers", "_fan_out"}
 
 
-def test_methods_that_nothing_calls_are_left_out(written: Path) -> None:
-    plain, recurrent = (
-        (written / f"dia_{name}.py").read_text() for name in ("resnet164", "resnet164_dia")
-    )
+def test_methods_that_nothing_calls_are_left_out() -> None:
+    plain, recurrent = text_of("resnet164"), text_of("resnet164-dia")
     assert "def open(" in recurrent and "def open(" not in plain
     assert "def join(" in plain and "def macs" not in plain + recurrent
 
 
-def test_the_docstring_comes_first_and_says_whose_ideas_these_are(written: Path) -> None:
-    tree = ast.parse((written / "dia_resnet164_dia.py").read_text())
+def test_the_docstring_comes_first_and_says_whose_ideas_these_are() -> None:
+    tree = ast.parse(text_of("resnet164-dia"))
     about = ast.get_docstring(tree)
     assert about is not None and about.startswith("dia_resnet164_dia.\n\nA network.\n\nPapers: ")
     assert "https://arxiv.org/abs/1905.10671" in about
@@ -189,7 +201,7 @@ def test_features_are_counted_as_they_are() -> None:
         assert found.strides == tuple(64 // x.shape[2] for x in maps)
 
 
-def test_a_shared_layer_is_one_in_the_file_too(written: Path) -> None:
+def test_a_shared_layer_is_one_in_the_file_too() -> None:
     changes = {"gate": "srm", "gate.srm.sharing": "stage"}
     text = standalone(
         override(Arch, changes), classes=10, shape=(3, 32, 32), name="shared", about="Shared."

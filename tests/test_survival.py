@@ -27,6 +27,7 @@ from skipsearch.trainers.trial import training
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 
 Whole = tuple[StudyConfig, optuna.Study, Death]
+PARTS = 30
 
 
 def whole(folder: Path, **of: Any) -> Whole:
@@ -51,14 +52,15 @@ def check(whole: Whole, folder: Path, moment: Moment, number: int) -> None:
     assert not violations(study, again, folder, done), f"killed {moment} write {number}"
 
 
+@pytest.mark.sampled(9)
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_study_that_is_killed_at_any_write_ends_like_one_that_was_not(
-    tmp_path: Path, search: Whole, moment: Moment
+    tmp_path: Path, search: Whole, moment: Moment, part: int
 ) -> None:
-    """A spread of three writes a moment here; `benchmarks/survival.py` has all of them."""
-    for third in range(3):
-        number = 7 + (3 * third + MOMENTS.index(moment)) * search[2].passed[moment] // 9
-        check(search, tmp_path / str(number), moment, number)
+    """Writes spread over the whole study, each a second: three a moment, under `--full` `PARTS`;
+    `benchmarks/survival.py` has every one."""
+    check(search, tmp_path, moment, 7 + part * (search[2].passed[moment] - 7) // PARTS)
 
 
 # What a kill leaves of a checkpoint that is written; how often its epoch is trained again.
