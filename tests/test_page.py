@@ -60,11 +60,14 @@ def own_part(html: str) -> str:
 
 
 def test_the_page_refers_to_nothing_on_the_network() -> None:
+    """Plotly's script fetches the icons and tiles of maps alone, and the page draws none."""
     html = page(make_study())
     reader = Reader()
     reader.feed(own_part(html))
     assert reader.links == ["data:,"]
-    assert 'src="http' not in html
+    assert 'src="http' not in own_part(html)
+    drawn = {trace.get("type") for figure in figures(html).values() for trace in figure["data"]}
+    assert drawn <= {"scatter", "bar", "parcoords"}
     assert "url(" not in own_part(html)
     assert len(own_part(html)) < 500_000
     assert "Plotly" in html
