@@ -30,6 +30,7 @@ from skipsearch.searchspace.parameters.walk import every_stage
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.study_config import Change, StudyConfig
 from skipsearch.studies.samplers.optuna_walk import distribution
+from skipsearch.studies.storage.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     from skipsearch.studies.storage.store import Store
@@ -97,7 +98,8 @@ def _over(change: Change, trials: Sequence[FrozenTrial]) -> str:
     """Trials that a new limit would leave feasible though it forbids them."""
     if change.after is None:
         return ""
-    costs = {t.number: t.user_attrs.get(change.key) for t in trials if "charged" in t.user_attrs}
+    records = ((t.number, TrialRecord.of(t)) for t in trials)
+    costs = {n: record.measured(change.key) for n, record in records if record.charged}
     over = [n for n, cost in costs.items() if cost is None or cost > change.after]
     return f"trial {over[0]} does not keep it" if over else ""
 
@@ -182,12 +184,12 @@ def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
 def _outside(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[int]:
     """Trials that were trained and that the study would not propose now."""
 
-    def searched(trial: FrozenTrial) -> bool:
-        facts = trial.user_attrs
+    def searched(record: TrialRecord) -> bool:
         try:
-            arch = joint_space.inside(config.arch_space, facts["arch"])
-            return arch and joint_space.inside(config.recipe_space, facts["recipe"])
+            arch = joint_space.inside(config.arch_space, record[TrialRecord.arch])
+            return arch and joint_space.inside(config.recipe_space, record[TrialRecord.recipe])
         except KeyError:  # of another version
             return False
 
-    return [t.number for t in trials if "charged" in t.user_attrs and not searched(t)]
+    records = ((t.number, TrialRecord.of(t)) for t in trials)
+    return [number for number, record in records if record.charged and not searched(record)]

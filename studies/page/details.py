@@ -26,8 +26,8 @@ def details(contents: Contents) -> dict[str, Any]:
     trials = {}
     for entry in contents.entries:
         pairs = [words(text) for pair in entry.words.items() for text in pair]
-        drawing, number = sketch(entry.trial.user_attrs.get("arch", {}), size), -1
-        if drawing is not None and entry.trial.user_attrs.get("arch"):
+        drawing, number = sketch(entry.arch, size), -1
+        if drawing is not None and entry.arch:
             number = sketches(repr(drawing))
             drawn += [drawing.to_list()] if number == len(drawn) else []
         tags = [entry.known["state"], *marks(contents, entry)]

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.storage.lease import driver
-from skipsearch.studies.storage.trial_record import is_imported, state_of
+from skipsearch.studies.storage.trial_record import TrialRecord, is_imported, state_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def summarize(study: optuna.Study) -> Summary:
         counts=Counter(map(state_of, trials)),
         charged=sum(t.state.is_finished() and is_charged(t) for t in trials),
         front=tuple(front_trials(study)),
-        train_seconds=sum(t.user_attrs.get("seconds") or 0.0 for t in trials if not is_imported(t)),
+        train_seconds=sum(TrialRecord.of(t).seconds or 0.0 for t in trials if not is_imported(t)),
         imported=sum(map(is_imported, trials)),
     )
 
@@ -98,6 +98,7 @@ def is_charged(trial: FrozenTrial) -> bool:
     """A network refused before training, answered by an equal one, or imported, costs nothing."""
     if is_imported(trial):
         return False
-    if "charged" in trial.user_attrs:
-        return bool(trial.user_attrs["charged"])
+    charged = TrialRecord.of(trial).charged
+    if charged is not None:
+        return charged
     return trial.state == TrialState.COMPLETE or bool(trial.intermediate_values)
