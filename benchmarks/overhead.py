@@ -23,7 +23,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import optuna
 import psutil
 from rich.console import Console
 from rich.progress import Progress

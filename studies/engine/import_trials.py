@@ -34,6 +34,7 @@ from skipsearch.studies.samplers.optuna_walk import distribution
 from skipsearch.studies.samplers.proposer import key_of, seen
 from skipsearch.studies.storage.find import open_source
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.studies.storage.trial_record import (
     SPREAD,
     TrialRecord,
@@ -76,7 +77,7 @@ def import_studies(
     config: StudyConfig, store: Store, networks: Networks, asked: Sequence[Source] = ()
 ) -> None:
     """Those asked for, and those that a dead driver did not come to the end of."""
-    records = list(store.study.user_attrs.get("imports", []))
+    records = list(StudyRecord.of(store.study).imports or ())
     for name, url in asked:
         if (name, url) == (config.name, store.url):
             raise ValueError(f"study {name} cannot import itself: name an earlier one")
@@ -88,7 +89,7 @@ def import_studies(
         records = [r for r in records if r["study"] != name]
         records.append({"study": name, "url": url, "done": False})
     if asked:
-        store.study.set_user_attr("imports", records)
+        write_study(store.study, imports=records)
     for at, record in enumerate(records):
         if not record["done"]:
             try:
@@ -98,7 +99,7 @@ def import_studies(
                 raise ValueError(f"{why}: {error}: put it back and run this again") from error
             counts = Import(config, store, networks, earlier).run()
             records[at] = {**record, **counts, "run": store.run, "done": True}
-            store.study.set_user_attr("imports", records)
+            write_study(store.study, imports=records)
 
 
 class Import:
@@ -110,10 +111,10 @@ class Import:
         self.config, self.store, self.networks, self.earlier = config, store, networks, earlier
         self.there = {TrialRecord.of(t).imported for t in store.trials}
         self.seen = set(seen(store.trials))
-        own, other = store.study.user_attrs["data"], earlier.user_attrs.get("data", {})
+        there = StudyRecord.of(earlier)
+        own, other = StudyRecord.of(store.study)[StudyRecord.data], there.data or {}
         self.same_images = all(own[key] == other.get(key) for key in ("fingerprint", "shape"))
-        given, begun = config.to_dict()["study"], earlier.user_attrs.get("study", {})
-        begun = begun.get("study", {})
+        given, begun = config.to_dict()["study"], there.settings
         self.same_rule = all(given.get(key) == begun.get(key) for key in RULE)
         self.same_seeds = given.get("seeds_per_trial", 1) == begun.get("seeds_per_trial", 1)
         self.front = {t.number for t in front_trials(earlier)}

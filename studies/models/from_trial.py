@@ -16,6 +16,7 @@ from skipsearch.studies.config.study_config import StudyConfig, checkpoint_home
 from skipsearch.studies.models.model import Inputs, Model, Trained, safe_name
 from skipsearch.studies.results.retrained import finished, results, retrained_folder, seed_number
 from skipsearch.studies.storage.find import settled
+from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 
@@ -64,14 +65,14 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
 def _environment(study: optuna.Study, trial: FrozenTrial) -> Mapping[str, Any]:
     """That in which the study ran when the trial began; empty where none was noted."""
     start = trial.datetime_start
-    known: list[dict[str, Any]] = study.user_attrs.get("environments", [])
+    known = StudyRecord.of(study).environments or []
     before = [one for one in known if start and one["since"] <= f"{start:%Y-%m-%d %H:%M:%S}"]
     return (before or known or [{}])[-1]
 
 
 def _versions(study: optuna.Study, there: Mapping[str, Any]) -> dict[str, str]:
     if not there:
-        return dict(study.user_attrs.get("versions", {}))
+        return dict(StudyRecord.of(study).versions or {})
     commit = {"commit": there["commit"]} if there.get("commit") else {}
     return {"python": there["python"], **there["packages"], **commit}
 
@@ -97,14 +98,16 @@ def split_of(config: StudyConfig) -> dict[str, Any]:
 
 def counted(study: optuna.Study) -> dict[str, Any]:
     """The fingerprint of the images, and how many each part had."""
-    known = {**study.user_attrs.get("pixels", {}), **study.user_attrs.get("data", {})}
+    record = StudyRecord.of(study)
+    known = {**(record.pixels or {}), **(record.data or {})}
     parts = {part: known[part] for part in ("train", "validation", "test") if part in known}
     return {"fingerprint": known.get("fingerprint", ""), "images": parts}
 
 
 def inputs_of(study: optuna.Study, config: StudyConfig) -> Inputs:
     """From the study; of one that was begun before it noted the mean, from the images."""
-    data, pixels = study.user_attrs["data"], study.user_attrs.get("pixels", {})
+    record = StudyRecord.of(study)
+    data, pixels = record[StudyRecord.data], record.pixels or {}
     if "mean" not in pixels:
         from skipsearch.studies.config.check import load_data
 

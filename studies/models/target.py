@@ -67,6 +67,7 @@ def _named(target: str, folder: Path) -> Network:
 
 def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
     from skipsearch.studies.storage.find import find
+    from skipsearch.studies.storage.study_record import StudyRecord
     from skipsearch.studies.storage.trial_record import TrialRecord
 
     study = find(name, folder=folder)
@@ -76,7 +77,7 @@ def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
     arch = TrialRecord.of(trials[int(number)]).arch
     if arch is None:
         raise ValueError(f"{target} has no architecture: the trial was given up before it had one")
-    data = study.user_attrs.get("data", {})
+    data = StudyRecord.of(study).data or {}
     classes, shape = data.get("classes"), data.get("shape", SHAPE)
     count = len(classes) if isinstance(classes, list) else classes or CLASSES
     return Network(target, decode(Arch, arch), count, (shape[0], shape[1], shape[2]))

@@ -30,6 +30,7 @@ from skipsearch.studies.results.retrained import (
     spread,
 )
 from skipsearch.studies.storage.find import RUNS, find
+from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord, baseline_numbers, val_error
 
 Test = Literal["student", "welch"]
@@ -194,7 +195,7 @@ def _of_system(study: optuna.Study, system: str, done: Done, on: Errors) -> Row:
     if record.identity is None:
         raise ValueError(f"{study.study_name}#{system} has no network: {record.why or ''}")
     name = record.baseline or system
-    given = study.user_attrs.get("study", {}).get("study", {})
+    about = StudyRecord.of(study)
     published = PRESETS[name].results if name in PRESETS else ()
     errors, epochs = _tested(own) if on == "test" else _validated(trial)
     return Row(
@@ -205,9 +206,9 @@ def _of_system(study: optuna.Study, system: str, done: Done, on: Errors) -> Row:
         errors=errors,
         epochs=epochs,
         arch=record[TrialRecord.arch],
-        data=study.user_attrs.get("data", {}).get("fingerprint", ""),
+        data=(about.data or {}).get("fingerprint", ""),
         lost=tuple(TrialRecord.of(t).why or "" for t in begun if t.state in LOST),
-        published=tuple(r for r in published if r.dataset == given.get("dataset")),
+        published=tuple(r for r in published if r.dataset == about.settings.get("dataset")),
     )
 
 

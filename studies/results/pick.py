@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial
 from skipsearch.studies.config.schema import COSTS, known
 from skipsearch.studies.results.front import full_trials, knee, members
 from skipsearch.studies.results.retrained import results
+from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord, cost_names
 
 RULES = ("knee", "best", "one-se")
@@ -103,7 +104,7 @@ def standard_error(study: optuna.Study, trial: FrozenTrial) -> StandardError:
     retrained = results(study).get(trial.number)
     if retrained is not None and retrained.n > 1:
         return StandardError(retrained.sd, f"the test errors of {retrained.n} retrained seeds")
-    images = study.user_attrs.get("data", {}).get("validation")
+    images = (StudyRecord.of(study).data or {}).get("validation")
     if images is None:
         raise ValueError(
             f"study {study.study_name} does not say how many validation images it has, so that "

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.storage.lease import driver
+from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord, is_imported, state_of
 
 
@@ -68,8 +69,7 @@ def status_record(study: optuna.Study) -> dict[str, Any]:
 
 def given(study: optuna.Study) -> dict[str, Any]:
     """The resolved [study] table with which the study was begun: dataset, trials, epochs, …"""
-    tables: dict[str, Any] = study.user_attrs.get("study", {})
-    return dict(tables.get("study", {}))
+    return StudyRecord.of(study).settings
 
 
 def passed_seconds(study: optuna.Study) -> float:

@@ -75,8 +75,8 @@ class TrialRecord(Record):
     imported = Attribute[str]("the trial of an earlier study that it comes from, STUDY#NUMBER")
 
     # When it is proposed (engine/searcher.py).
-    arch = Attribute[Flat]("the architecture")
-    recipe = Attribute[Flat]("the recipe")
+    arch = Attribute[Flat]("the architecture: its parameters by their names")
+    recipe = Attribute[Flat]("the recipe, likewise")
     identity = Attribute[str]("hash of the network; equal networks have one whatever their names")
     params = Attribute[int]("trainable parameters")
     macs = Attribute[int]("multiply-accumulates an image")

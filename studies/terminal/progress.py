@@ -15,16 +15,17 @@ from rich.text import Text
 from skipsearch.studies.humanize import compact, duration, percent, rough
 from skipsearch.studies.results.front import front_records
 from skipsearch.studies.results.summary import Summary, summarize
+from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.studies.terminal.front import best_line, counts_line, front_table
 
 
 def notices(study: optuna.Study) -> list[str]:
     """Of the driver that leads the study now, or led it last."""
-    facts = study.user_attrs
-    run = facts.get("lease", {}).get("run")
-    imports = [import_line(r) for r in facts.get("imports", []) if r.get("run") == run]
-    extended = [extension_line(r) for r in facts.get("extended", []) if r["run"] == run]
+    record = StudyRecord.of(study)
+    run = (record.lease or {}).get("run")
+    imports = [import_line(r) for r in record.imports or () if r.get("run") == run]
+    extended = [extension_line(r) for r in record.extended or () if r["run"] == run]
     return [*extended, *imports]
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from skipsearch.studies.humanize import duration, percent, rough
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord
 
 
@@ -31,7 +32,7 @@ class RetrainProgress:
         self._told = {t.number for t in ended}
         self._before = len(ended)
         self._begun = time.monotonic()
-        asked = store.study.user_attrs["asked"]
+        asked = StudyRecord.of(store.study)[StudyRecord.asked]
         line = f"{store.study.study_name}: {asked['left']} of {asked['trainings']} trainings to do"
         self.console.print(line, soft_wrap=True, markup=False)
         if self.console.is_terminal:
@@ -61,7 +62,7 @@ class RetrainProgress:
 
     def _line(self, store: Store) -> Text:
         """`5 of 10 done · training 17 seed-1 4/9, 3 seed-1 2/9 · 3 min left`."""
-        asked = store.study.user_attrs["asked"]
+        asked = StudyRecord.of(store.study)[StudyRecord.asked]
         running = [t for t in store.trials if t.state == TrialState.RUNNING]
         here = len(self._told) - self._before
         to_do, passed = asked["left"] - here, time.monotonic() - self._begun
