@@ -53,7 +53,7 @@ class Store:
         return self.storage.get_trial(found)
 
     def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
-        """Attributes of a trial that has not been told, of those that a `TrialRecord` declares."""
+        """Write attributes of a trial that has not been told; `TrialRecord` declares them."""
         TrialRecord.require_declared(facts)
         if isinstance(self.storage, Mirror):
             self.storage.set_trial_user_attrs(trial._trial_id, facts)
@@ -61,7 +61,8 @@ class Store:
             write_user_attrs(self.storage, trial._trial_id, facts)
 
     def enqueue(self, facts: Mapping[str, Any]) -> None:
-        """A trial that waits to be asked for, before anything is proposed."""
+        """Add a trial with these attributes that waits to be asked for before anything is
+        proposed."""
         TrialRecord.require_declared(facts)
         self.study.enqueue_trial({}, user_attrs=dict(facts))
 

@@ -52,7 +52,7 @@ class StudyRecord(Record):
 
     @classmethod
     def of(cls, study: optuna.Study) -> "StudyRecord":
-        """As the study is now: the storage is read once, and what is read does not change."""
+        """Read the attributes once: later writes do not change the record."""
         return cls(study.user_attrs)
 
     @property

@@ -119,6 +119,8 @@ class TrialRecord(Record):
 
     @classmethod
     def of(cls, trial: FrozenTrial | optuna.Trial) -> "TrialRecord":
+        """View a trial's attributes. A record is read at once and not kept: a later write gives the
+        trial another dictionary."""
         return cls(trial.user_attrs)
 
     @property
@@ -223,12 +225,12 @@ def is_imported(trial: FrozenTrial) -> bool:
 
 
 def is_trained(trial: FrozenTrial) -> bool:
-    """Handed to a worker, here or in the earlier study from which it was imported."""
+    """True for a trial that a worker trained, here or in the study that it was imported from."""
     return bool(TrialRecord.of(trial).charged) or is_imported(trial)
 
 
 def kind_of(trial: FrozenTrial) -> Kind | None:
-    """How a trial ended; None before it has. Told by any version of ours."""
+    """The kind of a trial's end, whichever version wrote it; None before it has ended."""
     if not trial.state.is_finished():
         return None
     record = TrialRecord.of(trial)

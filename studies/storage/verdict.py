@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 
 
 class Kind(StrEnum):
-    """How a trial ended. Optuna has three states for it; these tell apart what they mix."""
+    """The way in which a trial ended. Optuna has three states for it; kinds tell apart what a state
+    mixes."""
 
     COMPLETE = "complete"  # trained to its end: all epochs, or where its recipe ended; has values
     PRUNED = "pruned"  # not among the best at a rung, or paused there when the budget was spent
@@ -67,7 +68,7 @@ def kind_in_text(state: TrialState, why: str) -> Kind:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a trial ended. `constraints` are violations: all ≤ 0 for a feasible one."""
+    """The end of a trial. `constraints` are violations: all ≤ 0 for a feasible one."""
 
     kind: Kind
     why: str  # for people; "" for a complete trial
