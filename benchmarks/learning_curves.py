@@ -25,7 +25,8 @@ from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, In
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage import store
-from skipsearch.studies.storage.trial_record import is_full
+from skipsearch.studies.storage.study_record import StudyRecord
+from skipsearch.studies.storage.trial_record import TrialRecord, is_full
 
 OWN = ("trial", "epoch", "val_error", "params", "macs")  # the other columns are the architecture
 
@@ -99,13 +100,13 @@ def make(folder: Path, path: Path) -> int:
     trials = [
         t
         for t in study.get_trials(deepcopy=False)
-        if is_full(t) and "charged" in t.user_attrs and "baseline" not in t.user_attrs
+        if is_full(t) and TrialRecord.of(t).charged and TrialRecord.of(t).baseline is None
     ]
     points = [
         {"trial": t.number, "epoch": epoch, "val_error": val_error}
-        | {name: t.user_attrs[name] for name in ("params", "macs")}
-        | t.user_attrs["arch"]
-        for t in trials
+        | {"params": record.params, "macs": record.macs}
+        | record[TrialRecord.arch]
+        for t, record in ((t, TrialRecord.of(t)) for t in trials)
         for epoch, val_error in sorted(t.intermediate_values.items())
     ]
     names = list(dict.fromkeys(name for point in points for name in point))
@@ -113,7 +114,7 @@ def make(folder: Path, path: Path) -> int:
     mixed = [name for name in names if len({type(v) for v in columns[name]} - {type(None)}) > 1]
     for name in mixed:  # such as 3 and "adaptive"
         columns[name] = [None if v is None else json.dumps(v) for v in columns[name]]
-    settings, command = portable(study.user_attrs["study"]), shlex.join(sys.argv)
+    settings, command = portable(StudyRecord.of(study)[StudyRecord.study]), shlex.join(sys.argv)
     told = {"study": settings, "command": command, "json": mixed}
     table = pa.table(columns, metadata={name: json.dumps(value) for name, value in told.items()})
     path.parent.mkdir(parents=True, exist_ok=True)

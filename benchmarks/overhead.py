@@ -23,7 +23,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import optuna
 import psutil
 from rich.console import Console
 from rich.progress import Progress
@@ -42,7 +41,7 @@ from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Proposer
 from skipsearch.studies.samplers.tpe import Past
 from skipsearch.studies.storage.store import Store
-from skipsearch.studies.storage.trial_record import Verdict
+from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.trial.job import Job
 
 BAR_TRIALS, BAR_SECONDS, AIM_SECONDS = 1000, 120.0, 60.0
@@ -123,7 +122,7 @@ def ask_and_tell_ms(config: StudyConfig, store: Store) -> float:
             store.note(trial, arch=encode(arch), params=cost.params, macs=cost.macs)
         except ValueError:  # does not fit the images: the engine asks again
             pass
-        store.conclude(trial, Verdict(optuna.trial.TrialState.FAIL, "asked to be timed", []))
+        store.conclude(trial, Verdict(Kind.FAILED, "asked to be timed", []))
         spent.append(1e3 * (time.perf_counter() - before))
     return statistics.median(spent[1:])  # a driver reads the past once, not at every trial
 

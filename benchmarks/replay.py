@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import optuna
 from learning_curves import Curves, Row
-from optuna.trial import TrialState
 
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies.config import joint_space
@@ -26,7 +25,8 @@ from skipsearch.studies.pruning.trial_reports import fidelity, stopped
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
 from skipsearch.studies.samplers.proposer import proposer
-from skipsearch.studies.storage import store, trial_record
+from skipsearch.studies.storage import store
+from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.trial.job import Job
 
 CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
@@ -44,7 +44,7 @@ class Shuffled:
 
     def point(self, number: int, epoch: int, val_error: float) -> None: ...
 
-    def tell(self, number: int, verdict: trial_record.Verdict) -> None: ...
+    def tell(self, number: int, verdict: Verdict) -> None: ...
 
 
 class Proposed:
@@ -81,7 +81,7 @@ class Proposed:
     def point(self, number: int, epoch: int, val_error: float) -> None:
         self.store.point(self.store.trials[number], epoch, val_error)
 
-    def tell(self, number: int, verdict: trial_record.Verdict) -> None:
+    def tell(self, number: int, verdict: Verdict) -> None:
         self.store.tell(self.store.trials[number], verdict)
 
 
@@ -176,9 +176,7 @@ class Replay:
         lacking = 1 - fidelity(live.job, result)
         if lacking == 0:
             values = [val_error, float(live.row.params)]
-            self.candidates.tell(
-                number, trial_record.Verdict(TrialState.COMPLETE, "", [0.0], values)
-            )
+            self.candidates.tell(number, Verdict(Kind.COMPLETE, "", [0.0], values))
             point = val_error, math.log(live.row.params)
             return np.array([boundary.add(*point) for boundary in self.boundaries])
         if self.rungs is not None and self.rungs.promote:

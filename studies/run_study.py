@@ -52,7 +52,7 @@ def run_study(
     """Run a study or continue it, silently, its files under `folder/<name>`; `serial`: in this
     process, one trial after the other, without Ray; `address`: that of a Ray cluster; `log`:
     `tensorboard,mlflow,wandb` or some of them. `imports` and `extend` are `--import` and
-    `--extend`; `study.user_attrs` says what became of them (`imports`, `extended`).
+    `--extend`; the attributes `imports` and `extended` of the study say what became of them.
 
     Raises ValueError for bad input, Infeasible where no network is within the limits, and
     KeyboardInterrupt after Ctrl-C; calling it again continues.

@@ -19,7 +19,7 @@ from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.storage.connect import connect
 from skipsearch.studies.storage.store import Store, load
-from skipsearch.studies.storage.trial_record import Verdict
+from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.studies.storage.write_through import Mirror
 
 STUDY = StudyConfig.from_dict(GIVEN, where="tabulated.toml")
@@ -161,10 +161,10 @@ def test_a_driver_that_lost_its_lease_stops(url: str) -> None:
 
 def test_constraints_reach_optuna_in_the_form_that_the_dashboard_reads(url: str) -> None:
     store = opened(url)
-    for violation, state in ((0.0, TrialState.COMPLETE), (0.5, TrialState.PRUNED)):
+    for violation, kind in ((0.0, Kind.COMPLETE), (0.5, Kind.PRUNED)):
         trial = store.study.ask()
-        values = [0.1, 5.0] if state == TrialState.COMPLETE else None
-        store.conclude(trial, Verdict(state, "", [-0.1, violation], values))
+        values = [0.1, 5.0] if kind == Kind.COMPLETE else None
+        store.conclude(trial, Verdict(kind, "", [-0.1, violation], values))
     complete, pruned = load("tabulated", storage=url).trials
     assert complete.constraints == {"0": -0.1, "1": 0.0} and complete.values == [0.1, 5.0]
     assert pruned.system_attrs["constraints"] == [-0.1, 0.5] and pruned.state == TrialState.PRUNED
@@ -174,7 +174,7 @@ def test_what_a_dead_driver_left_is_told_abandoned_or_handed_out(url: str) -> No
     store = opened(url)
     asked, telling, training = (store.study.ask() for _ in range(3))
     store.note(asked, arch={})
-    verdict = Verdict(TrialState.COMPLETE, "", [0.0], [0.25, 7.0])
+    verdict = Verdict(Kind.COMPLETE, "", [0.0], [0.25, 7.0])
     store.note(telling, charged=True, verdict=verdict.to_dict())
     store.note(training, charged=True)
     again = opened(url)
@@ -197,7 +197,7 @@ def test_the_mirror_reads_what_the_database_holds(url: str) -> None:
         store.note(trial, arch={"a": 1}, seconds=0.5)
         store.point(trial, 1, 0.5)
         if number < 3:
-            store.conclude(trial, Verdict(TrialState.COMPLETE, "", [0.0], [0.5, float(number)]))
+            store.conclude(trial, Verdict(Kind.COMPLETE, "", [0.0], [0.5, float(number)]))
     durable = load("tabulated", storage=url)
     assert isinstance(store.storage, Mirror)
     assert store.study.get_trials() == durable.get_trials()

@@ -12,6 +12,7 @@ from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page.files import Report
 from skipsearch.studies.run_study import Together
 from skipsearch.studies.storage.find import source_of
+from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.terminal.front import print_front
 from skipsearch.studies.terminal.progress import Progress
 from skipsearch.studies.terminal.tables import console
@@ -55,9 +56,10 @@ def run_and_show(
         again = shlex.join(["skipsearch", *command])
         print(f"stopped; nothing is lost. Go on with: {again}", file=sys.stderr)
         return INTERRUPTED
-    if study.user_attrs.get("exhausted"):
-        print(f"note: ended early: {study.user_attrs['exhausted']}", file=sys.stderr)
-    if said := study.user_attrs.get("trials_per_gpu", {}).get("said"):
+    record = StudyRecord.of(study)
+    if record.exhausted:
+        print(f"note: ended early: {record.exhausted}", file=sys.stderr)
+    if said := (record.trials_per_gpu or {}).get("said"):
         print(f"note: {said}", file=sys.stderr)
     members = print_front(study, terminal)
     terminal.print(f"page: {(home / 'front.html').resolve()}", soft_wrap=True, markup=False)

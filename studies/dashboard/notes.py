@@ -11,7 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.humanize import compact, cost, duration, percent, percent_sd, plain
-from skipsearch.studies.storage.trial_record import facts
+from skipsearch.studies.storage.trial_record import TrialRecord, facts
 
 PLAIN = re.compile(r"\w[\w .+-]*\w|\w")
 LONGEST = 2045  # characters of one attribute, as the dashboard splits them: a note is one
@@ -21,8 +21,9 @@ def note(trial: FrozenTrial, costs: list[str]) -> str:
     """Of a trial that has ended."""
     known = facts(trial, costs)
     head = [f"**{known['state']}** {reason(known['why'])}".rstrip(), "", *results(known)]
-    lines = [*head, "", "### Architecture", "", *tree(trial.user_attrs.get("arch", {}))]
-    recipe = trial.user_attrs.get("recipe", {})
+    record = TrialRecord.of(trial)
+    lines = [*head, "", "### Architecture", "", *tree(record.arch or {})]
+    recipe = record.recipe or {}
     named = {name.removeprefix("recipe."): value for name, value in recipe.items()}
     return fitted([*lines, "", "### Recipe", "", *tree(named)])
 

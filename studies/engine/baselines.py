@@ -14,24 +14,25 @@ from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.samplers import optuna_walk
 from skipsearch.studies.storage.store import Store
-from skipsearch.studies.storage.trial_record import undone
+from skipsearch.studies.storage.trial_record import TrialRecord, undone
 from skipsearch.trainers.recipe.recipe import Recipe
 
 
 def enqueue(config: StudyConfig, store: Store) -> None:
     """Those that were not told as abandoned, once."""
-    asked_for = [t for t in store.trials if "baseline" in t.user_attrs]
-    there = {t.user_attrs["baseline"] for t in asked_for if "charged" in t.user_attrs or undone(t)}
+    records = ((t, TrialRecord.of(t)) for t in store.trials)
+    asked_for = [(t, record) for t, record in records if record.baseline is not None]
+    there = {record.baseline for t, record in asked_for if record.charged or undone(t)}
     wanted = {
         name: baseline(name, arch, joint_space.preset_recipe(config))
         for name, arch in config.baselines.items()
     }
-    for facts in (t.user_attrs for t in asked_for if "imported" in t.user_attrs):
+    for record in (record for _, record in asked_for if record.imported is not None):
         kept = ("baseline", "imported", "arch", "recipe")
-        wanted[facts["baseline"]] = {key: facts[key] for key in kept}
+        wanted[record[TrialRecord.baseline]] = {key: record.attributes[key] for key in kept}
     for name, attributes in wanted.items():
         if name not in there:
-            store.study.enqueue_trial({}, user_attrs=attributes)
+            store.enqueue(attributes)
 
 
 def baseline(name: str, arch: Arch, recipe: Recipe) -> dict[str, Any]:
@@ -41,13 +42,12 @@ def baseline(name: str, arch: Arch, recipe: Recipe) -> dict[str, Any]:
 
 def asked(config: StudyConfig, trial: optuna.Trial) -> tuple[Arch, Recipe]:
     """The network and the recipe of a baseline, which the trial's parameters then say."""
-    facts = trial.user_attrs
-    if "recipe" in facts:
-        arch, recipe = (
-            decode(Arch, facts["arch"]),
-            joint_space.preset_recipe(config, facts["recipe"]),
-        )
+    record = TrialRecord.of(trial)
+    if record.recipe is not None:
+        arch = decode(Arch, record[TrialRecord.arch])
+        recipe = joint_space.preset_recipe(config, record.recipe)
     else:  # enqueued by a version that wrote the name alone
-        arch, recipe = config.baselines[facts["baseline"]], joint_space.preset_recipe(config)
+        arch = config.baselines[record[TrialRecord.baseline]]
+        recipe = joint_space.preset_recipe(config)
     optuna_walk.write_known(config, trial, arch, recipe)
     return arch, recipe

@@ -32,6 +32,7 @@ from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import rungs_of
 from skipsearch.studies.storage.find import sqlite_url
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import write_study
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 from skipsearch.trainers.trial.job import Begin
@@ -143,7 +144,7 @@ def _observed(searcher: StudySearcher, observer: Observer, work: Work, executor:
                 "same command again; what was done is kept"
             )
     finally:
-        store.study.set_user_attr("exhausted", searcher.exhausted)
+        write_study(store.study, exhausted=searcher.exhausted)
         observer.finished(store)
 
 

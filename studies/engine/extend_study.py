@@ -17,9 +17,9 @@ import hashlib
 import json
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import check_distribution_compatibility
@@ -30,6 +30,8 @@ from skipsearch.searchspace.parameters.walk import every_stage
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.study_config import Change, StudyConfig
 from skipsearch.studies.samplers.optuna_walk import distribution
+from skipsearch.studies.storage.study_record import StudyRecord, write_study
+from skipsearch.studies.storage.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     from skipsearch.studies.storage.store import Store
@@ -72,12 +74,12 @@ def check_same(config: StudyConfig, opened: optuna.Study, space_hash: str, *, ex
 
 
 def differences(config: StudyConfig, opened: optuna.Study, space_hash: str) -> list[Difference]:
-    facts, trials = opened.user_attrs, opened.get_trials(deepcopy=False)
-    changes = config.changes(facts["study"])
+    begun, trials = StudyRecord.of(opened), opened.get_trials(deepcopy=False)
+    changes = config.changes(begun[StudyRecord.study])
     found = [_of_key(c, trials) for c in changes if c.section not in ("space", "recipe")]
-    found += _of_space(config, facts, trials)
-    if not found and facts["space_hash"] != space_hash:
-        versions = facts.get("versions", "versions unknown")
+    found += _of_space(config, begun, trials)
+    if not found and begun[StudyRecord.space_hash] != space_hash:
+        versions = begun.versions or "versions unknown"
         found.append(Difference(f"it was begun with other domains of the parameters ({versions})"))
     return found
 
@@ -97,15 +99,16 @@ def _over(change: Change, trials: Sequence[FrozenTrial]) -> str:
     """Trials that a new limit would leave feasible though it forbids them."""
     if change.after is None:
         return ""
-    costs = {t.number: t.user_attrs.get(change.key) for t in trials if "charged" in t.user_attrs}
+    records = ((t.number, TrialRecord.of(t)) for t in trials)
+    costs = {n: record.measured(change.key) for n, record in records if record.charged}
     over = [n for n, cost in costs.items() if cost is None or cost > change.after]
     return f"trial {over[0]} does not keep it" if over else ""
 
 
 def _of_space(
-    config: StudyConfig, facts: Mapping[str, Any], trials: Sequence[FrozenTrial]
+    config: StudyConfig, begun: StudyRecord, trials: Sequence[FrozenTrial]
 ) -> Iterator[Difference]:
-    now, before = table(config), _before(config, facts)
+    now, before = table(config), _before(config, begun)
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     refused = _refused(config, trials, names if before else [*now])
     lines: dict[str, Difference] = {}
@@ -129,12 +132,12 @@ def _bare(row: str | None) -> str:
     return (row or "").partition(" (if ")[0]
 
 
-def _before(config: StudyConfig, facts: Mapping[str, Any]) -> dict[str, str]:
+def _before(config: StudyConfig, begun: StudyRecord) -> dict[str, str]:
     """The stored table; of a study that an earlier version began, its file as read today."""
-    if "space" in facts:
-        return dict(facts["space"])
+    if begun.space is not None:
+        return begun.space
     given = {"study": config.to_dict()["study"]}
-    given |= {key: facts["study"].get(key, {}) for key in ("space", "recipe")}
+    given |= {key: begun[StudyRecord.study].get(key, {}) for key in ("space", "recipe")}
     return table(StudyConfig.from_dict(given, where=f"{config.name}, as it was begun,"))
 
 
@@ -161,7 +164,7 @@ def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
     if not found:
         return
     lines = [difference.line for difference in found]
-    records = list(store.study.user_attrs.get("extended", []))
+    records = list(StudyRecord.of(store.study).extended or ())
     to = hashlib.sha256(json.dumps(config.to_dict()).encode()).hexdigest()[:16]
     if records and records[-1]["to"] == to:  # its driver died on the way
         lines = list(dict.fromkeys([*records.pop()["what"], *lines]))
@@ -173,21 +176,24 @@ def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
         "to": to,
         "outside": len(_outside(config, store.trials)),
     }
-    store.study.set_user_attr("extended", [*records, record])
-    store.study.set_user_attr("space_hash", space_hash)
-    store.study.set_user_attr("space", table(config))
-    store.study.set_user_attr("study", config.to_dict())
+    write_study(
+        store.study,
+        extended=[*records, record],
+        space_hash=space_hash,
+        space=table(config),
+        study=config.to_dict(),
+    )
 
 
 def _outside(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[int]:
     """Trials that were trained and that the study would not propose now."""
 
-    def searched(trial: FrozenTrial) -> bool:
-        facts = trial.user_attrs
+    def searched(record: TrialRecord) -> bool:
         try:
-            arch = joint_space.inside(config.arch_space, facts["arch"])
-            return arch and joint_space.inside(config.recipe_space, facts["recipe"])
+            arch = joint_space.inside(config.arch_space, record[TrialRecord.arch])
+            return arch and joint_space.inside(config.recipe_space, record[TrialRecord.recipe])
         except KeyError:  # of another version
             return False
 
-    return [t.number for t in trials if "charged" in t.user_attrs and not searched(t)]
+    records = ((t.number, TrialRecord.of(t)) for t in trials)
+    return [number for number, record in records if record.charged and not searched(record)]

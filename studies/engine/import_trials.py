@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
@@ -34,7 +34,15 @@ from skipsearch.studies.samplers.optuna_walk import distribution
 from skipsearch.studies.samplers.proposer import key_of, seen
 from skipsearch.studies.storage.find import open_source
 from skipsearch.studies.storage.store import Store
-from skipsearch.studies.storage.trial_record import SPREAD, Verdict, is_imported
+from skipsearch.studies.storage.study_record import StudyRecord, write_study
+from skipsearch.studies.storage.trial_record import (
+    SPREAD,
+    TrialRecord,
+    is_trained,
+    kind_of,
+    whole_trial,
+)
+from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.recipe.recipe import Recipe
 
 RULE = ("pruner", "halving", "eta", "grace", "objectives", "epochs")  # who stops, and when
@@ -69,7 +77,7 @@ def import_studies(
     config: StudyConfig, store: Store, networks: Networks, asked: Sequence[Source] = ()
 ) -> None:
     """Those asked for, and those that a dead driver did not come to the end of."""
-    records = list(store.study.user_attrs.get("imports", []))
+    records = list(StudyRecord.of(store.study).imports or ())
     for name, url in asked:
         if (name, url) == (config.name, store.url):
             raise ValueError(f"study {name} cannot import itself: name an earlier one")
@@ -81,7 +89,7 @@ def import_studies(
         records = [r for r in records if r["study"] != name]
         records.append({"study": name, "url": url, "done": False})
     if asked:
-        store.study.set_user_attr("imports", records)
+        write_study(store.study, imports=records)
     for at, record in enumerate(records):
         if not record["done"]:
             try:
@@ -91,7 +99,7 @@ def import_studies(
                 raise ValueError(f"{why}: {error}: put it back and run this again") from error
             counts = Import(config, store, networks, earlier).run()
             records[at] = {**record, **counts, "run": store.run, "done": True}
-            store.study.set_user_attr("imports", records)
+            write_study(store.study, imports=records)
 
 
 class Import:
@@ -101,12 +109,12 @@ class Import:
         self, config: StudyConfig, store: Store, networks: Networks, earlier: optuna.Study
     ) -> None:
         self.config, self.store, self.networks, self.earlier = config, store, networks, earlier
-        self.there = {t.user_attrs.get("imported") for t in store.trials}
+        self.there = {TrialRecord.of(t).imported for t in store.trials}
         self.seen = set(seen(store.trials))
-        own, other = store.study.user_attrs["data"], earlier.user_attrs.get("data", {})
+        there = StudyRecord.of(earlier)
+        own, other = StudyRecord.of(store.study)[StudyRecord.data], there.data or {}
         self.same_images = all(own[key] == other.get(key) for key in ("fingerprint", "shape"))
-        given, begun = config.to_dict()["study"], earlier.user_attrs.get("study", {})
-        begun = begun.get("study", {})
+        given, begun = config.to_dict()["study"], there.settings
         self.same_rule = all(given.get(key) == begun.get(key) for key in RULE)
         self.same_seeds = given.get("seeds_per_trial", 1) == begun.get("seeds_per_trial", 1)
         self.front = {t.number for t in front_trials(earlier)}
@@ -123,7 +131,7 @@ class Import:
                     self.seen.add(key)
                     told += 1
                 case First(facts, key):
-                    self.store.study.enqueue_trial({}, user_attrs=facts)
+                    self.store.enqueue(facts)
                     self.seen.add(key)
                     first += 1
                 case Skipped(why):
@@ -133,13 +141,13 @@ class Import:
         return {"told": told, "first": first, "skipped": dict(skipped.most_common())}
 
     def fate(self, trial: FrozenTrial) -> Told | First | Skipped:
-        facts, label = trial.user_attrs, f"{self.earlier.study_name}#{trial.number}"
+        record, label = TrialRecord.of(trial), f"{self.earlier.study_name}#{trial.number}"
         if label in self.there:
             return Skipped("imported before")
-        if not _inside(self.config.arch_space, facts["arch"]):
+        if not _inside(self.config.arch_space, record[TrialRecord.arch]):
             return Skipped("not in the space")
         try:
-            arch = decode(Arch, facts["arch"])
+            arch = decode(Arch, record[TrialRecord.arch])
             cost = self.networks.cost(arch)
         except ValueError:
             return Skipped("cannot be built here")
@@ -148,7 +156,7 @@ class Import:
         differs = self._differs(trial, cost)
         if differs and trial.number not in self.front:
             return Skipped(differs)
-        recipe = joint_space.preset_recipe(self.config, facts["recipe"])
+        recipe = joint_space.preset_recipe(self.config, record[TrialRecord.recipe])
         key = key_of(cost.identity, encode(recipe))
         if key in self.seen:
             return Skipped("known here")
@@ -158,61 +166,58 @@ class Import:
 
     def _differs(self, trial: FrozenTrial, cost: Cost) -> str:
         """Why what it came to there is not what it would come to here; "" where it is."""
-        facts = trial.user_attrs
+        record = TrialRecord.of(trial)
         if not self.same_images:
             return "on other images"
-        if facts["identity"] != cost.identity:
+        if record[TrialRecord.identity] != cost.identity:
             return "built otherwise by now"
-        if not _inside(self.config.recipe_space, facts["recipe"]):
+        if not _inside(self.config.recipe_space, record[TrialRecord.recipe]):
             return "with another recipe"
         seed = joint_space.derived_seed(self.config.seed, cost.identity)
-        if facts.get("seed") != seed or not self.same_seeds:
+        if record.seed != seed or not self.same_seeds:
             return "with another seed"
         return self._open_end(trial)
 
     def _open_end(self, trial: FrozenTrial) -> str:
-        why = trial.user_attrs.get("why", "")
-        match trial.state:
-            case TrialState.COMPLETE:
+        match kind_of(trial):
+            case Kind.COMPLETE | Kind.DIVERGED:
                 return ""
-            case TrialState.PRUNED if why.startswith("diverged"):
-                return ""
-            case TrialState.PRUNED if why.startswith("not among the best"):
+            case Kind.PRUNED:
                 return "" if self.same_rule else "stopped by another rule"
-            case TrialState.FAIL:
+            case Kind.FAILED | Kind.ABANDONED:
                 return "failed"
-        return "not trained to the end"
+            case Kind.OVER_LIMIT | Kind.TOO_LONG | Kind.MISFIT | Kind.REPEAT | None:
+                return "not trained to the end"
 
     def _told(
         self, trial: FrozenTrial, label: str, arch: Arch, recipe: Recipe, cost: Cost
     ) -> FrozenTrial:
-        limits = self.networks.violations(cost)
+        record, kind = TrialRecord.of(trial), kind_of(trial)
+        assert kind is not None  # it has ended: `_open_end`
         values, lacking = None, 0.0
-        if trial.state == TrialState.COMPLETE:
+        if kind == Kind.COMPLETE:
             values = [trial.values[0], *(float(cost.of(name)) for name in self.config.costs)]
         else:
-            lacking = float(trial.user_attrs["verdict"]["constraints"][-1])
-        why = trial.user_attrs.get("why", "")
-        verdict = Verdict(trial.state, why, [*limits, lacking], values)
+            lacking = float(record[TrialRecord.verdict]["constraints"][-1])
+        limits = self.networks.violations(cost)
+        verdict = Verdict(kind, record.why or "", [*limits, lacking], values)
         searched = list(joint_space.known(self.config, arch, recipe))
-        facts = {name: trial.user_attrs[name] for name in COPIED if name in trial.user_attrs}
+        there = record.attributes
+        facts = {name: there[name] for name in COPIED if name in there}
         facts |= {"arch": encode(arch), "recipe": encode(recipe), "identity": cost.identity}
         facts |= {name: value for name, value in _costs(cost).items() if value is not None}
-        facts |= {"why": why, "verdict": verdict.to_dict(), "judged": self.same_rule}
-        return create_trial(
-            state=trial.state,
-            values=values,
+        return whole_trial(
+            verdict,
+            facts | {"judged": self.same_rule, "imported": label},
             params={name: value for name, _, value in searched},
             distributions={name: distribution(domain) for name, domain, _ in searched},
-            user_attrs=facts | {"imported": label},
-            system_attrs={"constraints": verdict.constraints},
-            intermediate_values=trial.intermediate_values,
+            curve=trial.intermediate_values,
         )
 
 
 def trained(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Those that somebody trained, there or in a study that it imported itself."""
-    return [t for t in trials if "charged" in t.user_attrs or is_imported(t)]
+    return [t for t in trials if is_trained(t)]
 
 
 def _inside(own: Any, flat: dict[str, Any]) -> bool:

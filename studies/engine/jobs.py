@@ -1,13 +1,12 @@
 """What a worker must know of a trial, made from what the study knows of it."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
+from skipsearch.studies.config.limits import Cost
 from skipsearch.studies.config.study_config import StudyConfig, checkpoint_home
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
@@ -25,9 +24,10 @@ def job_of(
     number: int,
     arch: Arch,
     recipe: Recipe,
-    facts: Mapping[str, Any],
+    cost: Cost,
     epochs: int,
     below: int | None,
+    baseline: bool,
 ) -> Job:
     """The job of a trial, whose folder is made. Its seeds depend on the study's and the network."""
     own, minutes = folder / "trials" / str(number), config.max_trial_minutes
@@ -37,14 +37,14 @@ def job_of(
         number=number,
         arch=encode(arch),
         recipe=encode(recipe),
-        seed=derived_seed(config.seed, facts["identity"]),
-        more_seeds=more_seeds(config, facts["identity"]),
+        seed=derived_seed(config.seed, cost.identity),
+        more_seeds=more_seeds(config, cost.identity),
         max_epochs=epochs,
         folder=str(own.resolve()),
         threads=config.cpus_per_trial,
         device="cuda" if config.gpus_per_trial else "cpu",
-        baseline="baseline" in facts,
-        costs=tuple(float(facts[name]) for name in config.costs),
+        baseline=baseline,
+        costs=tuple(float(cost.of(name)) for name in config.costs),
         max_seconds=None if minutes is None else 60 * minutes,
         checkpoints=f"{checkpoint_home(config, folder)}/{number}",
         below=below,

@@ -16,6 +16,7 @@ from skipsearch.studies.samplers.optuna_walk import ranges
 from skipsearch.studies.storage.connect import connect, first_line
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.studies.storage.write_through import Mirror
 
 
@@ -49,24 +50,26 @@ def _create(config: StudyConfig, storage: BaseStorage, space_hash: str) -> optun
 
 
 def _complete(config: StudyConfig, created: optuna.Study, space_hash: str) -> None:
-    created.set_user_attr("space_hash", space_hash)
-    created.set_user_attr("space", table(config))
-    created.set_user_attr("versions", _versions())
+    write_study(created, space_hash=space_hash, space=table(config), versions=_versions())
     with warnings.catch_warnings():  # "experimental" since 3.2; optuna-dashboard shows the names
         warnings.simplefilter("ignore", ExperimentalWarning)
         created.set_metric_names(list(config.objectives))
-    created.set_user_attr("study", config.to_dict())  # last: with it the study is all there
+    write_study(created, study=config.to_dict())  # last: with it the study is all there
 
 
 def _check_ours(config: StudyConfig, opened: optuna.Study, space_hash: str) -> None:
     """A study whose creation was cut short is completed: it has no trials yet, and is as Optuna
     makes it or has the first of our attributes."""
-    facts = opened.user_attrs
-    if "study" in facts:
+    record = StudyRecord.of(opened)
+    if record.study is not None:
         return
     minimised = [StudyDirection.MINIMIZE] * len(config.objectives)
-    fresh = not facts and not opened.get_trials(deepcopy=False) and opened.directions == minimised
-    if not fresh and "space_hash" not in facts:
+    fresh = (
+        not record.attributes
+        and not opened.get_trials(deepcopy=False)
+        and opened.directions == minimised
+    )
+    if not fresh and record.space_hash is None:
         raise ValueError(f"study {config.name} in the storage is not one of ours: rename yours")
     _complete(config, opened, space_hash)
 

@@ -21,6 +21,7 @@ import tomli_w
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.data.arrays import Data, fingerprint
 
@@ -70,12 +71,12 @@ def _gpus() -> list[str]:
 def record(study: optuna.Study) -> list[dict[str, Any]]:
     """Note the environment in the study, if it is not that of its last run. Returns all of them, in
     their order, each with `since`."""
-    found: list[dict[str, Any]] = list(study.user_attrs.get("environments", []))
+    found = list(StudyRecord.of(study).environments or ())
     now = environment()
     last = {k: v for k, v in found[-1].items() if k != "since"} if found else {}
     if now != last:
         found.append({"since": time.strftime("%Y-%m-%d %H:%M:%S"), **now})
-        study.set_user_attr("environments", found)
+        write_study(study, environments=found)
     return found
 
 
@@ -113,9 +114,9 @@ def freeze(config: StudyConfig, store: Store, folder: Path, data: Data) -> None:
     """By the driver that leads the study and no other. Raises ValueError for changed data."""
     digest = fingerprint(data)
     _check_data(config, store, data, digest)
-    store.study.set_user_attr("study", config.to_dict())
     pixels = {"mean": data.mean, "std": data.std, "test": len(data.test)}
-    store.study.set_user_attr("pixels", pixels)  # not compared: a mean may differ in its last bit
+    # `pixels` is not compared with what was there: a mean may differ in its last bit
+    write_study(store.study, study=config.to_dict(), pixels=pixels)
     try:
         write_whole(folder / "study.toml", tomli_w.dumps(_portable(config, folder)))
         write_whole(folder / "split.json", json.dumps(split_document(config, data, digest)) + "\n")
@@ -157,7 +158,7 @@ def require_same(config: StudyConfig, begun: optuna.Study, data: Data) -> None:
 
 
 def _check_data(config: StudyConfig, store: Store, data: Data, digest: str) -> None:
-    store.study.set_user_attr("data", _described(config, store.study, data, digest))
+    write_study(store.study, data=_described(config, store.study, data, digest))
 
 
 def _described(config: StudyConfig, begun: optuna.Study, data: Data, digest: str) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def _described(config: StudyConfig, begun: optuna.Study, data: Data, digest: str
         "train": len(data.train),
         "validation": len(data.validation),
     }
-    before = begun.user_attrs.get("data", now)
+    before = StudyRecord.of(begun).data or now
     changed = [key for key, value in now.items() if before.get(key, value) != value]
     if changed:
         raise ValueError(

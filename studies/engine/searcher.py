@@ -32,7 +32,8 @@ from skipsearch.studies.samplers.proposer import Pair, Proposal, key_of, propose
 from skipsearch.studies.samplers.tpe import Past
 from skipsearch.studies.storage.artifacts import attach
 from skipsearch.studies.storage.store import RETRY, Store
-from skipsearch.studies.storage.trial_record import Verdict, attempts_at, cost_of, is_imported
+from skipsearch.studies.storage.trial_record import TrialRecord, attempts_at, is_imported
+from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
 from skipsearch.trainers.trial.job import Job
 
@@ -62,7 +63,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.exhausted, self.failing, self.failures, self.ended = "", "", 0, False
         self.sharing = Sharing(config, store)
         self.waiting: deque[FrozenTrial] = deque()
-        charged = [t.number for t in store.trials if "charged" in t.user_attrs]
+        charged = [t.number for t in store.trials if TrialRecord.of(t).charged]
         self.charged, self.past = len(charged), Past()
         self.proposer = proposer(config, networks, seen(store.trials))
         self.keeping = Keeping.of(config, folder, store.trials)
@@ -75,9 +76,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         """What a dead driver left: ended but not told, waiting at a rung, in training."""
         for trial in self.store.interrupted():
             self.order.asked(trial.number)
-            facts = trial.user_attrs
-            if "verdict" in facts:
-                tell = partial(self._tell, trial, Verdict.from_dict(facts["verdict"]))
+            verdict = TrialRecord.of(trial).verdict
+            if verdict is not None:
+                tell = partial(self._tell, trial, Verdict.from_dict(verdict))
                 self.order.ended(trial.number, tell)
             elif not self.parking.found(trial):
                 self.waiting.append(trial)
@@ -129,19 +130,22 @@ class StudySearcher(Searcher):  # type: ignore[misc]
                 self.store.note(trial, attempts=attempts, attached_at=at)
                 return self._attached(trial)
             why = f"its driver died {RETRY} times in epoch {at + 1}"
-            self._conclude(trial, Verdict(TrialState.FAIL, why, []))
+            self._conclude(trial, Verdict(Kind.FAILED, why, []))
         return None
 
     def _attached(self, trial: FrozenTrial) -> Live:
-        facts = trial.user_attrs
+        record = TrialRecord.of(trial)
         try:
-            arch, recipe = decode(Arch, facts["arch"]), decode(Recipe, facts["recipe"])
+            arch = decode(Arch, record[TrialRecord.arch])
+            recipe = decode(Recipe, record[TrialRecord.recipe])
         except ValueError as error:
             raise ValueError(
                 f"trial {trial.number} was begun by another version and cannot go on: {error}: "
                 "finish it with that version, or --import this study into a new one"
             ) from error
-        return Live(trial, self._job(trial.number, arch, recipe, facts), cost_of(facts))
+        baseline = record.baseline is not None
+        job = self._job(trial.number, arch, recipe, record.cost, baseline=baseline)
+        return Live(trial, job, record.cost)
 
     def _next(self) -> Live | None:
         """The next proposal that is worth training; None when the study is done."""
@@ -176,7 +180,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         except ValueError as error:
             self.store.note(trial, **facts)
             worst = [1.0] * (len(self.config.limits) + 1)
-            verdict = Verdict(TrialState.PRUNED, f"does not fit: {error}", worst)
+            verdict = Verdict(Kind.MISFIT, f"does not fit: {error}", worst)
             self.store.conclude(trial, verdict)
             return None
         facts |= {"identity": cost.identity, "params": cost.params, "macs": cost.macs}
@@ -187,7 +191,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self.store.note(trial, **facts)
         if self._answered(trial, cost, proposal):
             return None
-        job = self._job(trial.number, arch, recipe, facts)
+        job = self._job(trial.number, arch, recipe, cost, baseline=False)
         about = {"seed": job.seed, "max_epochs": job.max_epochs, "attempts": 1, "attached_at": 0}
         self.store.note(trial, **about, charged=True)
         self.charged += 1
@@ -196,7 +200,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         return Live(trial, job, cost)
 
     def _configuration(self, trial: optuna.Trial, seed: int) -> Proposal[Pair]:
-        if "baseline" not in trial.user_attrs:
+        if TrialRecord.of(trial).baseline is None:
             return self.proposer.propose(trial, seed)
         arch, recipe = baselines.asked(self.config, trial)
         key = key_of(self.networks.identity(arch), encode(recipe))
@@ -206,23 +210,23 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         """Over a limit, or trained before with the same recipe: told at once and not charged."""
         limits, over = self.networks.violations(cost), self.networks.over(cost)
         if over:
-            self.store.conclude(trial, Verdict(TrialState.PRUNED, over, [*limits, 1.0]))
+            self.store.conclude(trial, Verdict(Kind.OVER_LIMIT, over, [*limits, 1.0]))
             return True
         if proposal.repeats is None:
             return False
         lacking = self.store.fidelity_violation(proposal.repeats)
         self.store.note(trial, duplicate_of=proposal.repeats)
         why = f"repeats trial {proposal.repeats}"
-        verdict = Verdict(TrialState.PRUNED, why, [*limits, max(REPEATED, lacking)])
+        verdict = Verdict(Kind.REPEAT, why, [*limits, max(REPEATED, lacking)])
         self.store.conclude(trial, verdict)
         if self.proposer.exhausted():
             self.exhausted = "all networks of the space were trained, or are not within the limits"
         return True
 
-    def _job(self, number: int, arch: Arch, recipe: Recipe, facts: Mapping[str, Any]) -> Job:
+    def _job(self, number: int, arch: Arch, recipe: Recipe, cost: Cost, *, baseline: bool) -> Job:
         epochs = total_epochs(recipe, self.n_train)
         below = self.order.below(number)
-        return job_of(self.config, self.folder, number, arch, recipe, facts, epochs, below)
+        return job_of(self.config, self.folder, number, arch, recipe, cost, epochs, below, baseline)
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A report of a trial that goes on."""
@@ -244,7 +248,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
         """Whether a trial that was lost as it began, its next attempt `counted`, has one more."""
         trial = self.store.trials[self.live[trial_id].job.number]
-        self.store.note(trial, attempts=trial.user_attrs["attempts"] - counted, why=why)
+        attempts = TrialRecord.of(trial)[TrialRecord.attempts] - counted
+        self.store.note(trial, attempts=attempts, why=why)
         if attempts_at(trial) >= RETRY:
             return False
         del self.live[trial_id]
@@ -252,7 +257,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         return True
 
     def failed(self, trial_id: str, why: str) -> None:
-        self._ended(self.live.pop(trial_id), Verdict(TrialState.FAIL, why, []))
+        self._ended(self.live.pop(trial_id), Verdict(Kind.FAILED, why, []))
 
     def _ended(self, live: Live, verdict: Verdict) -> None:
         self._conclude(live.trial, verdict)

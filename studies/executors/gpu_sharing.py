@@ -22,6 +22,7 @@ from skipsearch.studies.config.limits import SAMPLES, Networks
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.trial_errors import out_of_memory, raised_by
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
@@ -43,7 +44,7 @@ class Sharing:
     def __init__(self, config: StudyConfig, store: Store) -> None:
         self.config, self.store = config, store
         self.number: int | None = None  # None: not shared, `gpus_per_trial` is what a trial gets
-        given, noted = config.trials_per_gpu, store.study.user_attrs.get("trials_per_gpu", {})
+        given, noted = config.trials_per_gpu, StudyRecord.of(store.study).trials_per_gpu or {}
         if given is not None and noted.get("given") == given:
             self.number = noted["now"]
         elif isinstance(given, int):
@@ -80,9 +81,9 @@ class Sharing:
             trial.update_resources(resources(self.config, 1.0 if last else self.share))
 
     def _note(self, **facts: Any) -> None:
-        noted = self.store.study.user_attrs.get("trials_per_gpu", {})
+        noted = StudyRecord.of(self.store.study).trials_per_gpu or {}
         now = {"given": self.config.trials_per_gpu, "now": self.number}
-        self.store.study.set_user_attr("trials_per_gpu", noted | now | facts)
+        write_study(self.store.study, trials_per_gpu=noted | now | facts)
 
 
 def gpus_of(config: StudyConfig) -> int:

@@ -14,6 +14,7 @@ from skipsearch.studies.executors.interrupt import Ending
 from skipsearch.studies.executors.protocols import Bridge, Observer
 from skipsearch.studies.executors.trial_errors import marked, raised_by
 from skipsearch.studies.executors.watchdog import Watchdog
+from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.trainers.trial.checkpoints import CannotSave
 
 LOOK_SECONDS = 1.0
@@ -82,7 +83,8 @@ class StudyCallback(Callback):  # type: ignore[misc]
     ) -> None:
         """An error or a death that is tried again."""
         live = self.searcher.live[trial.trial_id]
-        attempts = 1 + self.searcher.store.trial(live.job.number).user_attrs["attempts"]
+        record = TrialRecord.of(self.searcher.store.trial(live.job.number))
+        attempts = 1 + record[TrialRecord.attempts]
         self.searcher.store.note(live.trial, attempts=attempts, why=self._why(trial))
         self.recovered = trial.trial_id, iteration
 

@@ -14,8 +14,10 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies.config.study_config import StudyConfig, checkpoint_home
 from skipsearch.studies.models.model import Inputs, Model, Trained, safe_name
-from skipsearch.studies.results.retrained import finished, results, retrained_folder
+from skipsearch.studies.results.retrained import finished, results, retrained_folder, seed_number
 from skipsearch.studies.storage.find import settled
+from skipsearch.studies.storage.study_record import StudyRecord
+from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 
 SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "seed")
@@ -32,7 +34,7 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
     if state is None:
         raise ValueError(f"{target} {_missing(study, trial, retrained)}")
     again = results(study).get(number)
-    facts, fit, there = trial.user_attrs, state["fit"], _environment(study, trial)
+    fit, there = state["fit"], _environment(study, trial)
     origin = Trained(
         study=study.study_name,
         trial=number,
@@ -45,7 +47,7 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
         val_errors=_val_errors(trial),
         test_errors=again.test_errors if again else (),
         test_epochs=again.epochs if again else 0,
-        seconds=state["curve"][-1].get("seconds", facts.get("seconds")),
+        seconds=state["curve"][-1].get("seconds", TrialRecord.of(trial).seconds),
         versions=_versions(study, there),
         hardware=_hardware(config, trial, there),
     )
@@ -63,21 +65,21 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
 def _environment(study: optuna.Study, trial: FrozenTrial) -> Mapping[str, Any]:
     """That in which the study ran when the trial began; empty where none was noted."""
     start = trial.datetime_start
-    known: list[dict[str, Any]] = study.user_attrs.get("environments", [])
+    known = StudyRecord.of(study).environments or []
     before = [one for one in known if start and one["since"] <= f"{start:%Y-%m-%d %H:%M:%S}"]
     return (before or known or [{}])[-1]
 
 
 def _versions(study: optuna.Study, there: Mapping[str, Any]) -> dict[str, str]:
     if not there:
-        return dict(study.user_attrs.get("versions", {}))
+        return dict(StudyRecord.of(study).versions or {})
     commit = {"commit": there["commit"]} if there.get("commit") else {}
     return {"python": there["python"], **there["packages"], **commit}
 
 
 def _hardware(config: StudyConfig, trial: FrozenTrial, there: Mapping[str, Any]) -> str:
     """`1 CPU thread, node gpu-07, of an Intel Xeon, 8 cores`: of the driver, but for the node."""
-    threads, node = config.cpus_per_trial, trial.user_attrs.get("node")
+    threads, node = config.cpus_per_trial, TrialRecord.of(trial).node
     gpus = ", ".join(dict.fromkeys(there.get("gpus", [])))
     parts = [
         f"{config.gpus_per_trial:g} GPU ({gpus})" if config.gpus_per_trial else "",
@@ -96,14 +98,16 @@ def split_of(config: StudyConfig) -> dict[str, Any]:
 
 def counted(study: optuna.Study) -> dict[str, Any]:
     """The fingerprint of the images, and how many each part had."""
-    known = {**study.user_attrs.get("pixels", {}), **study.user_attrs.get("data", {})}
+    record = StudyRecord.of(study)
+    known = {**(record.pixels or {}), **(record.data or {})}
     parts = {part: known[part] for part in ("train", "validation", "test") if part in known}
     return {"fingerprint": known.get("fingerprint", ""), "images": parts}
 
 
 def inputs_of(study: optuna.Study, config: StudyConfig) -> Inputs:
     """From the study; of one that was begun before it noted the mean, from the images."""
-    data, pixels = study.user_attrs["data"], study.user_attrs.get("pixels", {})
+    record = StudyRecord.of(study)
+    data, pixels = record[StudyRecord.data], record.pixels or {}
     if "mean" not in pixels:
         from skipsearch.studies.config.check import load_data
 
@@ -130,12 +134,12 @@ def _places(
     again = finished(study).get(str(trial.number))
     if not again:
         return []
-    number = again[0].user_attrs["seed_number"]
-    return [str(retrained_folder(home, trial.number, number)), *_noted(again[0])]
+    own = str(retrained_folder(home, trial.number, seed_number(again[0])))
+    return [own, *_noted(again[0])]
 
 
 def _noted(trial: FrozenTrial) -> list[str]:
-    written = str(trial.user_attrs.get("checkpoint", ""))
+    written = TrialRecord.of(trial).checkpoint or ""
     return [written.rpartition("/")[0]] if "/" in written else []
 
 
@@ -159,7 +163,7 @@ def _missing(study: optuna.Study, trial: FrozenTrial, retrained: bool) -> str:
     again = f"`skipsearch retrain {name} --trials {number}`"
     if retrained:
         return f"was not retrained: run {again}"
-    if earlier := trial.user_attrs.get("imported"):
+    if earlier := TrialRecord.of(trial).imported:
         return f"was imported from {earlier}, which has its weights: name that one"
     if not trial.intermediate_values:
         return "was never trained: take another trial"
@@ -172,6 +176,6 @@ def _missing(study: optuna.Study, trial: FrozenTrial, retrained: bool) -> str:
 def _val_errors(trial: FrozenTrial) -> tuple[float, ...]:
     """Of the weights that it kept; of a trial that was stopped, the last one."""
     if trial.state == TrialState.COMPLETE:
-        return tuple(trial.user_attrs.get("val_errors", [trial.values[0]]))
+        return tuple(TrialRecord.of(trial).val_errors or [trial.values[0]])
     step = trial.last_step
     return () if step is None else (trial.intermediate_values[step],)

@@ -67,18 +67,20 @@ def _named(target: str, folder: Path) -> Network:
 
 def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
     from skipsearch.studies.storage.find import find
+    from skipsearch.studies.storage.study_record import StudyRecord
+    from skipsearch.studies.storage.trial_record import TrialRecord
 
     study = find(name, folder=folder)
     trials = study.get_trials(deepcopy=False)
     if not number.isdecimal() or int(number) >= len(trials):
         raise ValueError(f"{target} needs a trial number from 0 to {len(trials) - 1}, got {number}")
-    facts = trials[int(number)].user_attrs
-    if "arch" not in facts:
+    arch = TrialRecord.of(trials[int(number)]).arch
+    if arch is None:
         raise ValueError(f"{target} has no architecture: the trial was given up before it had one")
-    data = study.user_attrs.get("data", {})
+    data = StudyRecord.of(study).data or {}
     classes, shape = data.get("classes"), data.get("shape", SHAPE)
     count = len(classes) if isinstance(classes, list) else classes or CLASSES
-    return Network(target, decode(Arch, facts["arch"]), count, (shape[0], shape[1], shape[2]))
+    return Network(target, decode(Arch, arch), count, (shape[0], shape[1], shape[2]))
 
 
 def _changes(changes: Sequence[str]) -> dict[str, object]:

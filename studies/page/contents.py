@@ -11,7 +11,14 @@ from skipsearch.studies.humanize import phrases
 from skipsearch.studies.results.front import knee
 from skipsearch.studies.results.retrained import Retrained, results
 from skipsearch.studies.results.summary import Summary, summarize
-from skipsearch.studies.storage.trial_record import cost_names, facts, is_full, settings
+from skipsearch.studies.storage.trial_record import (
+    Flat,
+    TrialRecord,
+    cost_names,
+    facts,
+    is_full,
+    settings,
+)
 from skipsearch.studies.storage.write_through import Mirror
 
 # Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
@@ -38,8 +45,13 @@ class Entry:
         return int(self.trial.number)
 
     @property
+    def arch(self) -> Flat:
+        """Its architecture; empty for a trial that was given up before it had one."""
+        return TrialRecord.of(self.trial).arch or {}
+
+    @property
     def shortcut(self) -> str:
-        return str(self.trial.user_attrs.get("arch", {}).get("shortcut", "?"))
+        return str(self.arch.get("shortcut", "?"))
 
     @cached_property
     def full(self) -> bool:

@@ -6,6 +6,7 @@ from skipsearch.studies.humanize import compact, cost, duration, percent, percen
 from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.page.network_sketch import sketch
 from skipsearch.studies.page.trial_rows import marks, tested
+from skipsearch.studies.storage.study_record import StudyRecord
 
 
 class Words:
@@ -22,12 +23,13 @@ def details(contents: Contents) -> dict[str, Any]:
     """`trials`: by number `[title, tags, lines, configuration, sketch, colour]`, the configuration
     as numbers of `words` in pairs, the sketch a number in `sketches` or -1."""
     words, sketches, drawn = Words(), Words(), list[list[Any]]()
-    size = max(contents.study.user_attrs.get("data", {}).get("shape", [1, 32, 32])[1:])
+    data = StudyRecord.of(contents.study).data or {}
+    size = max(data.get("shape", [1, 32, 32])[1:])
     trials = {}
     for entry in contents.entries:
         pairs = [words(text) for pair in entry.words.items() for text in pair]
-        drawing, number = sketch(entry.trial.user_attrs.get("arch", {}), size), -1
-        if drawing is not None and entry.trial.user_attrs.get("arch"):
+        drawing, number = sketch(entry.arch, size), -1
+        if drawing is not None and entry.arch:
             number = sketches(repr(drawing))
             drawn += [drawing.to_list()] if number == len(drawn) else []
         tags = [entry.known["state"], *marks(contents, entry)]

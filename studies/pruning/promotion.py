@@ -10,7 +10,8 @@ from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import Live, fidelity, number_in, stopped, too_long
 from skipsearch.studies.storage.store import Store
-from skipsearch.studies.storage.trial_record import Verdict, cost_of
+from skipsearch.studies.storage.trial_record import TrialRecord
+from skipsearch.studies.storage.verdict import Verdict
 
 
 class Parking:
@@ -25,7 +26,7 @@ class Parking:
 
     def found(self, trial: FrozenTrial) -> bool:
         """Whether a trial of a dead driver was waiting; it then waits on."""
-        epoch = trial.user_attrs.get("parked", 0)
+        epoch = TrialRecord.of(trial).parked
         if not epoch or epoch != trial.last_step:
             return False
         self.waiting[trial.number] = epoch
@@ -70,5 +71,6 @@ class Parking:
         while self.waiting:
             number, epoch = self.waiting.popitem()
             trial = self.store.trial(number)
-            limits = networks.violations(cost_of(trial.user_attrs))
-            yield trial, stopped(epoch, 1 - float(trial.user_attrs["fidelity"]), limits)
+            record = TrialRecord.of(trial)
+            limits = networks.violations(record.cost)
+            yield trial, stopped(epoch, 1 - record[TrialRecord.fidelity], limits)

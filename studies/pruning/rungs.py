@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.pareto import front_numbers, unbeaten_or_first
+from skipsearch.studies.storage.trial_record import TrialRecord
 
 Rung = Mapping[int, tuple[float, ...]]  # by the number of the trial: its error there, its costs
 
@@ -40,8 +41,9 @@ class Rungs:
     def load(self, trials: Iterable[FrozenTrial], costs: Sequence[str]) -> None:
         """From the curves of a study, and those of an earlier one that stopped by the same rule."""
         for trial in trials:
-            if "charged" in trial.user_attrs or trial.user_attrs.get("judged"):
-                own = tuple(float(trial.user_attrs[name]) for name in costs)
+            record = TrialRecord.of(trial)
+            if record.charged or record.judged:
+                own = record.costs(costs)
                 for epoch, val_error in trial.intermediate_values.items():
                     self.add(trial.number, epoch, val_error, own)
 

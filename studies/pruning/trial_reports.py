@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.storage.store import Store
-from skipsearch.studies.storage.trial_record import Verdict
+from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.trial.job import Job
 
 Asked = optuna.Trial | FrozenTrial
@@ -32,30 +32,30 @@ def verdict_of(
     """The value of a complete trial is the error of the weights that it keeps (`kept_error`)."""
     limits = networks.violations(live.cost)
     if "val_error" not in result:
-        return Verdict(TrialState.FAIL, "ended without reporting val_error", [])
+        return Verdict(Kind.FAILED, "ended without reporting val_error", [])
     for name in ("val_error", "kept_error"):
         if not isinstance(given := result.get(name, 0.0), SupportsFloat):
             why = f"reported {name} {given!r}, which is no number"
-            return Verdict(TrialState.FAIL, why, [])
+            return Verdict(Kind.FAILED, why, [])
     epoch, val_error = int(result["epoch"]), number_in(result, "val_error")
     kept_error = number_in({"kept_error": val_error, **result}, "kept_error")
     for name, value in (("val_error", val_error), ("kept_error", kept_error)):
         if not math.isfinite(value):
             why = result.get("diverged") or f"{name} is {value} after epoch {epoch}"
-            return Verdict(TrialState.PRUNED, f"diverged: {why}", [*limits, 1.0])
+            return Verdict(Kind.DIVERGED, f"diverged: {why}", [*limits, 1.0])
     lacking = 1 - fidelity(live.job, result)
     if lacking > 0 and too_long(live.job, result):
         why = f"took more than {live.job.max_seconds / 60:g} minutes"  # type: ignore[operator]
-        return Verdict(TrialState.PRUNED, why, [*limits, lacking])
+        return Verdict(Kind.TOO_LONG, why, [*limits, lacking])
     if lacking > 0:
         return stopped(epoch, lacking, limits)
     values = [kept_error, *(float(live.cost.of(name)) for name in costs)]
-    return Verdict(TrialState.COMPLETE, "", [*limits, 0.0], values)
+    return Verdict(Kind.COMPLETE, "", [*limits, 0.0], values)
 
 
 def stopped(epoch: int, lacking: float, limits: list[float]) -> Verdict:
     """Of a trial that was not among the best at a rung."""
-    return Verdict(TrialState.PRUNED, f"not among the best after epoch {epoch}", [*limits, lacking])
+    return Verdict(Kind.PRUNED, f"not among the best after epoch {epoch}", [*limits, lacking])
 
 
 NOTED = ("seconds", "checkpoint", "val_errors", "val_error_sd")

@@ -22,9 +22,16 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.searchspace.presets import PRESETS, Result
 from skipsearch.studies.config.arch_file import CLASSES, SHAPE, name_of, read_arch
 from skipsearch.studies.results.front import front_trials
-from skipsearch.studies.results.retrained import finished, newest, retrain_trials, spread
+from skipsearch.studies.results.retrained import (
+    epochs_asked,
+    finished,
+    newest,
+    retrain_trials,
+    spread,
+)
 from skipsearch.studies.storage.find import RUNS, find
-from skipsearch.studies.storage.trial_record import baseline_numbers, val_error
+from skipsearch.studies.storage.study_record import StudyRecord
+from skipsearch.studies.storage.trial_record import TrialRecord, baseline_numbers, val_error
 
 Test = Literal["student", "welch"]
 Errors = Literal["test", "validation"]
@@ -175,7 +182,7 @@ def _of_system(study: optuna.Study, system: str, done: Done, on: Errors) -> Row:
     trials = study.get_trials(deepcopy=False)
     number = baseline_numbers(study).get(system, int(system) if system.isdecimal() else -1)
     key = system if number < 0 else str(number)
-    begun = [t for t in newest(retrain_trials(study)) if t.user_attrs["system"] == key]
+    begun = [t for t in newest(retrain_trials(study)) if TrialRecord.of(t).system == key]
     own = done.get(key, [])
     if not begun and not 0 <= number < len(trials):
         names = [*done, *baseline_numbers(study)]
@@ -184,34 +191,35 @@ def _of_system(study: optuna.Study, system: str, done: Done, on: Errors) -> Row:
             f"{nearest(system, names)}; retrained: {', '.join(names[:8]) or 'nothing'}"
         )
     trial = trials[number] if number >= 0 else begun[-1]
-    facts = trial.user_attrs
-    if "identity" not in facts:
-        raise ValueError(f"{study.study_name}#{system} has no network: {facts.get('why', '')}")
-    name = facts.get("baseline", system)
-    given = study.user_attrs.get("study", {}).get("study", {})
+    record = TrialRecord.of(trial)
+    if record.identity is None:
+        raise ValueError(f"{study.study_name}#{system} has no network: {record.why or ''}")
+    name = record.baseline or system
+    about = StudyRecord.of(study)
     published = PRESETS[name].results if name in PRESETS else ()
     errors, epochs = _tested(own) if on == "test" else _validated(trial)
     return Row(
         name=name,
         study=study.study_name,
-        params=facts["params"],
-        macs=facts["macs"],
+        params=record.cost.params,
+        macs=record.cost.macs,
         errors=errors,
         epochs=epochs,
-        arch=facts["arch"],
-        data=study.user_attrs.get("data", {}).get("fingerprint", ""),
-        lost=tuple(t.user_attrs.get("why", "") for t in begun if t.state in LOST),
-        published=tuple(r for r in published if r.dataset == given.get("dataset")),
+        arch=record[TrialRecord.arch],
+        data=(about.data or {}).get("fingerprint", ""),
+        lost=tuple(TrialRecord.of(t).why or "" for t in begun if t.state in LOST),
+        published=tuple(r for r in published if r.dataset == about.settings.get("dataset")),
     )
 
 
 def _tested(own: list[FrozenTrial]) -> tuple[tuple[float, ...], int]:
-    epochs = own[0].user_attrs["epochs_asked"] if own else 0
+    epochs = epochs_asked(own[0]) if own else 0
     return tuple(float(t.values[0]) for t in own), epochs
 
 
 def _validated(trial: FrozenTrial) -> tuple[tuple[float, ...], int]:
     """The validation errors of a trial, one a seed, and after how many epochs."""
-    error = val_error(trial) if "system" not in trial.user_attrs else None
-    errors = trial.user_attrs.get("val_errors") or ([] if error is None else [error])
+    record = TrialRecord.of(trial)
+    error = val_error(trial) if record.system is None else None
+    errors = record.val_errors or ([] if error is None else [error])
     return tuple(map(float, errors)), trial.last_step or 0

@@ -16,7 +16,14 @@ from optuna.trial import FrozenTrial
 from skipsearch.studies.pareto import Point, Scale, hypervolume, non_dominated
 from skipsearch.studies.results.retrained import results
 from skipsearch.studies.results.trial_table import trials
-from skipsearch.studies.storage.trial_record import cost_names, epochs, facts, is_full, is_imported
+from skipsearch.studies.storage.trial_record import (
+    TrialRecord,
+    cost_names,
+    epochs,
+    facts,
+    is_full,
+    is_imported,
+)
 
 
 def front(study: optuna.Study) -> pd.DataFrame:
@@ -43,7 +50,7 @@ def front_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 def members(among: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """The front of some trials, as if there were no others."""
-    full = [t for t in among if is_full(t) and t.user_attrs.get("duplicate_of") is None]
+    full = [t for t in among if is_full(t) and TrialRecord.of(t).duplicate_of is None]
     keep = non_dominated([tuple(t.values) for t in full])
     on_front = [t for t, kept in zip(full, keep, strict=True) if kept]
     return sorted(on_front, key=lambda t: (t.values, t.number))
@@ -100,7 +107,7 @@ def hypervolume_history(study: optuna.Study) -> pd.DataFrame:
 
 def spent(trial: FrozenTrial) -> int:
     """Epochs trained in this study, of each of its seeds."""
-    seeds = len(trial.user_attrs.get("val_errors") or [None])
+    seeds = len(TrialRecord.of(trial).val_errors or ()) or 1
     return 0 if is_imported(trial) else seeds * epochs(trial)
 
 
@@ -127,6 +134,6 @@ def records_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> list[dict[s
         if (own := retrained.get(trial.number)) is not None:
             known |= {"test_error": own.mean, "test_errors": list(own.test_errors)}
             known |= {} if math.isnan(own.sd) else {"test_error_sd": own.sd}
-        both = {name: trial.user_attrs.get(name, {}) for name in ("arch", "recipe")}
-        records.append(known | both)
+        record = TrialRecord.of(trial)
+        records.append(known | {"arch": record.arch or {}, "recipe": record.recipe or {}})
     return records

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from skipsearch.studies.humanize import duration, with_unit
 from skipsearch.studies.results.front import members
 from skipsearch.studies.results.summary import busy, is_charged
-from skipsearch.studies.storage.trial_record import is_imported
+from skipsearch.studies.storage.trial_record import TrialRecord, is_imported
 
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
@@ -85,12 +85,13 @@ def history(study: optuna.Study) -> Iterator[tuple[FrozenTrial, Spent]]:
     spent = Spent()
     for trial in ended:
         if not is_imported(trial):
-            seeds = len(trial.user_attrs.get("val_errors", ())) or 1
+            record = TrialRecord.of(trial)
+            seeds = len(record.val_errors or ()) or 1
             spent = Spent(
                 spent.epochs + seeds * (trial.last_step or 0),
                 spent.trials + is_charged(trial),
                 passed[trial.number],
-                spent.worker_seconds + (trial.user_attrs.get("seconds") or 0.0),
+                spent.worker_seconds + (record.seconds or 0.0),
             )
         yield trial, spent
 

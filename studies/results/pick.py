@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial
 from skipsearch.studies.config.schema import COSTS, known
 from skipsearch.studies.results.front import full_trials, knee, members
 from skipsearch.studies.results.retrained import results
-from skipsearch.studies.storage.trial_record import cost_names
+from skipsearch.studies.storage.study_record import StudyRecord
+from skipsearch.studies.storage.trial_record import TrialRecord, cost_names
 
 RULES = ("knee", "best", "one-se")
 
@@ -61,7 +62,7 @@ def front_within(study: optuna.Study, limits: Mapping[str, float]) -> list[Froze
     there is none."""
     for name in limits:
         known("limit", name, COSTS, "a cost")
-    full = [t for t in full_trials(study) if t.user_attrs.get("duplicate_of") is None]
+    full = [t for t in full_trials(study) if TrialRecord.of(t).duplicate_of is None]
     if not full:
         raise ValueError(f"study {study.study_name} has no fully trained network to pick from yet")
     found = [t for t in full if all(cost_of(study, t, n) <= most for n, most in limits.items())]
@@ -79,8 +80,8 @@ def front_within(study: optuna.Study, limits: Mapping[str, float]) -> list[Froze
 def cost_of(study: optuna.Study, trial: FrozenTrial, name: str) -> float:
     """Of a full trial. Raises ValueError where it was not measured."""
     costs: Sequence[str] = cost_names(study)
-    if name in trial.user_attrs:
-        return float(trial.user_attrs[name])
+    if (measured := TrialRecord.of(trial).measured(name)) is not None:
+        return float(measured)
     if name in costs:
         return float(trial.values[1 + costs.index(name)])
     raise ValueError(
@@ -95,15 +96,15 @@ def standard_error(study: optuna.Study, trial: FrozenTrial) -> StandardError:
     its own seeds (their standard deviation / √n), else the spread of retrained seeds (their
     standard deviation, as the validation error is that of one training), else the binomial
     √(e (1 − e) / n) of n validation images."""
-    errors = trial.user_attrs.get("val_errors", ())
-    if len(errors) > 1:
-        n = len(errors)
-        value = float(trial.user_attrs["val_error_sd"]) / math.sqrt(n)
+    record = TrialRecord.of(trial)
+    n = len(record.val_errors or ())
+    if n > 1:
+        value = record[TrialRecord.val_error_sd] / math.sqrt(n)
         return StandardError(value, f"the validation errors of its {n} seeds")
     retrained = results(study).get(trial.number)
     if retrained is not None and retrained.n > 1:
         return StandardError(retrained.sd, f"the test errors of {retrained.n} retrained seeds")
-    images = study.user_attrs.get("data", {}).get("validation")
+    images = (StudyRecord.of(study).data or {}).get("validation")
     if images is None:
         raise ValueError(
             f"study {study.study_name} does not say how many validation images it has, so that "

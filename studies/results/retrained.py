@@ -3,7 +3,7 @@ its folder.
 
 The study `digits` has a second one, `digits/retrain`, in the same storage: a trial for each network
 and seed, whose value is its test error and whose curve is its training error. So it shows in
-optuna-dashboard like any other. Its user attributes, in the order in which they are written:
+optuna-dashboard like any other. Its attributes, in the order in which they are written:
 
     system, seed_number, seed, epochs_asked, arch, recipe, identity, params, macs, charged
         → per epoch: curve point, epochs, seconds, checkpoint → verdict → tell
@@ -20,6 +20,7 @@ from statistics import fmean, stdev
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.studies.storage.write_through import Mirror
 
 SUFFIX = "/retrain"  # no study file can name a study so
@@ -67,9 +68,9 @@ def results(study: optuna.Study) -> dict[int, Retrained]:
     return {
         int(system): Retrained(
             number=int(system),
-            seeds=tuple(t.user_attrs["seed"] for t in own),
+            seeds=tuple(TrialRecord.of(t)[TrialRecord.seed] for t in own),
             test_errors=tuple(float(t.values[0]) for t in own),
-            epochs=own[0].user_attrs["epochs_asked"],
+            epochs=epochs_asked(own[0]),
         )
         for system, own in numbered.items()
     }
@@ -80,23 +81,34 @@ def finished(study: optuna.Study) -> dict[str, list[FrozenTrial]]:
     newest one."""
     by_system: dict[str, list[FrozenTrial]] = {}
     for trial in newest(retrain_trials(study)):
-        by_system.setdefault(trial.user_attrs["system"], []).append(trial)
+        by_system.setdefault(TrialRecord.of(trial)[TrialRecord.system], []).append(trial)
     found = {}
     for system, own in by_system.items():
-        epochs = max(own, key=lambda t: t.number).user_attrs["epochs_asked"]
+        epochs = epochs_asked(max(own, key=lambda t: t.number))
         done = [t for t in own if t.state == TrialState.COMPLETE]
-        same = [t for t in done if t.user_attrs["epochs_asked"] == epochs]
+        same = [t for t in done if epochs_asked(t) == epochs]
         if same:
-            found[system] = sorted(same, key=lambda t: t.user_attrs["seed_number"])
+            found[system] = sorted(same, key=seed_number)
     return found
+
+
+def epochs_asked(training: FrozenTrial) -> int:
+    """Epochs of the recipe that a training was begun with."""
+    return TrialRecord.of(training)[TrialRecord.epochs_asked]
+
+
+def seed_number(training: FrozenTrial) -> int:
+    """The `k` of `retrained_folder`."""
+    return TrialRecord.of(training)[TrialRecord.seed_number]
 
 
 def newest(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """The last training of each network and seed: its folder holds what that one left."""
     last = {}
     for trial in trials:
-        if "charged" in trial.user_attrs:
-            last[trial.user_attrs["system"], trial.user_attrs["seed_number"]] = trial
+        record = TrialRecord.of(trial)
+        if record.charged:
+            last[record.system, record.seed_number] = trial
     return list(last.values())
 
 

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.storage.lease import driver
-from skipsearch.studies.storage.trial_record import is_imported, state_of
+from skipsearch.studies.storage.study_record import StudyRecord
+from skipsearch.studies.storage.trial_record import TrialRecord, is_imported, state_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def summarize(study: optuna.Study) -> Summary:
         counts=Counter(map(state_of, trials)),
         charged=sum(t.state.is_finished() and is_charged(t) for t in trials),
         front=tuple(front_trials(study)),
-        train_seconds=sum(t.user_attrs.get("seconds") or 0.0 for t in trials if not is_imported(t)),
+        train_seconds=sum(TrialRecord.of(t).seconds or 0.0 for t in trials if not is_imported(t)),
         imported=sum(map(is_imported, trials)),
     )
 
@@ -68,8 +69,7 @@ def status_record(study: optuna.Study) -> dict[str, Any]:
 
 def given(study: optuna.Study) -> dict[str, Any]:
     """The resolved [study] table with which the study was begun: dataset, trials, epochs, …"""
-    tables: dict[str, Any] = study.user_attrs.get("study", {})
-    return dict(tables.get("study", {}))
+    return StudyRecord.of(study).settings
 
 
 def passed_seconds(study: optuna.Study) -> float:
@@ -98,6 +98,7 @@ def is_charged(trial: FrozenTrial) -> bool:
     """A network refused before training, answered by an equal one, or imported, costs nothing."""
     if is_imported(trial):
         return False
-    if "charged" in trial.user_attrs:
-        return bool(trial.user_attrs["charged"])
+    charged = TrialRecord.of(trial).charged
+    if charged is not None:
+        return charged
     return trial.state == TrialState.COMPLETE or bool(trial.intermediate_values)

@@ -42,6 +42,7 @@ from skipsearch.studies.storage.connect import connect
 from skipsearch.studies.storage.find import RUNS, find, home_of, settled, sqlite_url
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.trainers.trial.final import FinalTraining, final_data
 from skipsearch.trainers.trial.job import Begin
 
@@ -96,7 +97,7 @@ def retrain(
             final = final_data(data)
             retrainer = Retrainer(config, store, home, tasks, len(final.train))
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
-            store.study.set_user_attr("asked", asked)
+            write_study(store.study, asked=asked)
             provenance.record(store.study)
             begin = begin or partial(FinalTraining, data=final)
             work = Work(begin, final.nbytes)
@@ -135,7 +136,7 @@ def opened(
     is_file = path.suffix == ".toml" and path.is_file()
     try:
         found = find(target, folder=folder, storage=storage)
-        if "data" in found.user_attrs or not is_file:
+        if StudyRecord.of(found).data is not None or not is_file:
             return found
     except ValueError:
         if not is_file:

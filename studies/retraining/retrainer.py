@@ -28,7 +28,8 @@ from skipsearch.studies.pruning.trial_reports import Live, number_in
 from skipsearch.studies.results.retrained import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
 from skipsearch.studies.storage.store import RETRY, Store
-from skipsearch.studies.storage.trial_record import Verdict, attempts_at
+from skipsearch.studies.storage.trial_record import TrialRecord, attempts_at
+from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.recipe.recipe import total_epochs
 from skipsearch.trainers.trial.checkpoints import Checkpoints
 from skipsearch.trainers.trial.job import Job
@@ -84,19 +85,20 @@ class Retrainer(Searcher):  # type: ignore[misc]
         self.failing, self.failures = "", 0
         self.sharing = Sharing(config, store)
         for trial in store.interrupted():
-            if "verdict" in trial.user_attrs:
-                store.tell(trial, Verdict.from_dict(trial.user_attrs["verdict"]))
+            if (verdict := TrialRecord.of(trial).verdict) is not None:
+                store.tell(trial, Verdict.from_dict(verdict))
         self.waiting = deque(task for task in tasks if not self._is_done(task))
 
     def _found(self, task: Task) -> FrozenTrial | None:
         """What is known of it, if that is of the same training."""
         facts = task.facts(self.config)
         for trial in newest(self.store.trials):
-            if all(trial.user_attrs.get(name) == facts[name] for name in ("system", "seed_number")):
-                if all(trial.user_attrs[name] == value for name, value in facts.items()):
+            record = TrialRecord.of(trial)
+            if (record.system, record.seed_number) == (task.system.name, task.k):
+                if all(record.attributes[name] == value for name, value in facts.items()):
                     return trial
                 if not trial.state.is_finished():
-                    verdict = Verdict(TrialState.FAIL, "superseded by another training", [])
+                    verdict = Verdict(Kind.FAILED, "superseded by another training", [])
                     self.store.conclude(trial, verdict)
         return None
 
@@ -123,8 +125,8 @@ class Retrainer(Searcher):  # type: ignore[misc]
         else:
             attempts = attempts_at(trial)
             if attempts >= RETRY:
-                why = trial.user_attrs.get("why") or "its driver died"
-                self._ended(trial, Verdict(TrialState.FAIL, f"{why} ({attempts} attempts)", []))
+                why = TrialRecord.of(trial).why or "its driver died"
+                self._ended(trial, Verdict(Kind.FAILED, f"{why} ({attempts} attempts)", []))
                 return None
             at = trial.last_step or 0
             self.store.note(trial, attempts=attempts + 1, attached_at=at)
@@ -181,7 +183,8 @@ class Retrainer(Searcher):  # type: ignore[misc]
         """Whether one that was lost as it began, its next attempt `counted`, has one more."""
         live = self.live[trial_id]
         trial = self.store.trial(live.job.number)
-        self.store.note(trial, attempts=trial.user_attrs["attempts"] - counted, why=why)
+        attempts = TrialRecord.of(trial)[TrialRecord.attempts] - counted
+        self.store.note(trial, attempts=attempts, why=why)
         if attempts_at(self.store.trial(live.job.number)) >= RETRY:
             return False
         del self.live[trial_id]
@@ -189,7 +192,7 @@ class Retrainer(Searcher):  # type: ignore[misc]
         return True
 
     def failed(self, trial_id: str, why: str) -> None:
-        self._ended(self.live.pop(trial_id).trial, Verdict(TrialState.FAIL, why, []))
+        self._ended(self.live.pop(trial_id).trial, Verdict(Kind.FAILED, why, []))
 
     def _ended(self, trial: Any, verdict: Verdict) -> None:
         self.store.conclude(trial, verdict)
@@ -206,8 +209,8 @@ class Retrainer(Searcher):  # type: ignore[misc]
 def verdict_of(result: Mapping[str, Any]) -> Verdict:
     """Of a last report. Divergence is a result without a value."""
     if result.get("diverged"):
-        return Verdict(TrialState.PRUNED, f"diverged: {result['diverged']}", [])
+        return Verdict(Kind.DIVERGED, f"diverged: {result['diverged']}", [])
     test_error = number_in(result, "test_error")
     if not math.isfinite(test_error):
-        return Verdict(TrialState.FAIL, "ended without a test error", [])
-    return Verdict(TrialState.COMPLETE, "", [], [test_error])
+        return Verdict(Kind.FAILED, "ended without a test error", [])
+    return Verdict(Kind.COMPLETE, "", [], [test_error])

@@ -14,7 +14,7 @@ from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.arch_file import read_arch
 from skipsearch.studies.config.limits import Cost, Networks
-from skipsearch.studies.storage.trial_record import baseline_numbers, cost_of
+from skipsearch.studies.storage.trial_record import TrialRecord, baseline_numbers
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.final import final_recipe
 
@@ -60,13 +60,13 @@ def _of_trial(
     if not 0 <= number < len(trials):
         there = f"0 to {len(trials) - 1}" if trials else "none yet"
         raise ValueError(f"study {study.study_name} has no trial {number}: its trials are {there}")
-    facts = trials[number].user_attrs
-    if "identity" not in facts:
-        why = facts.get("why") or "it was given up before it had one"
+    record = TrialRecord.of(trials[number])
+    if record.identity is None:
+        why = record.why or "it was given up before it had one"
         raise ValueError(f"trial {number} of {study.study_name} has no network to retrain: {why}")
-    recipe = decode(Recipe, facts["recipe"])
-    arch = decode(Arch, facts["arch"])
-    return System(str(number), arch, final_recipe(recipe, epochs), cost_of(facts))
+    recipe = decode(Recipe, record[TrialRecord.recipe])
+    arch = decode(Arch, record[TrialRecord.arch])
+    return System(str(number), arch, final_recipe(recipe, epochs), record.cost)
 
 
 def _of_name(networks: Networks, target: str, epochs: int) -> System:

@@ -31,7 +31,7 @@ from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.samplers.gp.search import Counting, Seeker
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
-from skipsearch.studies.storage.trial_record import is_imported
+from skipsearch.studies.storage.trial_record import TrialRecord, is_trained
 from skipsearch.trainers.recipe.recipe import Recipe
 
 ATTEMPTS = 200  # neighbours of a repeat that are tried: 40 of one change, 40 of two, …
@@ -196,8 +196,8 @@ def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:
 
 def seen(trials: Iterable[FrozenTrial]) -> dict[Hashable, int]:
     """What was trained, here or in a study that was imported, by the number of its trial."""
+    records = {t.number: TrialRecord.of(t) for t in trials if is_trained(t)}
     return {
-        key_of(t.user_attrs["identity"], t.user_attrs["recipe"]): t.number
-        for t in trials
-        if "charged" in t.user_attrs or is_imported(t)
+        key_of(record[TrialRecord.identity], record[TrialRecord.recipe]): number
+        for number, record in records.items()
     }

@@ -18,6 +18,7 @@ from skipsearch.searchspace.codegen.standalone import standalone
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies.storage.bulk_writes import write_trial_system_attrs
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.studies.storage.write_through import Mirror
 
 FOLDER = "artifacts"
@@ -37,7 +38,8 @@ def attach(
     trial = store.trial(number)
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     shelf, attributes = artifact_store(folder), {}
-    files = {"model.py": model_text(trial.user_attrs["arch"], number, classes, shape)}
+    arch = TrialRecord.of(trial)[TrialRecord.arch]
+    files = {"model.py": model_text(arch, number, classes, shape)}
     for name, content in (files | dict(curves(folder / "trials" / str(number)))).items():
         own = str(uuid.uuid5(NAMESPACE, f"{store.study.study_name}/{number}/{name}"))
         shelf.write(own, io.BytesIO(content))

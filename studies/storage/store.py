@@ -27,11 +27,9 @@ from optuna.trial import FrozenTrial, TrialState
 from skipsearch.studies.storage.bulk_writes import write_user_attrs
 from skipsearch.studies.storage.connect import connect
 from skipsearch.studies.storage.lease import BEAT_SECONDS, alive, lease_of
-from skipsearch.studies.storage.trial_record import Verdict
+from skipsearch.studies.storage.trial_record import TrialRecord, kind_of
+from skipsearch.studies.storage.verdict import ABANDONED, Kind, Verdict
 from skipsearch.studies.storage.write_through import Mirror
-
-ABANDONED = "abandoned by its driver"
-
 
 RETRY = 3  # a trial that was attached so often without one more epoch has failed
 
@@ -55,11 +53,18 @@ class Store:
         return self.storage.get_trial(found)
 
     def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
-        """User attributes of a trial that has not been told."""
+        """Write attributes of a trial that has not been told; `TrialRecord` declares them."""
+        TrialRecord.require_declared(facts)
         if isinstance(self.storage, Mirror):
             self.storage.set_trial_user_attrs(trial._trial_id, facts)
         else:
             write_user_attrs(self.storage, trial._trial_id, facts)
+
+    def enqueue(self, facts: Mapping[str, Any]) -> None:
+        """Add a trial with these attributes that waits to be asked for before anything is
+        proposed."""
+        TrialRecord.require_declared(facts)
+        self.study.enqueue_trial({}, user_attrs=dict(facts))
 
     def point(self, trial: FrozenTrial | optuna.Trial, epoch: int, val_error: float) -> None:
         self.storage.set_trial_intermediate_value(trial._trial_id, epoch, val_error)
@@ -81,7 +86,7 @@ class Store:
     def answered(self) -> int:
         """Proposals so far, without those that a dead driver left half-asked."""
         if self._abandoned is None:
-            self._abandoned = sum(t.user_attrs.get("why") == ABANDONED for t in self.trials)
+            self._abandoned = sum(kind_of(t) == Kind.ABANDONED for t in self.trials)
         return int(self.storage.get_n_trials(self.study._study_id)) - self._abandoned
 
     def tell(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
@@ -95,19 +100,20 @@ class Store:
         trial = self.trial(number)
         if trial.state != TrialState.PRUNED:
             return 0.0
-        return float(Verdict.from_dict(trial.user_attrs["verdict"]).constraints[-1])
+        verdict = TrialRecord.of(trial)[TrialRecord.verdict]
+        return float(Verdict.from_dict(verdict).constraints[-1])
 
     def interrupted(self) -> list[FrozenTrial]:
         """Charged trials of a dead driver that are not told; others that run are told here."""
         charged = []
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            facts = trial.user_attrs
-            if "charged" in facts:
+            record = TrialRecord.of(trial)
+            if record.charged:
                 charged.append(trial)
-            elif "verdict" in facts:
-                self.tell(trial, Verdict.from_dict(facts["verdict"]))
+            elif record.verdict is not None:
+                self.tell(trial, Verdict.from_dict(record.verdict))
             else:
-                self.conclude(trial, Verdict(TrialState.FAIL, ABANDONED, []))
+                self.conclude(trial, Verdict(Kind.ABANDONED, ABANDONED, []))
                 self._abandoned = None
         return charged
 

@@ -1,16 +1,146 @@
-"""The attributes of a trial in the storage, and what can be read from them."""
+"""The attributes of a trial in the storage, declared, and what can be read from them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, Self, TypeVar, overload
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.studies.config.limits import Cost
 from skipsearch.studies.config.schema import COSTS
+from skipsearch.studies.storage.verdict import Kind, Verdict, kind_in_text
 
-# What the bridge writes into `trial.user_attrs`, in the order of the table.
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Flat = dict[str, Scalar]  # a configuration: values by the names of its parameters
+
+
+class Attribute(Generic[T_co]):
+    """A key under which Optuna keeps a value. `record.seed` is the value, None until it is written;
+    `record[TrialRecord.seed]` raises KeyError in that case."""
+
+    name: str
+
+    def __init__(self, about: str) -> None:
+        self.about = about
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, record: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, record: "Record", owner: type) -> T_co | None: ...
+    def __get__(self, record: "Record | None", owner: type) -> Self | T_co | None:
+        return self if record is None else record.attributes.get(self.name)
+
+
+class Record:
+    """Attributes as they are stored, read by declared names. Nothing is copied: reading thousands
+    of trials costs no more than their dictionaries do."""
+
+    __slots__ = ("attributes",)
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = attributes
+
+    def __getitem__(self, key: Attribute[T]) -> T:
+        value: T = self.attributes[key.name]
+        return value
+
+    @classmethod
+    def declared(cls) -> dict[str, Attribute[Any]]:
+        """Every key by its name."""
+        return {name: one for name, one in vars(cls).items() if isinstance(one, Attribute)}
+
+    @classmethod
+    def require_declared(cls, written: Mapping[str, Any]) -> None:
+        """Raise KeyError for a key that is not declared: nobody could read it."""
+        if unknown := [name for name in written if not isinstance(vars(cls).get(name), Attribute)]:
+            raise KeyError(f"{cls.__name__} declares no {', '.join(unknown)}")
+
+
+class TrialRecord(Record):
+    """All attributes of a trial, in the order in which they are written.
+
+    Errors are parts of the images, 0 to 1. Written by the driver through `Store.note`, those that
+    a group names with it in one transaction."""
+
+    __slots__ = ()
+
+    # When it is enqueued (engine/baselines.py) or imported (engine/import_trials.py).
+    baseline = Attribute[str]("name of the preset, arch file or imported trial that it trains")
+    imported = Attribute[str]("the trial of an earlier study that it comes from, STUDY#NUMBER")
+
+    # When it is proposed (engine/searcher.py).
+    arch = Attribute[Flat]("the architecture: its parameters by their names")
+    recipe = Attribute[Flat]("the recipe, likewise")
+    identity = Attribute[str]("hash of the network; equal networks have one whatever their names")
+    params = Attribute[int]("trainable parameters")
+    macs = Attribute[int]("multiply-accumulates an image")
+    latency_ms = Attribute[float]("milliseconds an image; only where it is an objective or limited")
+    mutated = Attribute[bool]("True for a neighbour of what the sampler proposed, which repeated")
+    duplicate_of = Attribute[int]("number of the trial that trained the same; of a repeat only")
+
+    # When it is first handed to a worker (engine/searcher.py); the counters also with each attempt
+    # (engine/searcher.py, executors/serial.py, executors/ray_callback.py).
+    seed = Attribute[int]("random seed of its training, the first of several")
+    max_epochs = Attribute[int]("epochs of its full training")
+    attempts = Attribute[int]("how often it was begun at epoch `attached_at`")
+    attached_at = Attribute[int]("the last epoch that was there when it was begun, 0 at first")
+    charged = Attribute[bool]("True: it counts against the budget of trials")
+
+    # With each epoch's report (pruning/trial_reports.py, retraining/retrainer.py).
+    node = Attribute[str]("host name of the worker")
+    pid = Attribute[int]("process number of the worker")
+    epochs = Attribute[int]("epochs trained so far")
+    fidelity = Attribute[float]("part of its full training so far, 0 to 1")
+    seconds = Attribute[float]("seconds of training so far")
+    checkpoint = Attribute[str]("path or URI of its newest checkpoint")
+    val_errors = Attribute[list[float]]("validation error of each seed, where it has several")
+    val_error_sd = Attribute[float]("sample standard deviation of `val_errors`")
+
+    # When it pauses at a rung and when it is promoted (pruning/promotion.py).
+    parked = Attribute[int]("epoch of the rung at which it is paused, 0 once it was promoted")
+
+    # When it ends (`Store.decide`); `why` also when an attempt is lost, with its cause.
+    why = Attribute[str]("reason of its end in words, for people; code reads the verdict's kind")
+    verdict = Attribute[dict[str, Any]]("`Verdict.to_dict`: how it ended")
+    judged = Attribute[bool]("imported: whether the earlier study pruned by the same rule")
+
+    # Of a retraining, with `arch` to `macs` and `seed` to `charged`, in one transaction
+    # (retraining/retrainer.py); there is no other proposal, and no `max_epochs`.
+    system = Attribute[str]("number of the search's trial, or name of a preset or an arch file")
+    seed_number = Attribute[int]("which of its seeds, from 0: the seed of the search")
+    epochs_asked = Attribute[int]("epochs of its recipe")
+    test_loss = Attribute[float]("loss on the test images, with the last report")
+
+    @classmethod
+    def of(cls, trial: FrozenTrial | optuna.Trial) -> "TrialRecord":
+        """View a trial's attributes. A record is read at once and not kept: a later write gives the
+        trial another dictionary."""
+        return cls(trial.user_attrs)
+
+    @property
+    def cost(self) -> Cost:
+        """Identity and costs. Raises KeyError where the trial was given up before it had them."""
+        identity = self[TrialRecord.identity]
+        params, macs = self[TrialRecord.params], self[TrialRecord.macs]
+        return Cost(identity, params, macs, self.latency_ms)
+
+    def measured(self, name: str) -> float | None:
+        """One of the costs `params`, `macs`, `latency_ms`; None where it was not measured."""
+        value: float | None = self.attributes.get(name)
+        return value
+
+    def costs(self, names: Iterable[str]) -> tuple[float, ...]:
+        """Several of them. Raises KeyError where one was not measured."""
+        return tuple(float(self.attributes[name]) for name in names)
+
+
+# Columns of the table of trials, in its order.
 SPREAD = ("val_error_sd", "val_errors")  # of a finished trial's seeds, where it has several
 
 
@@ -22,7 +152,7 @@ NOTES = ("identity", "duplicate_of", "checkpoint", "node", "why")
 
 def facts(trial: FrozenTrial, costs: list[str]) -> dict[str, Any]:
     """What is known of a trial but for its configuration, None where it is not."""
-    given, error = trial.user_attrs, val_error(trial)
+    given, error = TrialRecord.of(trial).attributes, val_error(trial)
     measured = dict(zip(costs, (trial.values or [])[1:], strict=False))
     return {
         "trial": trial.number,
@@ -42,9 +172,10 @@ def facts(trial: FrozenTrial, costs: list[str]) -> dict[str, Any]:
 
 def settings(trial: FrozenTrial) -> dict[str, Any]:
     """The flat configuration of a trial: its architecture, then `recipe.…`."""
-    recipe = trial.user_attrs.get("recipe", {})
+    record = TrialRecord.of(trial)
+    recipe = record.recipe or {}
     named = {n if n.startswith("recipe.") else f"recipe.{n}": v for n, v in recipe.items()}
-    return {**trial.user_attrs.get("arch", {}), **named}
+    return {**(record.arch or {}), **named}
 
 
 def val_error(trial: FrozenTrial) -> float | None:
@@ -58,7 +189,8 @@ def val_error(trial: FrozenTrial) -> float | None:
 
 def epochs(trial: FrozenTrial) -> int:
     """Epochs trained so far."""
-    return int(trial.user_attrs.get("epochs", trial.last_step or 0))
+    trained = TrialRecord.of(trial).epochs
+    return int((trial.last_step or 0) if trained is None else trained)
 
 
 def state_of(trial: FrozenTrial) -> str:
@@ -88,16 +220,29 @@ def is_full(trial: FrozenTrial) -> bool:
 
 def is_imported(trial: FrozenTrial) -> bool:
     """Told as it ended in an earlier study: neither trained nor paid for here."""
-    return "imported" in trial.user_attrs and "baseline" not in trial.user_attrs
+    record = TrialRecord.of(trial)
+    return record.imported is not None and record.baseline is None
+
+
+def is_trained(trial: FrozenTrial) -> bool:
+    """True for a trial that a worker trained, here or in the study that it was imported from."""
+    return bool(TrialRecord.of(trial).charged) or is_imported(trial)
+
+
+def kind_of(trial: FrozenTrial) -> Kind | None:
+    """The kind of a trial's end, whichever version wrote it; None before it has ended."""
+    if not trial.state.is_finished():
+        return None
+    record = TrialRecord.of(trial)
+    if record.verdict is not None:
+        return Verdict.from_dict(record.verdict).kind
+    return kind_in_text(trial.state, record.why or "")
 
 
 def baseline_numbers(study: optuna.Study) -> dict[str, int]:
     """The trials that trained presets or arch files, by the names of these."""
-    return {
-        t.user_attrs["baseline"]: t.number
-        for t in study.get_trials(deepcopy=False)
-        if "baseline" in t.user_attrs and "charged" in t.user_attrs
-    }
+    records = ((t.number, TrialRecord.of(t)) for t in study.get_trials(deepcopy=False))
+    return {one.baseline: n for n, one in records if one.baseline is not None and one.charged}
 
 
 def objective_names(study: optuna.Study) -> list[str]:
@@ -113,33 +258,11 @@ def _number(value: float | None) -> float | int | None:
     return int(value) if value is not None and value == int(value) else value
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """How a trial ended. `constraints` are violations: all ≤ 0 for a feasible one."""
-
-    state: TrialState
-    why: str
-    constraints: list[float]
-    values: list[float] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "state": self.state.name,
-            "why": self.why,
-            "constraints": self.constraints,
-            "values": self.values,
-        }
-
-    @classmethod
-    def from_dict(cls, flat: Mapping[str, Any]) -> "Verdict":
-        state = TrialState[flat["state"]]
-        return cls(state, flat["why"], flat["constraints"], flat["values"])
-
-
 def attempts_at(trial: FrozenTrial) -> int:
     """How often a trial was begun at the epoch where it is."""
-    facts = trial.user_attrs
-    return int(facts["attempts"]) if facts.get("attached_at") == (trial.last_step or 0) else 0
+    record = TrialRecord.of(trial)
+    here = record.attached_at == (trial.last_step or 0)
+    return record[TrialRecord.attempts] if here else 0
 
 
 def undone(trial: FrozenTrial) -> bool:
@@ -147,7 +270,24 @@ def undone(trial: FrozenTrial) -> bool:
     return trial.state in (TrialState.WAITING, TrialState.PRUNED)
 
 
-def cost_of(facts: Mapping[str, Any]) -> Cost:
-    """Of a trial that was described before."""
-    latency = facts.get("latency_ms")
-    return Cost(facts["identity"], facts["params"], facts["macs"], latency)
+def whole_trial(
+    verdict: Verdict,
+    attributes: Mapping[str, Any],
+    *,
+    params: Mapping[str, Scalar],
+    distributions: Mapping[str, BaseDistribution],
+    curve: Mapping[int, float],
+) -> FrozenTrial:
+    """A trial that has ended, to be added to a study in one transaction. `why` and `verdict` of its
+    attributes are those of the verdict."""
+    written = {**attributes, "why": verdict.why, "verdict": verdict.to_dict()}
+    TrialRecord.require_declared(written)
+    return create_trial(
+        state=verdict.state,
+        values=verdict.values,
+        params=dict(params),
+        distributions=dict(distributions),
+        user_attrs=written,
+        system_attrs={"constraints": verdict.constraints},
+        intermediate_values=dict(curve),
+    )

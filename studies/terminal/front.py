@@ -117,6 +117,7 @@ def status_lines(study: "optuna.Study") -> list[str]:
     from skipsearch.studies.results.retrained import finished
     from skipsearch.studies.results.summary import passed_seconds, summarize
     from skipsearch.studies.storage.lease import driver
+    from skipsearch.studies.storage.study_record import StudyRecord
 
     summary = summarize(study)
     given = summary.given
@@ -135,12 +136,13 @@ def status_lines(study: "optuna.Study") -> list[str]:
     ]
     if summary.counts["running"] and not driver(study):
         lines[1] = lines[1].replace(" running", " interrupted (`run` goes on with them)")
-    if study.user_attrs.get("exhausted"):
-        lines.append(f"ended     {study.user_attrs['exhausted']}")
+    record = StudyRecord.of(study)
+    if record.exhausted:
+        lines.append(f"ended     {record.exhausted}")
     if retrained := finished(study):
         count = sum(map(len, retrained.values()))
         lines.append(f"retrained {len(retrained)} networks, {count} trainings")
-    if shared := study.user_attrs.get("trials_per_gpu"):
+    if shared := record.trials_per_gpu:
         said = f" ({shared['said']})" if "said" in shared else ""
         lines.append(f"GPU       {shared['now']} trials at a time{said}")
     return lines

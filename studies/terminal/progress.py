@@ -15,15 +15,17 @@ from rich.text import Text
 from skipsearch.studies.humanize import compact, duration, percent, rough
 from skipsearch.studies.results.front import front_records
 from skipsearch.studies.results.summary import Summary, summarize
+from skipsearch.studies.storage.study_record import StudyRecord
+from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.studies.terminal.front import best_line, counts_line, front_table
 
 
 def notices(study: optuna.Study) -> list[str]:
     """Of the driver that leads the study now, or led it last."""
-    facts = study.user_attrs
-    run = facts.get("lease", {}).get("run")
-    imports = [import_line(r) for r in facts.get("imports", []) if r.get("run") == run]
-    extended = [extension_line(r) for r in facts.get("extended", []) if r["run"] == run]
+    record = StudyRecord.of(study)
+    run = (record.lease or {}).get("run")
+    imports = [import_line(r) for r in record.imports or () if r.get("run") == run]
+    extended = [extension_line(r) for r in record.extended or () if r["run"] == run]
     return [*extended, *imports]
 
 
@@ -94,10 +96,9 @@ class Progress:
             old = {t.number for t in before.front} if before else set()
             for trial in summary.front:
                 if trial.number not in old:
-                    facts = trial.user_attrs
-                    accuracy = percent(1 - trial.values[0])
-                    shortcut = facts.get("arch", {}).get("shortcut", "?")
-                    price = f"{compact(facts.get('params'))} params, {shortcut}"
+                    record, accuracy = TrialRecord.of(trial), percent(1 - trial.values[0])
+                    shortcut = (record.arch or {}).get("shortcut", "?")
+                    price = f"{compact(record.params)} params, {shortcut}"
                     self._print(f"on the front: trial {trial.number}, {accuracy}, {price}")
             self._print(self._line(summary))
 

@@ -9,6 +9,8 @@ from rich.text import Text
 
 from skipsearch.studies.humanize import duration, percent, rough
 from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.study_record import StudyRecord
+from skipsearch.studies.storage.trial_record import TrialRecord
 
 
 class RetrainProgress:
@@ -30,7 +32,7 @@ class RetrainProgress:
         self._told = {t.number for t in ended}
         self._before = len(ended)
         self._begun = time.monotonic()
-        asked = store.study.user_attrs["asked"]
+        asked = StudyRecord.of(store.study)[StudyRecord.asked]
         line = f"{store.study.study_name}: {asked['left']} of {asked['trainings']} trainings to do"
         self.console.print(line, soft_wrap=True, markup=False)
         if self.console.is_terminal:
@@ -60,7 +62,7 @@ class RetrainProgress:
 
     def _line(self, store: Store) -> Text:
         """`5 of 10 done · training 17 seed-1 4/9, 3 seed-1 2/9 · 3 min left`."""
-        asked = store.study.user_attrs["asked"]
+        asked = StudyRecord.of(store.study)[StudyRecord.asked]
         running = [t for t in store.trials if t.state == TrialState.RUNNING]
         here = len(self._told) - self._before
         to_do, passed = asked["left"] - here, time.monotonic() - self._begun
@@ -73,18 +75,19 @@ class RetrainProgress:
 
 def name(trial: FrozenTrial) -> str:
     """`17 seed-1`"""
-    facts = trial.user_attrs
-    return f"{facts.get('system', '?')} seed-{facts.get('seed_number', '?')}"
+    record = TrialRecord.of(trial)
+    number = "?" if record.seed_number is None else record.seed_number
+    return f"{record.system or '?'} seed-{number}"
 
 
 def ended_line(trial: FrozenTrial) -> str:
     """`17 seed-1: test error 3.21 % after 9 epochs, 12 s`."""
-    facts = trial.user_attrs
+    record = TrialRecord.of(trial)
     if trial.state != TrialState.COMPLETE:
-        return f"{name(trial)}: {facts.get('why') or 'failed'}"
-    took = f"after {facts['epochs']} epochs, {duration(facts.get('seconds'))}"
+        return f"{name(trial)}: {record.why or 'failed'}"
+    took = f"after {record[TrialRecord.epochs]} epochs, {duration(record.seconds)}"
     return f"{name(trial)}: test error {percent(trial.values[0])} {took}"
 
 
 def _epochs(trial: FrozenTrial) -> int:
-    return int(trial.user_attrs.get("epochs_asked", 0))
+    return TrialRecord.of(trial).epochs_asked or 0

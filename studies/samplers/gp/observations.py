@@ -10,7 +10,7 @@ from statistics import median
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.pareto import log_cost, log_error
-from skipsearch.studies.storage.trial_record import is_full
+from skipsearch.studies.storage.trial_record import TrialRecord, is_full
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def observed(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Observ
     for trial in trials:
         costs = costs_of(trial, names)
         error = errors.get(trial.number)
-        if trial.state == TrialState.FAIL and "charged" in trial.user_attrs and known:
+        if trial.state == TrialState.FAIL and TrialRecord.of(trial).charged and known:
             error = max(known)
         if costs is not None and (error is not None or trial.state == TrialState.RUNNING):
             found.append(Observed(trial, error, costs, is_full(trial)))
@@ -46,10 +46,10 @@ def observed(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Observ
 def costs_of(trial: FrozenTrial, names: Sequence[str]) -> tuple[float, ...] | None:
     """None where the trial was given up before they were known."""
     told = dict(zip(names, (trial.values or [])[1:], strict=False))
-    facts = told | trial.user_attrs
-    if not trial.params or any(facts.get(name) is None for name in names):
-        return None
-    return log_costs(facts[name] for name in names)
+    record = TrialRecord.of(trial)
+    costs = [told.get(n) if (c := record.measured(n)) is None else c for n in names]
+    known = [cost for cost in costs if cost is not None]
+    return log_costs(known) if trial.params and len(known) == len(names) else None
 
 
 def log_costs(costs: Iterable[float]) -> tuple[float, ...]:
