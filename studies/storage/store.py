@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.storage.bulk_writes import write_user_attrs
 from skipsearch.studies.storage.connect import connect
-from skipsearch.studies.storage.lease import BEAT_SECONDS, alive, lease_of
+from skipsearch.studies.storage.lease import BEAT_SECONDS, alive, is_own, lease_of
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.studies.storage.write_through import Mirror
 
@@ -114,7 +114,7 @@ class Store:
     def take_lease(self) -> None:
         """Raise ValueError while another driver leads this study."""
         lease = self.study.user_attrs.get("lease")
-        if lease and alive(lease):
+        if lease and alive(lease) and not is_own(lease):
             who = f"process {lease['pid']} of {lease['user']} on {lease['host']}"
             raise ValueError(
                 f"study {self.study.study_name} is being run by {who} since {lease['since']}: "
