@@ -41,6 +41,7 @@ from skipsearch.studies.run_study import Together
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Proposer
 from skipsearch.studies.samplers.tpe import Past
+from skipsearch.studies.storage.connect import study_id
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.trainers.trial.job import Job
@@ -94,7 +95,7 @@ class Watching:
         self._look()
 
     def changed(self, store: Store) -> None:
-        self.trials = int(store.storage.get_n_trials(store.study._study_id))
+        self.trials = int(store.storage.get_n_trials(study_id(store.study)))
         self.progress(self.trials)
         if self.trials >= self.looks[-1].trials + EVERY:
             self._look()

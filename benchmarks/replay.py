@@ -27,6 +27,7 @@ from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
 from skipsearch.studies.samplers.proposer import proposer
 from skipsearch.studies.storage import store, trial_record
+from skipsearch.studies.storage.connect import storage_of
 from skipsearch.trainers.trial.job import Job
 
 CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
@@ -57,7 +58,7 @@ class Proposed:
             directions=["minimize"] * 2,
             sampler=optuna_samplers.sampler(sampler, seed, study_seed=seed),
         )
-        self.store = store.Store(study, study._storage, "")
+        self.store = store.Store(study, storage_of(study), "")
         config = replace(curves.config, sampler=sampler, seed=seed)
         self.seek = proposer(config, Networks(config, CLASSES, SHAPE), {}).seek
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import optuna
 import sqlalchemy.exc
 from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.trial import FrozenTrial
 from sqlalchemy import event, make_url
 
 from skipsearch.studies.storage.journal import JOURNAL, open_journal
@@ -50,3 +52,22 @@ def _pragmas(connection: Any, _record: object) -> None:
 
 def first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+# Optuna has no public names for these three; its storages and optuna-dashboard ask for them.
+
+
+def storage_of(study: optuna.Study) -> BaseStorage:
+    """Return the storage that a study reads and writes; a driver's is its cache (`Mirror`)."""
+    return study._storage
+
+
+def study_id(study: optuna.Study) -> int:
+    """Return the number of a study in its storage, which its name does not tell."""
+    return int(study._study_id)
+
+
+def trial_id(trial: FrozenTrial | optuna.Trial) -> int:
+    """Return the number of a trial in its storage, counted over all studies there; `trial.number`
+    counts within its study."""
+    return int(trial._trial_id)
