@@ -41,7 +41,7 @@ from skipsearch.studies.run_study import Together
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Proposer
 from skipsearch.studies.samplers.tpe import Past
-from skipsearch.studies.storage.connect import study_id
+from skipsearch.studies.storage.connect import sqlite_url, study_id
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import Verdict
 from skipsearch.trainers.trial.job import Job
@@ -144,7 +144,7 @@ def measure(
         states = [t.state.name for t in done.get_trials(deepcopy=False)]
         database = folder / "study.db"
         size = sum(path.stat().st_size for path in folder.glob("study.db*")) / MIB
-        store = open_store(config, f"sqlite:///{database}", joint_space.space_hash(config))
+        store = open_store(config, sqlite_url(database), joint_space.space_hash(config))
         asking = ask_and_tell_ms(config, store)
     return {
         **keys,

@@ -14,9 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.storage.artifacts import FOLDER, artifact_store
-from skipsearch.studies.storage.connect import study_id
+from skipsearch.studies.storage.connect import readable, study_id
 from skipsearch.studies.storage.find import find, home_of, url_of
-from skipsearch.studies.storage.journal import JOURNAL, path_of, readable
+from skipsearch.studies.storage.journal import JOURNAL, path_of
 from skipsearch.studies.storage.lease import driver
 
 HOST = "127.0.0.1"  # never reachable from other machines: the dashboard has no password
