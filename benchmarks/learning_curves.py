@@ -25,6 +25,7 @@ from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, In
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage import store
+from skipsearch.studies.storage.connect import sqlite_url
 from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord, is_full
 
@@ -96,7 +97,7 @@ def code(one: Chosen) -> float:
 def make(folder: Path, path: Path) -> int:
     """Write the table of a study, which is the only one in its folder; its baselines, which need
     not lie in its space, and what was not trained to its end are left out."""
-    study = store.load(folder.name, storage=f"sqlite:///{folder.resolve() / 'study.db'}")
+    study = store.load(folder.name, storage=sqlite_url(folder.resolve() / "study.db"))
     trials = [
         t
         for t in study.get_trials(deepcopy=False)

@@ -40,6 +40,7 @@ from skipsearch.studies.run_study import Together
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Proposer
 from skipsearch.studies.samplers.tpe import Past
+from skipsearch.studies.storage.connect import sqlite_url, study_id
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.trial.job import Job
@@ -93,7 +94,7 @@ class Watching:
         self._look()
 
     def changed(self, store: Store) -> None:
-        self.trials = int(store.storage.get_n_trials(store.study._study_id))
+        self.trials = int(store.storage.get_n_trials(study_id(store.study)))
         self.progress(self.trials)
         if self.trials >= self.looks[-1].trials + EVERY:
             self._look()
@@ -142,7 +143,7 @@ def measure(
         states = [t.state.name for t in done.get_trials(deepcopy=False)]
         database = folder / "study.db"
         size = sum(path.stat().st_size for path in folder.glob("study.db*")) / MIB
-        store = open_store(config, f"sqlite:///{database}", joint_space.space_hash(config))
+        store = open_store(config, sqlite_url(database), joint_space.space_hash(config))
         asking = ask_and_tell_ms(config, store)
     return {
         **keys,

@@ -26,6 +26,7 @@ from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
 from skipsearch.studies.samplers.proposer import proposer
 from skipsearch.studies.storage import store
+from skipsearch.studies.storage.connect import storage_of
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.trial.job import Job
 
@@ -57,7 +58,7 @@ class Proposed:
             directions=["minimize"] * 2,
             sampler=optuna_samplers.sampler(sampler, seed, study_seed=seed),
         )
-        self.store = store.Store(study, study._storage, "")
+        self.store = store.Store(study, storage_of(study), "")
         config = replace(curves.config, sampler=sampler, seed=seed)
         self.seek = proposer(config, Networks(config, CLASSES, SHAPE), {}).seek
 

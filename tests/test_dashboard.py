@@ -32,9 +32,7 @@ from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.dashboard.serve import Quiet, Server, _complete, by_hand
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.storage.artifacts import artifact_store
-from skipsearch.studies.storage.connect import connect
-from skipsearch.studies.storage.find import sqlite_url
-from skipsearch.studies.storage.journal import readable
+from skipsearch.studies.storage.connect import connect, readable, sqlite_url
 from skipsearch.studies.storage.trial_record import cost_names, state_of
 
 WRONG = "no `such` luck</b><img src=x>"

@@ -1,5 +1,6 @@
 """Failure cases of the driver: killed, interrupted, started twice, its clock set back, run long."""
 
+import json
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cases import assert_whole, child, die, drive, quick, stops, train, wait_for
+from cases import assert_whole, child, die, drive, quick, skipsearch, stops, train, wait_for
 from optuna.trial import TrialState
 from sqlalchemy import Engine, event
 from tabulated import Silent, Tabulated, charged, trained_once
@@ -16,6 +17,7 @@ from tabulated import Silent, Tabulated, charged, trained_once
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.open_study import open_store
+from skipsearch.studies.storage.lease import LEASE_SECONDS
 from skipsearch.studies.storage.store import load
 
 
@@ -101,6 +103,39 @@ def test_case_09_a_second_driver_is_told_who_runs_the_study_and_where(tmp_path: 
         assert len(after.trials) == before and after.user_attrs["lease"]["pid"] == driver.pid
     assert_whole(train(quick(), tmp_path), quick())
     assert trained_once(tmp_path)
+
+
+def named(folder: Path) -> tuple[list[str], bool]:
+    """The driver in what `status` prints, as text and as JSON, and to the dashboard."""
+    given = ("tabulated", "--folder", folder.parent, "--storage", f"sqlite:///{folder}/study.db")
+    (_, lines, _), (_, record, _) = (
+        skipsearch("status", *given),
+        skipsearch("status", *given, "--json"),
+    )
+    said = next(line for line in lines.splitlines() if line.startswith("driver"))
+    return [said.split(maxsplit=1)[1], str(json.loads(record)["driver"])], "interrupted" in lines
+
+
+def test_case_09_a_killed_driver_is_named_by_no_command_a_moment_later(tmp_path: Path) -> None:
+    """Its last sign is a second old, its trial is RUNNING in the storage."""
+    with child(drive, tmp_path) as driver:
+        wait_for(tmp_path / "trials" / "1" / "stuck", driver)
+        (text, record), interrupted = named(tmp_path)
+        assert text.startswith(f"process {driver.pid} on {socket.gethostname()} (last sign ")
+        assert record.startswith(f"process {driver.pid} on ") and not interrupted
+        driver.kill()
+        driver.join()
+        assert named(tmp_path) == (["none", "None"], True)
+        study = load("tabulated", storage=f"sqlite:///{tmp_path / 'study.db'}")
+        assert time.time() - study.user_attrs["lease"]["beat"] < 60
+        lease = {**study.user_attrs["lease"], "host": "elsewhere", "beat": time.time()}
+        study.set_user_attr("lease", lease)  # as if on another host, of which only signs are seen
+        (text, _), interrupted = named(tmp_path)
+        assert text.startswith(f"process {driver.pid} on elsewhere (") and not interrupted
+        study.set_user_attr("lease", {**lease, "beat": time.time() - LEASE_SECONDS})
+        assert named(tmp_path) == (["none", "None"], True)
+    assert_whole(train(quick(), tmp_path), quick())
+    assert named(tmp_path) == (["none", "None"], False)
 
 
 def test_case_13_a_wall_clock_that_is_set_back_does_not_silence_a_driver(

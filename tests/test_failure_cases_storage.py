@@ -28,9 +28,12 @@ from cases import (
 )
 from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
-from tabulated import Silent, Tabulated, charged, trained_once
+from tabulated import Final, Silent, Tabulated, charged, trained_once
 
+from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.storage import journal
+from skipsearch.studies.storage.connect import sqlite_url
+from skipsearch.studies.storage.find import find, source_of, url_of
 from skipsearch.studies.storage.store import load
 
 NOBODY = 65534
@@ -122,6 +125,84 @@ def test_case_07_paths_may_hold_spaces_letters_of_any_alphabet_and_signs(tmp_pat
     status, out, _ = skipsearch("status", "s", "--folder", odd, "--json")
     assert status == 0 and '"complete": 2' in out
     assert read_json(odd / "s" / "front.json")["front"]
+
+
+ODD = ["a?b", "a{b}", "{}", "100%", "50%25", "a#b", "a b & c=d", "größe 名前"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_case_07_a_study_in_an_odd_folder_is_run_found_imported_and_retrained(
+    tmp_path: Path, odd: str
+) -> None:
+    home = tmp_path / odd
+    train(quick(trials=1, name="base"), home / "base")
+    url = sqlite_url(home / "base" / "study.db")
+    for target in ("base", str(home / "base"), f"{url}#base"):
+        assert source_of(target, folder=home) == ("base", url)
+    assert url_of("base", folder=home) == url
+    assert find("base", folder=home).study_name == "base"
+    status, out, error = skipsearch("status", "base", "--folder", home)
+    assert (status, error) == (0, "") and "1 of 1 trials: 1 complete" in out
+    grown = quick(trials=1, name="next")
+    for _ in range(2):  # the second time as the same study from the same place
+        sources = [source_of("base", folder=home)]
+        done = train(grown, home / "next", imports=sources)
+        assert done.user_attrs["imports"][0]["done"]
+    assert {t.user_attrs.get("imported") for t in done.trials} == {"base#0", None}
+    with stops("study base cannot import itself"):
+        train(quick(trials=1, name="base"), home / "base", imports=sources)
+    again = retrain("base", [0], seeds=1, folder=home, serial=True, begin=Final)
+    assert again[0].n == 1
+    assert os.listdir(tmp_path) == [odd] and len(list(tmp_path.rglob("*.db"))) == 2
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_case_07_a_storage_in_an_odd_folder_is_the_file_that_its_url_names(
+    tmp_path: Path, odd: str
+) -> None:
+    (tmp_path / odd).mkdir()
+    url = sqlite_url(tmp_path / odd / "own.db")
+    train(quick(trials=1), tmp_path / "run", storage=url)
+    assert (tmp_path / odd / "own.db").is_file()
+    given = ("tabulated", "--folder", tmp_path, "--storage")
+    status, out, error = skipsearch("status", *given, url)
+    assert (status, error) == (0, "") and "1 of 1 trials" in out
+    plain = f"sqlite:///{tmp_path / odd / 'own.db'}"  # as somebody types it
+    if "?" in odd or "%25" in odd:
+        said = "must be written as %3F" if "?" in odd else "there is no file"
+        assert said in refused("status", *given, plain)
+        with stops("must be written as %3F" if "?" in odd else "does not exist"):
+            train(quick(trials=1), tmp_path / "run", storage=plain)
+    else:
+        assert skipsearch("status", *given, plain) == (status, out, error)
+        train(quick(trials=1), tmp_path / "run", storage=plain)
+    assert sorted(os.listdir(tmp_path)) == sorted({odd, "run"})
+
+
+def test_case_07_a_mistyped_storage_is_not_created_by_reading_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'typo.db'}"
+    error = refused("status", "tabulated", "--folder", tmp_path, "--storage", url)
+    assert f"cannot be read: there is no file {tmp_path / 'typo.db'}" in error
+    with stops("there is no file"):
+        source_of(f"{url}#base")
+    assert not os.listdir(tmp_path)
+
+
+def test_case_07_an_import_that_an_older_version_noted_unescaped_is_the_same(
+    tmp_path: Path,
+) -> None:
+    """It wrote the path of the database as it is, and failed where that was no URL."""
+    home = tmp_path / "a?b"
+    train(quick(trials=1, name="base"), home / "base")
+    done = train(quick(trials=1, name="next"), home / "next")
+    raw = f"sqlite:///{home / 'base' / 'study.db'}"
+    done.set_user_attr("imports", [{"study": "base", "url": raw, "done": False}])
+    with stops("the import of study base was begun and is not finished: .*must be written as %3F"):
+        train(quick(trials=2, name="next"), home / "next")
+    sources = [source_of("base", folder=home)]
+    done = train(quick(trials=1, name="next"), home / "next", imports=sources)
+    (record,) = done.user_attrs["imports"]
+    assert record["done"] and record["url"] == sources[0][1]
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}/none/study.db", "journal://{}/none/study.log"])

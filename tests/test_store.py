@@ -18,6 +18,7 @@ from tabulated import GIVEN
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.storage.connect import connect
+from skipsearch.studies.storage.lease import driver
 from skipsearch.studies.storage.store import Store, load
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.studies.storage.write_through import Mirror
@@ -125,11 +126,13 @@ def test_a_file_that_is_no_database_gets_one_line(url: str, tmp_path: Path) -> N
         ({"started": 1.0}, False),  # the number is another process's by now
         ({"host": "elsewhere"}, True),
         ({"host": "elsewhere", "beat": 1.0}, False),
+        ({"beat": 1.0}, True),  # a driver of this host that is silent, and runs
     ],
 )
 def test_one_driver_at_a_time(url: str, changes: dict[str, Any], refused: bool) -> None:
     store = opened(url)
     store.study.set_user_attr("lease", lease(**changes))
+    assert bool(driver(store.study)) == refused  # named by `status` where `run` is refused
     if not refused:
         store.take_lease()
         assert store.study.user_attrs["lease"]["run"] == store.run
@@ -146,7 +149,19 @@ def test_a_driver_that_was_killed_and_not_yet_waited_for_is_dead(url: str) -> No
             store.take_lease()
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        assert not driver(store.study)
         store.take_lease()
+
+
+def test_a_process_names_itself_as_the_driver_and_may_take_its_lease_again(url: str) -> None:
+    """After an exception that kept it from closing the lease."""
+    first = opened(url)
+    first.take_lease()
+    assert driver(first.study).startswith(f"process {os.getpid()} on {socket.gethostname()} (last")
+    second = opened(url)
+    second.take_lease()
+    second.release()
+    assert not driver(second.study)
 
 
 def test_a_driver_that_lost_its_lease_stops(url: str) -> None:

@@ -10,15 +10,15 @@ import time
 from collections.abc import Iterable
 
 import optuna
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.dashboard.figures import figures
 from skipsearch.studies.dashboard.notes import LONGEST, note
 from skipsearch.studies.storage.bulk_writes import Existing, write_study_system_attrs
+from skipsearch.studies.storage.connect import study_id, trial_id
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import cost_names
-from skipsearch.studies.storage.write_through import Mirror
+from skipsearch.studies.storage.write_through import fresh
 
 PLOT = "dashboard:plot_data:"
 GROWTH, FEWEST = 10, 5  # figures are drawn again when a tenth more trials ended, 5 at least
@@ -53,7 +53,7 @@ class Board:
 
     def look(self, study: optuna.Study) -> None:
         """What is there."""
-        for key in durable(study).get_study_system_attrs(study._study_id):
+        for key in fresh(study).get_study_system_attrs(study_id(study)):
             kind, _, rest = key.removeprefix("dashboard:").partition(":")
             if kind.isdigit() and rest == "note_ver":
                 self._noted.add(int(kind))
@@ -69,14 +69,14 @@ class Board:
             self._figures(study, len(ended))
 
     def _notes(self, study: optuna.Study, ended: Iterable[FrozenTrial]) -> None:
-        new = [t for t in ended if t._trial_id not in self._noted]
+        new = [t for t in ended if trial_id(t) not in self._noted]
         costs = cost_names(study) if new else []
         attributes = dict[str, int | str]()
         for trial in new:
-            attributes[f"dashboard:{trial._trial_id}:note_ver"] = 1
-            attributes[f"dashboard:{trial._trial_id}:note_str:0"] = note(trial, costs)
-        write_study_system_attrs(durable(study), study._study_id, attributes, Existing.STAYS)
-        self._noted |= {t._trial_id for t in new}
+            attributes[f"dashboard:{trial_id(trial)}:note_ver"] = 1
+            attributes[f"dashboard:{trial_id(trial)}:note_str:0"] = note(trial, costs)
+        write_study_system_attrs(fresh(study), study_id(study), attributes, Existing.STAYS)
+        self._noted |= {trial_id(t) for t in new}
 
     def _figures(self, study: optuna.Study, ended: int) -> None:
         attributes = dict[str, str]()
@@ -85,14 +85,8 @@ class Board:
             pieces += [""] * (self._pieces.get(name, 0) - len(pieces))
             self._pieces[name] = len(pieces)
             attributes |= {f"{PLOT}{name}:{i}": piece for i, piece in enumerate(pieces)}
-        write_study_system_attrs(durable(study), study._study_id, attributes, Existing.REPLACED)
+        write_study_system_attrs(fresh(study), study_id(study), attributes, Existing.REPLACED)
         self._drawn = ended
-
-
-def durable(study: optuna.Study) -> BaseStorage:
-    """Not the driver's memory of it, which need not know what is only for the dashboard."""
-    storage = study._storage
-    return storage.durable if isinstance(storage, Mirror) else storage
 
 
 def _ended(study: optuna.Study) -> list[FrozenTrial]:

@@ -14,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.storage.artifacts import FOLDER, artifact_store
+from skipsearch.studies.storage.connect import readable, study_id
 from skipsearch.studies.storage.find import find, home_of, url_of
-from skipsearch.studies.storage.journal import JOURNAL, path_of, readable
+from skipsearch.studies.storage.journal import JOURNAL, path_of
 from skipsearch.studies.storage.lease import driver
 
 HOST = "127.0.0.1"  # never reachable from other machines: the dashboard has no password
@@ -43,7 +44,7 @@ def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
         server = make_server(HOST, port, app, server_class=Server, handler_class=Quiet)
     except OSError as error:
         raise ValueError(f"--port {port} cannot be used ({error.strerror}): take another") from None
-    place = f"http://{HOST}:{port}/dashboard/studies/{study._study_id}"
+    place = f"http://{HOST}:{port}/dashboard/studies/{study_id(study)}"
     print(f"{study.study_name}: {place} (Ctrl-C ends)", flush=True)
     print(f"the same by hand: {by_hand(url, home)}", flush=True)
     with server:

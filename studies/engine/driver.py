@@ -30,7 +30,7 @@ from skipsearch.studies.executors.ray_loggers import names_of
 from skipsearch.studies.executors.ray_tune import cluster_address
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import rungs_of
-from skipsearch.studies.storage.find import sqlite_url
+from skipsearch.studies.storage.connect import sqlite_url
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import write_study
 from skipsearch.trainers.data.arrays import Data, Images

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
+from urllib.parse import unquote
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -81,7 +82,8 @@ def import_studies(
     for name, url in asked:
         if (name, url) == (config.name, store.url):
             raise ValueError(f"study {name} cannot import itself: name an earlier one")
-        if others := [r["url"] for r in records if r["study"] == name and r["url"] != url]:
+        same = url, unquote(url)  # older versions wrote a database's path unescaped
+        if others := [r["url"] for r in records if r["study"] == name and r["url"] not in same]:
             raise ValueError(
                 f"study {name} was imported from {others[0]}: its trials would be taken for those "
                 f"of {url}; give one of the two another name"

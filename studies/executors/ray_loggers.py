@@ -14,6 +14,7 @@ from ray.tune.logger import TBXLoggerCallback
 from ray.tune.result import TIMESTEPS_TOTAL
 
 from skipsearch.searchspace.parameters.domains import nearest
+from skipsearch.studies.storage.connect import sqlite_url
 
 # name → what is imported, what is installed
 LIBRARIES = {
@@ -70,7 +71,7 @@ def _logger(name: str, study: str, folder: Path) -> Callback:
     if name == "mlflow":
         from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-        return MLflowLoggerCallback(f"sqlite:///{own / 'mlflow.db'}", experiment_name=study)
+        return MLflowLoggerCallback(sqlite_url(own / "mlflow.db"), experiment_name=study)
     from ray.air.integrations.wandb import WandbLoggerCallback
 
     return WandbLoggerCallback(project=study, dir=str(own))

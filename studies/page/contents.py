@@ -19,7 +19,6 @@ from skipsearch.studies.storage.trial_record import (
     is_full,
     settings,
 )
-from skipsearch.studies.storage.write_through import Mirror
 
 # Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
 LOOKS = {
@@ -95,7 +94,7 @@ class Contents:
         entries = [Entry(t, facts(t, costs)) for t in study.get_trials(deepcopy=False)]
         best = knee(summary.front)
         number = None if best is None else int(best.number)
-        return cls(study, summary, costs, entries, _retrained(study), number)
+        return cls(study, summary, costs, entries, results(study), number)
 
     @cached_property
     def front(self) -> list[int]:
@@ -127,11 +126,3 @@ class Contents:
     @property
     def objectives(self) -> list[str]:
         return ["val_error", *(self.costs or ["params"])]
-
-
-def _retrained(study: optuna.Study) -> dict[int, Retrained]:
-    """As it is now: another process may retrain while a driver remembers what it once read."""
-    storage = study._storage
-    if isinstance(storage, Mirror):
-        study = optuna.load_study(study_name=study.study_name, storage=storage.durable)
-    return results(study)

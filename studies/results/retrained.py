@@ -21,7 +21,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.storage.trial_record import TrialRecord
-from skipsearch.studies.storage.write_through import Mirror
+from skipsearch.studies.storage.write_through import fresh
 
 SUFFIX = "/retrain"  # no study file can name a study so
 
@@ -114,9 +114,7 @@ def newest(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 def retrain_trials(study: optuna.Study) -> list[FrozenTrial]:
     """All trainings, none where nothing was retrained."""
-    storage = study._storage
-    if isinstance(storage, Mirror):  # knows of no other driver's trials
-        storage = storage.durable
+    storage = fresh(study)  # a retraining is another process than the driver of the search
     try:
         found = storage.get_study_id_from_name(study.study_name + SUFFIX)
     except KeyError:

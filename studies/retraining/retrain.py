@@ -38,8 +38,8 @@ from skipsearch.studies.page.files import write
 from skipsearch.studies.results.retrained import SUFFIX, Retrained, results
 from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
 from skipsearch.studies.retraining.systems import systems
-from skipsearch.studies.storage.connect import connect
-from skipsearch.studies.storage.find import RUNS, find, home_of, settled, sqlite_url
+from skipsearch.studies.storage.connect import connect, sqlite_url
+from skipsearch.studies.storage.find import RUNS, find, home_of, settled
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import StudyRecord, write_study

@@ -21,7 +21,6 @@ from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies.config.joint_space import domains, known
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage.bulk_writes import write_params
-from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.trainers.recipe.recipe import Recipe
 
 
@@ -72,10 +71,7 @@ class Draft:
                 for name, kind in kinds.items()
             }
         storage, trial_id = self._storage, self._trial._trial_id
-        if isinstance(storage, Mirror):
-            storage.set_trial_params(trial_id, self._kept)
-        else:
-            write_params(storage, trial_id, self._kept)
+        write_params(storage, trial_id, self._kept)
         self._trial.storage = storage
         self._trial._cached_frozen_trial = storage.get_trial(trial_id)
 

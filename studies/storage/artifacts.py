@@ -17,9 +17,9 @@ from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.codegen.standalone import standalone
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.studies.storage.bulk_writes import write_trial_system_attrs
+from skipsearch.studies.storage.connect import trial_id
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import TrialRecord
-from skipsearch.studies.storage.write_through import Mirror
 
 FOLDER = "artifacts"
 KEY = "artifacts:"  # as Optuna's `upload_artifact` writes it, followed by the id
@@ -27,14 +27,16 @@ NAMESPACE = uuid.UUID("6f1f3a52-9c1f-4f0e-8a39-4d2f0b7c5e11")
 
 
 def artifact_store(folder: Path) -> FileSystemArtifactStore:
-    """Of the study with this folder; `optuna-dashboard --artifact-dir` takes the same one."""
+    """Return the store of the files of a study's trials, under the study's own folder;
+    `optuna-dashboard --artifact-dir` takes the same one."""
     return FileSystemArtifactStore(folder / FOLDER)
 
 
 def attach(
     store: Store, number: int, folder: Path, classes: int, shape: tuple[int, int, int]
 ) -> None:
-    """Before the trial is told: `model.py` and its curves. `folder` is the study's own."""
+    """Attach `model.py` and the curves to a trial, which must not have been told yet. `folder` is
+    the study's own."""
     trial = store.trial(number)
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     shelf, attributes = artifact_store(folder), {}
@@ -45,10 +47,7 @@ def attach(
         shelf.write(own, io.BytesIO(content))
         about = {"artifact_id": own, "filename": name, "mimetype": MIME[Path(name).suffix]}
         attributes[KEY + own] = json.dumps(about | {"encoding": None})
-    if isinstance(store.storage, Mirror):
-        store.storage.set_trial_system_attrs(trial._trial_id, attributes)
-    else:
-        write_trial_system_attrs(store.storage, trial._trial_id, attributes)
+    write_trial_system_attrs(store.storage, trial_id(trial), attributes)
 
 
 MIME = {".py": "text/x-python", ".csv": "text/csv"}
@@ -57,7 +56,8 @@ MIME = {".py": "text/x-python", ".csv": "text/csv"}
 def model_text(
     flat: Mapping[str, Any], number: int, classes: int, shape: tuple[int, int, int]
 ) -> bytes:
-    """The network of a flat architecture as one file that needs torch only, without weights."""
+    """Return the network of a flat architecture as one Python file that needs torch only, without
+    weights, for images of `shape` (channels, height, width)."""
     about = f"The network of trial {number}, untrained."
     name = f"trial_{number}"
     arch = decode(Arch, flat)
@@ -65,7 +65,8 @@ def model_text(
 
 
 def curves(home: Path) -> Iterator[tuple[str, bytes]]:
-    """What a trial reported, epoch by epoch; of each of its seeds."""
+    """Yield name and bytes of each curve in a trial's folder: one of the trial, or one of each of
+    its seeds. A curve has a line for each epoch."""
     for path in sorted(home.glob("**/curve.csv")):
         seed = path.parent.name if path.parent != home else ""
         yield (f"curve-{seed}.csv" if seed else "curve.csv"), path.read_bytes()

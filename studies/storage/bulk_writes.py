@@ -1,11 +1,16 @@
-"""Many values of a trial, or of a study, in one transaction.
+"""Write many values of a trial, or of a study, in one transaction.
 
 A trial has some 40 parameters and 25 attributes. Optuna's `RDBStorage` writes each in three
 statements and a commit of its own: 1 ms, so that writing cost more than proposing. All are there
 or none: a driver that is killed leaves no half-written trial.
+
+The functions take any storage of Optuna's: a cache in front of a database (`BulkCache`) is asked
+to write, so that it knows the values too, SQLite and PostgreSQL get one statement, other storages
+one call for each value.
 """
 
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any
@@ -20,11 +25,32 @@ UPSERTS: dict[str, Callable[..., Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
-Params = Mapping[str, tuple[float, BaseDistribution]]
+Params = Mapping[str, tuple[float, BaseDistribution]]  # Optuna's internal number and range, by name
+
+
+class BulkCache(BaseStorage):  # type: ignore[misc,unused-ignore]
+    """A storage that remembers what it writes, and takes many values in one call."""
+
+    @abstractmethod
+    def set_trial_params(self, trial_id: int, params: Params) -> None:
+        """Write and remember parameters, all or none."""
+
+    @abstractmethod
+    def set_trial_user_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
+        """Write and remember user attributes, all or none."""
+
+    @abstractmethod
+    def set_trial_system_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
+        """Write and remember system attributes, all or none."""
 
 
 def write_params(storage: BaseStorage, trial_id: int, params: Params) -> None:
-    """Parameters that the trial does not have yet, as Optuna's internal numbers."""
+    """Add parameters that the trial does not have yet.
+
+    Raises SQLAlchemy's IntegrityError, and writes nothing, where the trial has one of them."""
+    if isinstance(storage, BulkCache):
+        storage.set_trial_params(trial_id, params)
+        return
     database = _database(storage)
     if database is None:
         for name, (value, kind) in params.items():
@@ -44,22 +70,26 @@ def write_params(storage: BaseStorage, trial_id: int, params: Params) -> None:
 
 
 class Existing(Enum):
-    """What becomes of an attribute that is there."""
+    """The fate of an attribute that the study already has."""
 
     STAYS = auto()
     REPLACED = auto()
 
 
 def write_user_attrs(storage: BaseStorage, trial_id: int, facts: Mapping[str, Any]) -> None:
-    """New ones, and others than before."""
-    if not _upserted(storage, models.TrialUserAttributeModel, {"trial_id": trial_id}, facts):
+    """Set user attributes of a trial that has not ended, by name."""
+    if isinstance(storage, BulkCache):
+        storage.set_trial_user_attrs(trial_id, facts)
+    elif not _upserted(storage, models.TrialUserAttributeModel, {"trial_id": trial_id}, facts):
         for name, value in facts.items():
             storage.set_trial_user_attr(trial_id, name, value)
 
 
 def write_trial_system_attrs(storage: BaseStorage, trial_id: int, facts: Mapping[str, Any]) -> None:
-    """New ones, and others than before."""
-    if not _upserted(storage, models.TrialSystemAttributeModel, {"trial_id": trial_id}, facts):
+    """Set system attributes of a trial that has not ended, by name."""
+    if isinstance(storage, BulkCache):
+        storage.set_trial_system_attrs(trial_id, facts)
+    elif not _upserted(storage, models.TrialSystemAttributeModel, {"trial_id": trial_id}, facts):
         for name, value in facts.items():
             storage.set_trial_system_attr(trial_id, name, value)
 
@@ -67,7 +97,9 @@ def write_trial_system_attrs(storage: BaseStorage, trial_id: int, facts: Mapping
 def write_study_system_attrs(
     storage: BaseStorage, study_id: int, facts: Mapping[str, Any], existing: Existing
 ) -> None:
-    """New ones, and, where they are to be replaced, others than before."""
+    """Set system attributes of a study, by name; `existing` says what becomes of one that is there.
+
+    Meant for attributes that a cache need not know: give it the storage behind (`fresh`)."""
     owner = {"study_id": study_id}
     if not facts or _upserted(storage, models.StudySystemAttributeModel, owner, facts, existing):
         return
@@ -84,7 +116,7 @@ def _upserted(
     facts: Mapping[str, Any],
     existing: Existing = Existing.REPLACED,
 ) -> bool:
-    """False for a storage that has no such statement."""
+    """Write attributes in one statement; return False for a storage that has no such statement."""
     database = _database(storage)
     upsert = None if database is None else UPSERTS.get(database.engine.name)
     if database is None or upsert is None:
@@ -105,6 +137,6 @@ def _upserted(
 
 
 def _database(storage: BaseStorage) -> RDBStorage | None:
-    """Behind Optuna's cache, which keeps only trials that ended."""
+    """Return the database behind Optuna's own cache, which keeps only trials that ended."""
     behind = getattr(storage, "_backend", storage)
     return behind if isinstance(behind, RDBStorage) else None

@@ -1,19 +1,26 @@
-"""Finding a study that ran before: by its name, its folder, its study file, or in a storage."""
+"""Find a study that ran before: by its name, its folder, its study file, or in a storage."""
 
-import re
 from difflib import get_close_matches
 from pathlib import Path
 
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.config.toml_file import read
-from skipsearch.studies.storage.journal import readable
+from skipsearch.studies.storage.connect import (
+    first_line,
+    readable,
+    require_file,
+    sqlite_url,
+    wrong_tables,
+)
 
 
 def settled(study: optuna.Study, home: Path) -> StudyConfig:
-    """The study as it was begun, its arch files those that its folder keeps. Raises ValueError
-    where it is not one of ours."""
+    """Return the settings with which a study was begun; its arch files are the copies that its
+    folder `home` keeps, where they are there. Raises ValueError for a study that `skipsearch` did
+    not begin."""
     given = study.user_attrs.get("study")
     if given is None:
         raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
@@ -29,9 +36,14 @@ RUNS = Path("runs")
 
 
 def find(target: str, *, folder: Path = RUNS, storage: str | None = None) -> optuna.Study:
-    """Open a study. `target` is a name under `folder`, a run's own folder, or a study file.
+    """Open a study for reading. `target` is its name under `folder`, its own folder, or its study
+    file; `storage` is the URL that it was run with, where it was.
 
-    Raises ValueError where there is none, with the names that there are."""
+    Raises ValueError where there is none, with the names that there are.
+
+        study = find("digits", folder=Path("runs"))
+        study = find("digits", storage="postgresql+psycopg://me@host/studies")
+    """
     home = home_of(target, folder=folder)
     if storage is not None:
         return _open(home.name, storage)
@@ -41,7 +53,7 @@ def find(target: str, *, folder: Path = RUNS, storage: str | None = None) -> opt
 
 
 def home_of(target: str, *, folder: Path = RUNS) -> Path:
-    """The folder of a study, whether it exists or not."""
+    """Return the folder of a study, whether it exists or not; `target` as in `find`."""
     path = Path(target)
     if path.suffix == ".toml" and not (path / "study.db").is_file():
         return folder / name_in(path)
@@ -51,18 +63,15 @@ def home_of(target: str, *, folder: Path = RUNS) -> Path:
 
 
 def url_of(target: str, *, folder: Path = RUNS) -> str:
-    """The storage URL of a study that was run without --storage, for other programs."""
+    """Return the storage URL of a study that was run without --storage; `target` as in `find`."""
     return sqlite_url(home_of(target, folder=folder) / "study.db")
 
 
-def sqlite_url(path: Path) -> str:
-    """With what has a meaning of its own in a URL, or in Optuna's templates of one, escaped."""
-    return "sqlite:///" + re.sub(r"[%?{}]", lambda found: f"%{ord(found[0]):02X}", str(path))
-
-
 def source_of(target: str, *, folder: Path = RUNS, storage: str | None = None) -> tuple[str, str]:
-    """Name and storage URL of a study that is there: as `find`, or URL#NAME; with a `storage`, in
-    it where `folder` does not have it."""
+    """Return name and storage URL of a study to import. `target` is as in `find`, or URL#NAME; a
+    study that `folder` does not have is looked for in `storage`.
+
+    Raises ValueError where there is none."""
     url, _, name = target.rpartition("#")
     if "://" in target:
         if not url or not name:
@@ -72,40 +81,36 @@ def source_of(target: str, *, folder: Path = RUNS, storage: str | None = None) -
     if storage is not None and not (home / "study.db").is_file():
         return find(target, folder=folder, storage=storage).study_name, storage
     found = find(target, folder=folder)
-    return found.study_name, f"sqlite:///{(home / 'study.db').resolve()}"
+    return found.study_name, sqlite_url((home / "study.db").resolve())
 
 
 def open_source(name: str, url: str) -> optuna.Study:
-    """What `source_of` found."""
+    """Open for reading what `source_of` returned. Raises ValueError where it is not there now."""
     return _open(name, url)
 
 
 def name_in(path: Path) -> str:
-    """The name of the study in a study file, by default the file's own."""
+    """Return the name of the study in a study file, by default the file's own."""
     study = read(path).get("study")
     return str(study.get("name", path.stem)) if isinstance(study, dict) else path.stem
 
 
 def _open(name: str, url: str) -> optuna.Study:
-    from sqlalchemy.exc import SQLAlchemyError
-
+    require_file(url)
     try:
         storage = readable(url)
         names = optuna.get_all_study_names(storage)
         own = [n for n in names if "/" not in n]  # without those of its retraining
         if name not in names and len(own) == 1 and url.startswith("sqlite"):
             name = own[0]  # the folder was renamed
-        return optuna.load_study(study_name=name, storage=storage)
-    except KeyError:
-        there = ", ".join(sorted(own)[:8]) or "no study"
-        raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
+        if name in names:
+            return optuna.load_study(study_name=name, storage=storage)
     except RuntimeError as error:
-        from skipsearch.studies.storage.connect import wrong_tables
-
         raise ValueError(wrong_tables(url, error)) from error
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
-        line = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"storage {url} cannot be read: {line}") from error
+        raise ValueError(f"storage {url} cannot be read: {first_line(error)}") from error
+    there = ", ".join(sorted(own)[:8]) or "no study"
+    raise ValueError(f"study {name} is not in the storage {url}; it holds {there}")
 
 
 def _known(home: Path) -> str:

@@ -20,23 +20,16 @@ RECORD = b'{"op_code":'  # how each line begins
 
 
 def open_journal(url: str) -> BaseStorage:
-    """For reading and writing. Raises ValueError where the file's folder does not exist."""
+    """Open a journal for reading and writing. Raises ValueError where its folder does not exist."""
     path = path_of(url)
     return JournalStorage(JournalFileBackend(str(path), _lock(path)))
 
 
-def readable(url: str) -> str | BaseStorage:
-    """What Optuna's own functions take for a URL."""
-    if not url.startswith(JOURNAL):
-        return url
-    if not path_of(url).is_file():
-        raise ValueError(f"storage {url}: there is no such file")
-    return open_journal(url)
-
-
 def mend(url: str) -> None:
-    """Drop what was torn off, by a driver before it reads. Under the file's lock: whoever wrote
-    the torn line is dead, and nobody writes meanwhile."""
+    """Remove torn lines from a journal; a driver calls it before it reads.
+
+    The file's lock is held meanwhile: the process that wrote a torn line is dead, and no other
+    process writes. A record that was glued to a torn line is kept."""
     path = path_of(url)
     if not path.exists():
         return
@@ -54,7 +47,8 @@ def mend(url: str) -> None:
 
 
 def _whole(line: bytes) -> Iterator[bytes]:
-    """The record of a line, or the one that was glued to a torn one; none of a torn line."""
+    """Yield the record of a line, or the one that was glued to a torn one; nothing for a torn
+    line."""
     at = line.find(RECORD)
     while at >= 0:
         try:
@@ -67,7 +61,8 @@ def _whole(line: bytes) -> Iterator[bytes]:
 
 
 def path_of(url: str) -> Path:
-    """Absolute, because the lock is a link to it."""
+    """Return the file of a journal's URL, absolute, because the lock is a link to it. Raises
+    ValueError where its folder does not exist."""
     path = Path(url.removeprefix(JOURNAL)).absolute()
     if not path.parent.is_dir():
         raise ValueError(f"storage {url}: folder {path.parent} does not exist")

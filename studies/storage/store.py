@@ -25,11 +25,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.storage.bulk_writes import write_user_attrs
-from skipsearch.studies.storage.connect import connect
-from skipsearch.studies.storage.lease import BEAT_SECONDS, alive, lease_of
+from skipsearch.studies.storage.connect import connect, study_id, trial_id
+from skipsearch.studies.storage.lease import BEAT_SECONDS, alive, is_own, lease_of
 from skipsearch.studies.storage.trial_record import TrialRecord, kind_of
 from skipsearch.studies.storage.verdict import ABANDONED, Kind, Verdict
-from skipsearch.studies.storage.write_through import Mirror
 
 RETRY = 3  # a trial that was attached so often without one more epoch has failed
 
@@ -48,17 +47,14 @@ class Store:
         return self.study.get_trials(deepcopy=False)
 
     def trial(self, number: int) -> FrozenTrial:
-        study = self.study._study_id
-        found = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        own = study_id(self.study)
+        found = self.storage.get_trial_id_from_study_id_trial_number(own, number)
         return self.storage.get_trial(found)
 
     def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
         """Write attributes of a trial that has not been told; `TrialRecord` declares them."""
         TrialRecord.require_declared(facts)
-        if isinstance(self.storage, Mirror):
-            self.storage.set_trial_user_attrs(trial._trial_id, facts)
-        else:
-            write_user_attrs(self.storage, trial._trial_id, facts)
+        write_user_attrs(self.storage, trial_id(trial), facts)
 
     def enqueue(self, facts: Mapping[str, Any]) -> None:
         """Add a trial with these attributes that waits to be asked for before anything is
@@ -67,11 +63,11 @@ class Store:
         self.study.enqueue_trial({}, user_attrs=dict(facts))
 
     def point(self, trial: FrozenTrial | optuna.Trial, epoch: int, val_error: float) -> None:
-        self.storage.set_trial_intermediate_value(trial._trial_id, epoch, val_error)
+        self.storage.set_trial_intermediate_value(trial_id(trial), epoch, val_error)
 
     def curve(self, trial: FrozenTrial | optuna.Trial) -> Mapping[int, float]:
         """The points so far, by epoch."""
-        points: dict[int, float] = self.storage.get_trial(trial._trial_id).intermediate_values
+        points: dict[int, float] = self.storage.get_trial(trial_id(trial)).intermediate_values
         return points
 
     def conclude(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
@@ -87,12 +83,12 @@ class Store:
         """Proposals so far, without those that a dead driver left half-asked."""
         if self._abandoned is None:
             self._abandoned = sum(kind_of(t) == Kind.ABANDONED for t in self.trials)
-        return int(self.storage.get_n_trials(self.study._study_id)) - self._abandoned
+        return int(self.storage.get_n_trials(study_id(self.study))) - self._abandoned
 
     def tell(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
         # The list form, because optuna-dashboard 0.21 does not see `Trial.set_constraint`.
         constraints = list(verdict.constraints)
-        self.storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
+        self.storage.set_trial_system_attr(trial_id(trial), "constraints", constraints)
         self.study.tell(trial.number, verdict.values, verdict.state)
 
     def fidelity_violation(self, number: int) -> float:
@@ -120,7 +116,7 @@ class Store:
     def take_lease(self) -> None:
         """Raise ValueError while another driver leads this study."""
         lease = self.study.user_attrs.get("lease")
-        if lease and alive(lease):
+        if lease and alive(lease) and not is_own(lease):
             who = f"process {lease['pid']} of {lease['user']} on {lease['host']}"
             raise ValueError(
                 f"study {self.study.study_name} is being run by {who} since {lease['since']}: "

@@ -9,25 +9,31 @@ import copy
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.storage.bulk_writes import (
+    BulkCache,
     Params,
     write_params,
     write_trial_system_attrs,
     write_user_attrs,
 )
+from skipsearch.studies.storage.connect import storage_of
 
 OPEN = (TrialState.RUNNING, TrialState.WAITING)
 CLOSED = tuple(state for state in TrialState if state not in OPEN)
 
 
-class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
-    """`durable`, for one study and one writer. A study's user attributes are read through: they
-    are few.
+class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
+    """Answers for the storage `durable` from memory; every write goes through to it first.
+
+    For one study and one writer: a trial or an attribute that another process writes is not seen
+    (`fresh` gives the storage that sees it). A study's user attributes are read through: they are
+    few.
 
     Numbers that were drawn from other `ranges`, before the study was extended, are shown as drawn
     from the present ones: TPE draws from the first range that it sees of a name, the other samplers
@@ -126,7 +132,6 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self.set_trial_params(trial_id, {param_name: (param_value_internal, distribution)})
 
     def set_trial_params(self, trial_id: int, params: Params) -> None:
-        """All or none."""
         write_params(self.durable, trial_id, params)
         trial = self._trials[trial_id]
         values = {name: kind.to_external_repr(value) for name, (value, kind) in params.items()}
@@ -135,7 +140,8 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         trial.distributions = {**trial.distributions, **kinds}
 
     def _kind(self, name: str, kind: BaseDistribution) -> BaseDistribution:
-        """Equal ones are one object: 40 of a trial's own would be most of what it takes."""
+        """Return one object for equal distributions: 40 of a trial's own would be most of the
+        memory that it takes."""
         known = self._kinds.setdefault(name, kind)
         return known if known == kind else kind
 
@@ -150,7 +156,6 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self.set_trial_user_attrs(trial_id, {key: value})
 
     def set_trial_user_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
-        """All or none."""
         write_user_attrs(self.durable, trial_id, facts)
         trial = self._trials[trial_id]
         trial.user_attrs = {**trial.user_attrs, **facts}
@@ -159,7 +164,6 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         self.set_trial_system_attrs(trial_id, {key: value})
 
     def set_trial_system_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
-        """All or none."""
         write_trial_system_attrs(self.durable, trial_id, facts)
         trial = self._trials[trial_id]
         trial.system_attrs = {**trial.system_attrs, **facts}
@@ -196,8 +200,10 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
         return self.durable.get_study_user_attrs(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """Kept: samplers of generations read them for every proposal, and what the dashboard shows
-        (notes, figures), which is written beside this, is megabytes of them."""
+        """Answer from memory, without what the dashboard shows (notes, figures).
+
+        Samplers of generations read these attributes for every proposal; notes and figures, which
+        are written past this cache, are megabytes of them."""
         if study_id not in self._study_attrs:
             there = self.durable.get_study_system_attrs(study_id)
             own = {k: v for k, v in there.items() if not k.startswith("dashboard:")}
@@ -206,3 +212,10 @@ class Mirror(BaseStorage):  # type: ignore[misc,unused-ignore]
 
     def get_all_studies(self) -> Any:
         return self.durable.get_all_studies()
+
+
+def fresh(study: optuna.Study) -> BaseStorage:
+    """Return the storage of a study past its driver's cache: what other processes wrote is seen
+    in it, and what is written into it takes no memory of the driver."""
+    storage = storage_of(study)
+    return storage.durable if isinstance(storage, Mirror) else storage
