@@ -1,14 +1,24 @@
 """Finding a study that ran before: by its name, its folder, its study file, or in a storage."""
 
 import re
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
 import optuna
 
+from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.studies.config.study_config import StudyConfig
-from skipsearch.studies.config.toml_file import read
+from skipsearch.studies.config.target import (
+    STUDY,
+    StoredStudy,
+    StudyTarget,
+    TrialTarget,
+    parse_source,
+    parse_study,
+)
 from skipsearch.studies.storage.journal import readable
+from skipsearch.studies.storage.trial_record import baseline_numbers
 
 
 def settled(study: optuna.Study, home: Path) -> StudyConfig:
@@ -32,27 +42,51 @@ def find(target: str, *, folder: Path = RUNS, storage: str | None = None) -> opt
     """Open a study. `target` is a name under `folder`, a run's own folder, or a study file.
 
     Raises ValueError where there is none, with the names that there are."""
-    home = home_of(target, folder=folder)
-    if storage is not None:
-        return _open(home.name, storage)
-    if not (home / "study.db").is_file():
-        raise ValueError(f"study {target} is not in {home.parent}/{_known(home)}")
-    return _open(home.name, url_of(target, folder=folder))
+    return open_study(parse_study(target, folder=folder, storage=storage), storage)
 
 
-def home_of(target: str, *, folder: Path = RUNS) -> Path:
-    """The folder of a study, whether it exists or not."""
-    path = Path(target)
-    if path.suffix == ".toml" and not (path / "study.db").is_file():
-        return folder / name_in(path)
-    if (path / "study.db").is_file():
-        return path.resolve()
-    return folder / path.name if path.name == target.rstrip("/") else path
+def open_study(target: StudyTarget, storage: str | None = None) -> optuna.Study:
+    """Open a study that was named, in its folder or in a storage. Raises ValueError where it has
+    not run."""
+    if storage is None and not (target.home / STUDY).is_file():
+        raise ValueError(
+            f"study {target.text} has not run in {target.home.parent}/: `skipsearch run "
+            f"{target.text}` starts it"
+        )
+    return _open(target.home.name, storage or url_of(target))
 
 
-def url_of(target: str, *, folder: Path = RUNS) -> str:
+def url_of(target: StudyTarget) -> str:
     """The storage URL of a study that was run without --storage, for other programs."""
-    return sqlite_url(home_of(target, folder=folder) / "study.db")
+    return sqlite_url(target.home / STUDY)
+
+
+def trial_number(study: optuna.Study, target: TrialTarget) -> int:
+    """The number of the trial that was named, by itself or by its baseline. Raises ValueError
+    where the study has none."""
+    if isinstance(target.which, int):
+        return require_trial(study, target.which)
+    known = baseline_numbers(study)
+    if target.which not in known:
+        raise no_trial(study, target.which, list(known))
+    return known[target.which]
+
+
+def require_trial(study: optuna.Study, number: int) -> int:
+    """Raises ValueError where the study has no such trial."""
+    if not 0 <= number < len(study.get_trials(deepcopy=False)):
+        raise no_trial(study, number, list(baseline_numbers(study)))
+    return number
+
+
+def no_trial(study: optuna.Study, which: int | str, names: Sequence[str]) -> ValueError:
+    """The error of a trial that the study does not have; `names` are those that can be given in
+    place of a number."""
+    count, own = len(study.get_trials(deepcopy=False)), study.study_name
+    trials = f"the trials #0 to #{count - 1}" if count else "no trial yet"
+    also = f", by name #{', #'.join(names[:8])}" if names else ""
+    near = nearest(str(which), list(names))
+    return ValueError(f"{own}#{which} names nothing: study {own} has {trials}{also}{near}")
 
 
 def sqlite_url(path: Path) -> str:
@@ -63,27 +97,22 @@ def sqlite_url(path: Path) -> str:
 def source_of(target: str, *, folder: Path = RUNS, storage: str | None = None) -> tuple[str, str]:
     """Name and storage URL of a study that is there: as `find`, or URL#NAME; with a `storage`, in
     it where `folder` does not have it."""
-    url, _, name = target.rpartition("#")
-    if "://" in target:
-        if not url or not name:
-            raise ValueError(f"study {target} must be URL#NAME, such as sqlite:///runs/a.db#a")
-        return _open(name, url).study_name, url
-    home = home_of(target, folder=folder)
-    if storage is not None and not (home / "study.db").is_file():
-        return find(target, folder=folder, storage=storage).study_name, storage
-    found = find(target, folder=folder)
-    return found.study_name, f"sqlite:///{(home / 'study.db').resolve()}"
+    found = parse_source(target, folder=folder, storage=storage)
+    match found:
+        case StoredStudy(url=url, name=name):
+            return _open(name, url).study_name, url
+        case StudyTarget(home=home):
+            own = (home / STUDY).is_file()
+            elsewhere = None if own else storage
+            url = elsewhere or sqlite_url((home / STUDY).resolve())
+            return open_study(found, elsewhere).study_name, url
+        case _:
+            assert_never(found)
 
 
 def open_source(name: str, url: str) -> optuna.Study:
     """What `source_of` found."""
     return _open(name, url)
-
-
-def name_in(path: Path) -> str:
-    """The name of the study in a study file, by default the file's own."""
-    study = read(path).get("study")
-    return str(study.get("name", path.stem)) if isinstance(study, dict) else path.stem
 
 
 def _open(name: str, url: str) -> optuna.Study:
@@ -98,7 +127,10 @@ def _open(name: str, url: str) -> optuna.Study:
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         there = ", ".join(sorted(own)[:8]) or "no study"
-        raise ValueError(f"study {name} is not in the storage {url}; it holds {there}") from None
+        near = nearest(name, own)
+        raise ValueError(
+            f"study {name} is not in the storage {url}; it holds {there}{near}"
+        ) from None
     except RuntimeError as error:
         from skipsearch.studies.storage.connect import wrong_tables
 
@@ -106,11 +138,3 @@ def _open(name: str, url: str) -> optuna.Study:
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         line = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"storage {url} cannot be read: {line}") from error
-
-
-def _known(home: Path) -> str:
-    names = sorted(p.parent.name for p in home.parent.glob("*/study.db"))
-    if not names:
-        return ": no study has run there; start one with `skipsearch run STUDY.toml`"
-    near = get_close_matches(home.name, names, n=3, cutoff=0.4)
-    return f" (nearest: {', '.join(near)})" if near else f"; known: {', '.join(names[:8])}"
