@@ -110,7 +110,7 @@ def parse(text: str, *, folder: Path, storage: str | None = None) -> Target:
 
 def parse_study(text: str, *, folder: Path, storage: str | None = None) -> StudyTarget:
     """For commands that take studies only. Raises ValueError for all else."""
-    found = _study(text, folder) or _parsed(text, folder, storage)
+    found = _study(text, folder) or _stored(text, folder, storage) or _parsed(text, folder, storage)
     match found:
         case StudyTarget():
             return found
@@ -124,7 +124,7 @@ def parse_source(
     text: str, *, folder: Path, storage: str | None = None
 ) -> StudyTarget | StoredStudy:
     """For `--import`. Raises ValueError for what is no study."""
-    found = _study(text, folder) or _parsed(text, folder, storage)
+    found = _study(text, folder) or _stored(text, folder, storage) or _parsed(text, folder, storage)
     match found:
         case StudyTarget() | StoredStudy():
             return found
@@ -192,10 +192,7 @@ def _parsed(text: str, folder: Path, storage: str | None) -> Target | None:
         return ExportFolder(text, path)
     if (path / ARCH).is_file():
         return ArchFile(text, path / ARCH)
-    found = _study(text, folder) or _trial(text, folder, storage)
-    if found is None and storage is not None and "#" not in text and path.suffix != ".toml":
-        return StudyTarget(text, home_of(text, folder=folder))
-    return found
+    return _study(text, folder) or _trial(text, folder, storage) or _stored(text, folder, storage)
 
 
 def _study(text: str, folder: Path) -> StudyTarget | None:
@@ -208,12 +205,18 @@ def _study(text: str, folder: Path) -> StudyTarget | None:
     return StudyTarget(text, home) if is_file or (home / STUDY).is_file() else None
 
 
+def _stored(text: str, folder: Path, storage: str | None) -> StudyTarget | None:
+    """The study that a storage may have, where one is given: it is asked when it is opened."""
+    path = Path(text)
+    if storage is None or not text.strip() or "#" in text or "://" in text:
+        return None
+    return None if path.suffix == ".toml" else StudyTarget(text, home_of(text, folder=folder))
+
+
 def _trial(text: str, folder: Path, storage: str | None) -> TrialTarget | None:
     cuts = [at for at, sign in enumerate(text) if sign == "#"]
     for at in reversed(cuts):
-        study = _study(text[:at], folder)
-        if study is None and storage is not None and at == cuts[-1] and text[:at].strip():
-            study = StudyTarget(text[:at], home_of(text[:at], folder=folder))
+        study = _study(text[:at], folder) or _stored(text[:at], folder, storage)
         if study is not None and (which := text[at + 1 :]):
             return TrialTarget(text, study, int(which) if which.isdecimal() else which)
     return None
