@@ -231,10 +231,11 @@ def load(study: str | Path, *, folder: str | Path = RUNS, storage: str | None = 
     --------
     >>> sk.load("digits").front()  # doctest: +SKIP
     """
-    from skipsearch.studies.storage.find import find, home_of
+    from skipsearch.studies.config.target import parse_study
+    from skipsearch.studies.storage.find import open_study
 
-    found = find(str(study), folder=Path(folder), storage=storage)
-    return Handle(found, home_of(str(study), folder=Path(folder)), storage)
+    target = parse_study(str(study), folder=Path(folder), storage=storage)
+    return Handle(open_study(target, storage), target.home, storage)
 
 
 def front(study: "StudyLike | optuna.Study") -> "pd.DataFrame":

@@ -115,7 +115,10 @@ def test_without_a_command_the_help_is_shown(skipsearch: Command) -> None:
         (["describe", "as/out", "--image-size", "4"], "too small"),
         (["describe", "as/out", "--channels", "5"], "1 or 3 channels"),
         (["describe", "as/out", "--classes", "ten"], "--classes"),
-        (["describe", "fashion-mnist#99"], "from 0 to 59, got 99"),
+        (
+            ["describe", "fashion-mnist#99"],
+            "fashion-mnist#99 names nothing: study fashion-mnist has the",
+        ),
         (["describe", "nosuch#1"], "known: fashion-mnist"),
         (["describe", "bad.json"], "bad.json"),
         (["dashboard", "nosuch"], "known: fashion-mnist"),

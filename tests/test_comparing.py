@@ -161,9 +161,9 @@ def test_the_validation_errors_of_the_search_compare_too(home: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("fashion-mnist#999", "is no trial and was not retrained"),
-        ("fashion-mnist#mein", r"was not retrained \(nearest: mine\)"),
-        ("fashion-mnis", "study fashion-mnis is not in"),
+        ("fashion-mnist#999", r"the trials #0 to #11, by name #cnntention/selfatt, #mine$"),
+        ("fashion-mnist#mein", r"by name #cnntention/selfatt, #mine \(nearest: mine\)"),
+        ("fashion-mnis", r"fashion-mnis names nothing: it must be .* \(nearest: fashion-mnist\)"),
     ],
 )
 def test_an_unknown_target_is_one_line(target: str, said: str, home: Path) -> None:

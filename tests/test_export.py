@@ -171,13 +171,13 @@ def test_the_weights_are_found_after_the_folder_of_the_study_moved(
 @pytest.mark.parametrize(
     ("target", "given", "message"),
     [
-        ("tiny#99", {}, r"has the trials 0 to 2, got 99"),
-        ("tiny#x", {}, r"tiny#x must end with the number of a trial, such as tiny#17"),
+        ("tiny#99", {}, r"tiny#99 names nothing: study tiny has the trials #0 to #2"),
+        ("tiny#x", {}, r"tiny#x names nothing: study tiny has the trials #0 to #2"),
         ("tiny#1", {"trial": 2}, r"tiny#1 names a trial: leave the choice of another one out"),
-        ("as/out", {"trial": 2}, r"as/out is one network and no study"),
+        ("as/out", {"trial": 2}, r"as/out is a preset, one network and no study"),
         ("tiny", {"trial": Picked("best", {"params": 10})}, r"no fully trained network within"),
         ("tiny#0", {"retrained": True}, r"was not retrained: run `skipsearch retrain tiny --tr"),
-        ("nothing", {}, r"study nothing is not in .*tiny"),
+        ("nothing", {}, r"nothing names nothing: it must be .*; known: tiny"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_one_line(
@@ -194,7 +194,7 @@ def test_a_trial_may_be_named_by_its_baseline(runs: Path, tmp_path: Path) -> Non
     facts = {**study.trials[0].user_attrs, "baseline": "as/mine", "charged": True}
     study.add_trial(create_trial(values=[0.5, 9e9], user_attrs=facts))
     assert load("tiny#as/mine", folder=tmp_path).target == "tiny#3"
-    with pytest.raises(ValueError, match="such as tiny#17, or one of as/mine"):
+    with pytest.raises(ValueError, match=r"the trials #0 to #3, by name #as/mine"):
         load("tiny#as/ot", folder=tmp_path)
 
 

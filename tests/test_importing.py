@@ -170,7 +170,7 @@ def test_a_study_to_import_is_named_as_anywhere_else_or_by_its_storage(tmp_path:
     assert source_of("base", folder=tmp_path / "elsewhere", storage=url) == ("base", url)
     for name, message in (
         ("bass", "nearest: base"),
-        (url, "must be URL#NAME"),
+        (url, "must be STUDY or URL#NAME"),
         (f"sqlite:///{tmp_path / 'none' / 'study.db'}#base", "cannot be read"),
     ):
         with pytest.raises(ValueError, match=message) as caught:

@@ -201,8 +201,8 @@ def test_a_baseline_that_the_study_trained_is_its_trial(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        (99, "has no trial 99: its trials are 0 to "),
-        ("cnntention/resnet2", "is no preset, no baseline and no arch file .*resnet20"),
+        (99, "tabulated#99 names nothing: study tabulated has the trials #0 to #"),
+        ("cnntention/resnet2", "names nothing: it must be PRESET or FILE .*nearest: .*resnet20"),
     ],
 )
 def test_what_cannot_be_retrained_is_said(network: Any, said: str, home: Path) -> None:
@@ -315,11 +315,11 @@ def test_an_added_file_is_shown_by_its_name(
     [
         ((), "say what to retrain: --trials 3,17, --front, --pick RULE, --baselines or --add"),
         (("--trials", "3,x"), "--trials must be numbers of trials such as 3,17, got '3,x'"),
-        (("--trials", "3"), "has no trial 3: its trials are none yet"),
+        (("--trials", "3"), "both#3 names nothing: study both has no trial yet"),
         (("--front",), "has nothing on its front and no baselines"),
         (("--pick", "knee"), "has no fully trained network to pick from yet"),
         (("--baselines", "--max-params", "3k"), "give --pick best with them"),
-        (("--add", "cnntention/rsnet20"), "is no preset, no baseline and no arch file"),
+        (("--add", "cnntention/rsnet20"), "names nothing: it must be PRESET or FILE (nearest: "),
         (("--add", "as/out", "--serial", "--address", "auto"), "--serial trains in this process"),
     ],
 )

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skipsearch.studies.config.target import ExportFolder, TrialTarget, parse
 from skipsearch.studies.models.evaluate import Part, check_fit, images_of, part_named, part_of
-from skipsearch.studies.models.load import load
-from skipsearch.studies.models.model import Model, Untrained, untrained
-from skipsearch.studies.models.target import resolve
+from skipsearch.studies.models.load import load_parsed
+from skipsearch.studies.models.model import Model, Network, Untrained, untrained
 from skipsearch.studies.storage.find import RUNS
 from skipsearch.trainers.data.arrays import Array, Data, Images
 from skipsearch.trainers.data.datasets import load as load_images
@@ -108,13 +108,15 @@ def look(
     A preset and an architecture file have no data set of their own; their weights are drawn, for
     its images and classes, or refused where they must be `trained`. Raises ValueError in one line.
     """
-    on, model = device_of(device), load(target, retrained=retrained, folder=folder, storage=storage)
+    on, named = device_of(device), parse(target, folder=folder, storage=storage)
+    model = load_parsed(named, retrained=retrained, storage=storage)
     if trained and isinstance(model.origin, Untrained):
         raise ValueError(never_trained(target))
-    if "#" in target:  # shortcuts#dia says more than the number of its trial
+    if isinstance(named, TrialTarget):  # shortcuts#dia says more than the number of its trial
         model = replace(model, target=target)
     if isinstance(model.origin, Untrained):
-        model, found = _with_images(model, data, data_dir, folder)
+        exported = isinstance(named, ExportFolder)
+        model, found = _with_images(model, data, data_dir, exported=exported)
         chosen = part_named(part or "validation")
     else:
         chosen = part_of(model, part, data)
@@ -154,7 +156,7 @@ def device_of(name: str) -> torch.device:
 
 
 def _with_images(
-    model: Model, name: str | None, data_dir: str | Path | None, folder: Path
+    model: Model, name: str | None, data_dir: str | Path | None, *, exported: bool
 ) -> tuple[Model, Data]:
     """An untrained network for the images of a data set; one that was exported must fit them."""
     if name is None:
@@ -164,17 +166,10 @@ def _with_images(
         )
     given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     found = load_images(name, **given)
-    path = Path(model.target)
-    if not path.is_dir():
-        fitted = resolve(
-            model.target,
-            folder=folder,
-            classes=found.num_classes,
-            image_size=found.image_size[0],
-            channels=found.channels,
-        )
-        model = untrained(fitted)
-    else:
+    if exported:
         check_fit(model, found)
+    else:
+        shape = (found.channels, found.image_size[0], found.image_size[0])
+        model = untrained(Network(model.target, model.arch, found.num_classes, shape))
     inputs = replace(model.inputs, classes=found.classes, mean=found.mean, std=found.std)
     return replace(model, inputs=inputs), found

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from skipsearch.studies.cli.app import app
-from skipsearch.studies.cli.options import RUNS, AsJson, Changes, Folder
+from skipsearch.studies.cli.options import RUNS, AsJson, Changes, Folder, Network, Storage
 
 
 @app.command()
@@ -60,9 +60,7 @@ def recipes(as_json: AsJson = False) -> None:
 
 @app.command()
 def describe(
-    target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="A preset, an arch file, or STUDY#NUMBER.")
-    ],
+    target: Network,
     changes: Changes = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
@@ -71,14 +69,22 @@ def describe(
     source: Annotated[bool, typer.Option("--source", help="Print the model's code.")] = False,
     as_json: AsJson = False,
     folder: Folder = RUNS,
+    storage: Storage = None,
 ) -> None:
     """One network: params, macs, latency, configuration, code."""
     from skipsearch.studies.models.target import resolve
     from skipsearch.studies.terminal.catalogue import describe_lines, describe_record, source_of
     from skipsearch.studies.terminal.tables import print_json
 
-    shape = {"classes": classes, "image_size": image_size, "channels": channels}
-    network = resolve(target, changes or [], folder=folder, **shape)
+    network = resolve(
+        target,
+        changes or [],
+        folder=folder,
+        storage=storage,
+        classes=classes,
+        image_size=image_size,
+        channels=channels,
+    )
     if source and not as_json:
         typer.echo(source_of(network))
         return

@@ -8,6 +8,7 @@ import typer
 from skipsearch.studies.cli.app import app
 from skipsearch.studies.cli.options import (
     RUNS,
+    TARGET,
     Address,
     AsJson,
     DataDir,
@@ -17,7 +18,7 @@ from skipsearch.studies.cli.options import (
     MaxParams,
     Serial,
     Storage,
-    Target,
+    Study,
     limits,
 )
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def pick(
-    study: Target,
+    study: Study,
     rule: Annotated[
         str | None,
         typer.Option(help="knee, best, one-se; without: knee, under limits best."),
@@ -63,7 +64,7 @@ Rule = Annotated[str | None, typer.Option("--pick", metavar="RULE", help="knee, 
 
 @app.command()
 def retrain(
-    study: Target,
+    study: Study,
     trials: Annotated[str | None, typer.Option(metavar="3,17,…", help="These trials.")] = None,
     front: Annotated[bool, typer.Option("--front", help="All networks of the front.")] = False,
     rule: Rule = None,
@@ -107,7 +108,7 @@ def retrain(
 def compare(
     targets: Annotated[
         list[str],
-        typer.Argument(metavar="TARGET…", help="STUDY, STUDY#17, STUDY#PRESET, PRESET, FILE."),
+        typer.Argument(metavar="TARGET…", help=f"{TARGET} All but FOLDER."),
     ],
     baseline: Annotated[
         str, typer.Option(metavar="SYSTEM", help="Compared with this; without: the first.")

@@ -14,6 +14,7 @@ from skipsearch.studies.cli.options import (
     MaxLatency,
     MaxMacs,
     MaxParams,
+    Network,
     Retrained,
     Storage,
     limits,
@@ -22,12 +23,6 @@ from skipsearch.studies.cli.options import (
 if TYPE_CHECKING:
     from skipsearch.studies.models.load import Choice
 
-Network = Annotated[
-    str,
-    typer.Argument(
-        metavar="TARGET", help="A study, STUDY#NUMBER, an exported folder, a preset, an arch file."
-    ),
-]
 Trial = Annotated[int | None, typer.Option(metavar="N", help="Of a study: this trial.")]
 Pick = Annotated[
     str | None, typer.Option(metavar="RULE", help="Of a study: knee (default), best, one-se.")

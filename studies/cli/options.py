@@ -6,10 +6,17 @@ from typing import Annotated
 
 import typer
 
+# what a network is named by, in the words of every error (studies/config/target.py)
+TARGET = (
+    "PRESET, FILE (an architecture as JSON), FOLDER (an export), STUDY, STUDY#17 or STUDY#NAME "
+    "(a baseline's trial)."
+)
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="A study file.")]
-Target = Annotated[
+Study = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study's name, its folder, or its study file.")
 ]
+Network = Annotated[str, typer.Argument(metavar="TARGET", help=TARGET)]
+Networks = Annotated[list[str], typer.Argument(metavar="TARGET…", help=TARGET)]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated."),

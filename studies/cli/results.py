@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from skipsearch.studies.cli.app import app
-from skipsearch.studies.cli.options import RUNS, AsJson, Folder, Storage, Target
+from skipsearch.studies.cli.options import RUNS, AsJson, Folder, Storage, Study
 
 
 @app.command()
 def front(
-    study: Target,
+    study: Study,
     folder: Folder = RUNS,
     storage: Storage = None,
     as_json: AsJson = False,
@@ -44,7 +44,7 @@ def front(
 
 @app.command()
 def dashboard(
-    study: Target,
+    study: Study,
     folder: Folder = RUNS,
     storage: Storage = None,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8080,

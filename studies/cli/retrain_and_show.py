@@ -9,12 +9,14 @@ from typing import Any
 
 import optuna
 
-from skipsearch.studies.config.arch_file import name_of
+from skipsearch.studies.config.target import parse_study
 from skipsearch.studies.results.compare import compare
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.results.pick import pick
 from skipsearch.studies.retraining.retrain import opened, retrain
-from skipsearch.studies.storage.find import home_of, settled
+from skipsearch.studies.retraining.systems import named
+from skipsearch.studies.storage.find import settled
+from skipsearch.studies.storage.trial_record import baseline_numbers
 from skipsearch.studies.terminal.comparison import print_comparison
 from skipsearch.studies.terminal.retrain_progress import RetrainProgress
 from skipsearch.studies.terminal.tables import console
@@ -82,7 +84,12 @@ def retrain_and_show(
     """Retrain, and print the table of what was retrained. Returns the exit status."""
     where: dict[str, Any] = {"folder": folder, "storage": storage, "settings": settings}
     study = opened(target, **where)
-    networks = wanted.networks(study, home_of(target, folder=folder))
+    home = parse_study(target, folder=folder, storage=storage).home
+    networks = wanted.networks(study, home)
+    known, baselines = baseline_numbers(study), settled(study, home).baselines
+    names = [
+        n if isinstance(n, int) or n in known else named(baselines, n, folder)[0] for n in networks
+    ]
     observer = RetrainProgress(console(stderr=as_json))
     try:
         retrain(target, networks, observer=observer, **where, **options)
@@ -90,7 +97,6 @@ def retrain_and_show(
         again = shlex.join(["skipsearch", *command])
         print(f"stopped; nothing is lost. Go on with: {again}", file=sys.stderr)
         return INTERRUPTED
-    shown = [f"{target}#{name_of(str(network))}" for network in networks]
-    rows = compare(shown, folder=folder, storage=storage)
+    rows = compare([f"{target}#{n}" for n in names], folder=folder, storage=storage)
     print_comparison(rows, "student", "test", "json" if as_json else "table")
     return 0

@@ -15,8 +15,8 @@ from skipsearch.studies.cli.options import (
     Folder,
     Serial,
     Storage,
+    Study,
     StudyFile,
-    Target,
     named,
 )
 
@@ -78,7 +78,7 @@ def run(
 
 @app.command()
 def status(
-    study: Target, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
+    study: Study, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
 ) -> None:
     """Where a study stands: trials, the best, who runs it."""
     from skipsearch.studies.results.summary import status_record

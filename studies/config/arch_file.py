@@ -23,9 +23,4 @@ def read_arch(path: Path, where: str = "arch file") -> Arch:
         raise ValueError(f"{where} {path}: {error}") from error
 
 
-def name_of(target: str) -> str:
-    """What a preset or an architecture file is called in tables: a file by its stem."""
-    return Path(target).stem if target.endswith(".json") else target
-
-
 CLASSES, SHAPE = 10, (3, 32, 32)  # of an arch file, where nothing else is said

@@ -12,10 +12,11 @@ from optuna.storages import get_storage
 from optuna_dashboard import wsgi
 from sqlalchemy.exc import SQLAlchemyError
 
+from skipsearch.studies.config.target import parse_study
 from skipsearch.studies.dashboard.observer import Board
 from skipsearch.studies.storage.artifacts import FOLDER, artifact_store
 from skipsearch.studies.storage.connect import readable, study_id
-from skipsearch.studies.storage.find import find, home_of, url_of
+from skipsearch.studies.storage.find import open_study, url_of
 from skipsearch.studies.storage.journal import JOURNAL, path_of
 from skipsearch.studies.storage.lease import driver
 
@@ -35,8 +36,9 @@ class Quiet(WSGIRequestHandler):
 
 def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
     """Serve until Ctrl-C. Raises ValueError for an unknown study and for a port in use."""
-    study = find(target, folder=folder, storage=storage)
-    home, url = home_of(target, folder=folder), storage or url_of(target, folder=folder)
+    named = parse_study(target, folder=folder, storage=storage)
+    study = open_study(named, storage)
+    home, url = named.home, storage or url_of(named)
     if not driver(study):  # what a dead one did not write, or one of an older version
         _complete(study)
     app = wsgi(get_storage(readable(url)), artifact_store(home))

@@ -12,9 +12,10 @@ from typing import Any
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.codegen.standalone import classifier_width
 from skipsearch.searchspace.parameters.walk import decode, encode
-from skipsearch.studies.models.model import Inputs, Model, Trained, Untrained
+from skipsearch.studies.config.target import EXPORT
+from skipsearch.studies.models.model import Inputs, Model, Network, Trained, Untrained
 
-CONFIG, WEIGHTS, OURS = "config.json", "model.safetensors", "skipsearch"
+CONFIG, WEIGHTS, OURS = EXPORT, "model.safetensors", "skipsearch"
 FORMAT = 1
 
 
@@ -59,20 +60,7 @@ def read_exported(folder: Path) -> Model:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    document = read_config(folder)
-    try:
-        ours, about = document[OURS], document["pretrained_cfg"]
-        channels, height, width = about["input_size"]
-        inputs = Inputs(
-            shape=(channels, height, width),
-            classes=tuple(document["label_names"]),
-            mean=tuple(about["mean"]),
-            std=tuple(about["std"]),
-        )
-        arch, origin = decode(Arch, ours["arch"]), _origin(ours)
-    except (KeyError, TypeError, ValueError) as error:
-        what = str(error) if isinstance(error, ValueError) else f"{error} is missing or wrong"
-        raise ValueError(f"{folder / CONFIG}: {what}; export the network again") from error
+    arch, inputs, origin = _described(folder)
     try:
         state = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
@@ -85,6 +73,29 @@ def read_exported(folder: Path) -> Model:
         origin=origin,
         state=state,
     )
+
+
+def exported_network(folder: Path) -> Network:
+    """The network without its weights. Raises ValueError where the folder is no export of ours."""
+    arch, inputs, _ = _described(folder)
+    return Network(str(folder), arch, len(inputs.classes), inputs.shape)
+
+
+def _described(folder: Path) -> tuple[Arch, Inputs, Trained | Untrained]:
+    document = read_config(folder)
+    try:
+        ours, about = document[OURS], document["pretrained_cfg"]
+        channels, height, width = about["input_size"]
+        inputs = Inputs(
+            shape=(channels, height, width),
+            classes=tuple(document["label_names"]),
+            mean=tuple(about["mean"]),
+            std=tuple(about["std"]),
+        )
+        return decode(Arch, ours["arch"]), inputs, _origin(ours)
+    except (KeyError, TypeError, ValueError) as error:
+        what = str(error) if isinstance(error, ValueError) else f"{error} is missing or wrong"
+        raise ValueError(f"{folder / CONFIG}: {what}; export the network again") from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -7,11 +7,23 @@ network = model.network()                        # in evaluation mode, on the CP
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
+from skipsearch.studies.config.target import (
+    NETWORKS,
+    ArchFile,
+    ExportFolder,
+    PresetTarget,
+    StoredStudy,
+    StudyTarget,
+    Target,
+    TrialTarget,
+    parse,
+    refused,
+)
 from skipsearch.studies.models.model import Model, untrained
-from skipsearch.studies.models.target import resolve
-from skipsearch.studies.storage.find import RUNS, find, home_of
+from skipsearch.studies.models.target import network_of
+from skipsearch.studies.storage.find import RUNS, open_study, require_trial, trial_number
 
 if TYPE_CHECKING:
     import optuna
@@ -36,57 +48,61 @@ def load(
     folder: Path = RUNS,
     storage: str | None = None,
 ) -> Model:
-    """The network that `target` names: a study (`trial` says which of it, by default its knee),
-    STUDY#NUMBER, STUDY#BASELINE, an exported folder, a preset or an architecture file.
+    """The network that `target` names (`studies.config.target`); of a study, `trial` says which,
+    by default its knee.
 
     `retrained` takes the weights of its first retrained seed. Raises ValueError in one line."""
-    from skipsearch.searchspace.presets import PRESETS
-    from skipsearch.studies.models.exported_config import CONFIG, read_exported
+    named = parse(target, folder=folder, storage=storage)
+    return load_parsed(named, trial=trial, retrained=retrained, storage=storage)
+
+
+def load_parsed(
+    target: Target,
+    *,
+    trial: Choice | None = None,
+    retrained: bool = False,
+    storage: str | None = None,
+) -> Model:
+    """As `load`, of a target that was parsed."""
+    match target:
+        case PresetTarget() | ArchFile() | ExportFolder():
+            if trial is not None or retrained:
+                raise ValueError(
+                    f"{target.text} is {target.kind}, one network and no study: it has no trials "
+                    "to choose from"
+                )
+            if isinstance(target, ExportFolder):
+                from skipsearch.studies.models.exported_config import read_exported
+
+                return read_exported(target.path)
+            return untrained(network_of(target))
+        case TrialTarget(study=home):
+            if trial is not None:
+                raise ValueError(
+                    f"{target.text} names a trial: leave the choice of another one out"
+                )
+            study = open_study(home, storage)
+            return _of_trial(study, trial_number(study, target), home, retrained)
+        case StudyTarget():
+            study = open_study(target, storage)
+            return _of_trial(
+                study, _number(study, Picked() if trial is None else trial), target, retrained
+            )
+        case StoredStudy():
+            raise refused(target, NETWORKS)
+        case _:
+            assert_never(target)
+
+
+def _of_trial(study: "optuna.Study", number: int, target: StudyTarget, retrained: bool) -> Model:
     from skipsearch.studies.models.from_trial import of_trial
 
-    path = Path(target)
-    is_network = target in PRESETS or (path.is_file() and path.suffix != ".toml")
-    if is_network or (path / CONFIG).is_file():
-        if trial is not None or retrained:
-            raise ValueError(
-                f"{target} is one network and no study: it has no trials to choose from"
-            )
-        return untrained(resolve(target, folder=folder)) if is_network else read_exported(path)
-    name, hash_sign, which = target.rpartition("#")
-    if not hash_sign:
-        name, chosen = target, Picked() if trial is None else trial
-    elif trial is not None:
-        raise ValueError(f"{target} names a trial: leave the choice of another one out")
-    study = find(name, folder=folder, storage=storage)
-    if hash_sign:
-        chosen = int(which) if which.isdecimal() else _baseline(study, which)
-    return of_trial(study, _number(study, chosen), home_of(name, folder=folder), retrained)
-
-
-def _baseline(study: "optuna.Study", name: str) -> int:
-    """The trial of a baseline of the study."""
-    from skipsearch.studies.storage.trial_record import baseline_numbers
-
-    known = baseline_numbers(study)
-    if name not in known:
-        baselines = f", or one of {', '.join(known)}" if known else ""
-        raise ValueError(
-            f"{study.study_name}#{name} must end with the number of a trial, such as "
-            f"{study.study_name}#17{baselines}"
-        )
-    return known[name]
+    return of_trial(study, number, target.home, retrained)
 
 
 def _number(study: "optuna.Study", chosen: Choice) -> int:
-    from skipsearch.studies.results.pick import pick
-
     if isinstance(chosen, Picked):
+        from skipsearch.studies.results.pick import pick
+
         return pick(study, chosen.rule, chosen.limits).number
-    count = len(study.get_trials(deepcopy=False))
-    if not 0 <= chosen < count:
-        raise ValueError(
-            f"study {study.study_name} has the trials 0 to {count - 1}, got {chosen}"
-            if count
-            else f"study {study.study_name} has no trial yet"
-        )
-    return chosen
+    return require_trial(study, chosen)

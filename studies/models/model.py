@@ -1,4 +1,4 @@
-"""A network with its weights, and where they are from."""
+"""A network with its images, and with its weights: where they are from."""
 
 import re
 from collections.abc import Mapping
@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Scalar
-from skipsearch.studies.models.target import Network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 UNTRAINED_SEED = 0  # of the weights of a network that was never trained
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture and the images that it is for: channels, height, width."""
+
+    target: str
+    arch: Arch
+    classes: int
+    shape: tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)

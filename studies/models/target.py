@@ -1,24 +1,27 @@
-"""Parse what a user names a network by: a preset, a file, a trial of a study."""
+"""The network that a target names, without its weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import decode, override
+from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.config.arch_file import CLASSES, SHAPE, read_arch
+from skipsearch.studies.config.target import (
+    NETWORKS,
+    ArchFile,
+    ExportFolder,
+    PresetTarget,
+    StoredStudy,
+    StudyTarget,
+    Target,
+    TrialTarget,
+    parse,
+    refused,
+)
 from skipsearch.studies.config.toml_file import value_of
-
-
-@dataclass(frozen=True)
-class Network:
-    """An architecture and the images that it is for: channels, height, width."""
-
-    target: str
-    arch: Arch
-    classes: int
-    shape: tuple[int, int, int]
+from skipsearch.studies.models.model import Network
 
 
 def resolve(
@@ -26,61 +29,68 @@ def resolve(
     changes: Sequence[str] = (),
     *,
     folder: Path,
+    storage: str | None = None,
     classes: int | None = None,
     image_size: int | None = None,
     channels: int | None = None,
 ) -> Network:
-    """The network that `target` names: a preset, an arch file, or `STUDY#NUMBER`.
+    """The network that `target` names (`studies.config.target`); of a study, its knee.
 
     Raises ValueError for an unknown one and for changes that it cannot take."""
-    found = _named(target, folder)
+    found = network_of(parse(target, folder=folder, storage=storage), storage)
     depth, height, width = found.shape
     size = (image_size, image_size) if image_size is not None else (height, width)
     for name, value in (("classes", classes), ("image-size", image_size)):
         if value is not None and value < 1:
             raise ValueError(f"--{name} must be at least 1, got {value}")
     return Network(
-        target,
+        found.target,
         override(Arch, _changes(changes), found.arch) if changes else found.arch,
         found.classes if classes is None else classes,
         (depth if channels is None else channels, *size),
     )
 
 
-def _named(target: str, folder: Path) -> Network:
-    from skipsearch.searchspace.presets import PRESETS
+def network_of(target: Target, storage: str | None = None) -> Network:
+    """Raises ValueError for what cannot be read, and where the study has no such trial."""
+    match target:
+        case PresetTarget(text=name):
+            preset = PRESETS[name]
+            return Network(name, preset.arch, preset.classes, preset.shape)
+        case ArchFile(text=text, path=path):
+            return Network(text, read_arch(path), CLASSES, SHAPE)
+        case ExportFolder(path=path):
+            from skipsearch.studies.models.exported_config import exported_network
 
-    if target in PRESETS:
-        preset = PRESETS[target]
-        return Network(target, preset.arch, preset.classes, preset.shape)
-    name, hash_sign, number = target.rpartition("#")
-    if hash_sign:
-        return _of_study(target, name, number, folder)
-    path = Path(target)
-    if path.is_dir():
-        path = path / "arch.json"
-    if path.is_file():
-        return Network(target, read_arch(path), CLASSES, SHAPE)
-    hint = nearest(target, list(PRESETS)) or "; `skipsearch presets` lists them"
-    raise ValueError(f"{target} is no preset, no arch file and no STUDY#NUMBER{hint}")
+            return exported_network(path)
+        case StudyTarget() | TrialTarget():
+            return _of_study(target, storage)
+        case StoredStudy():
+            raise refused(target, NETWORKS)
+        case _:
+            assert_never(target)
 
 
-def _of_study(target: str, name: str, number: str, folder: Path) -> Network:
-    from skipsearch.studies.storage.find import find
+def _of_study(target: StudyTarget | TrialTarget, storage: str | None) -> Network:
+    from skipsearch.studies.results.pick import pick
+    from skipsearch.studies.storage.find import open_study, trial_number
     from skipsearch.studies.storage.study_record import StudyRecord
     from skipsearch.studies.storage.trial_record import TrialRecord
 
-    study = find(name, folder=folder)
-    trials = study.get_trials(deepcopy=False)
-    if not number.isdecimal() or int(number) >= len(trials):
-        raise ValueError(f"{target} needs a trial number from 0 to {len(trials) - 1}, got {number}")
-    arch = TrialRecord.of(trials[int(number)]).arch
+    if isinstance(target, TrialTarget):
+        study = open_study(target.study, storage)
+        number, text = trial_number(study, target), target.text
+    else:
+        study = open_study(target, storage)
+        number = pick(study).number
+        text = f"{study.study_name}#{number}"
+    arch = TrialRecord.of(study.get_trials(deepcopy=False)[number]).arch
     if arch is None:
-        raise ValueError(f"{target} has no architecture: the trial was given up before it had one")
+        raise ValueError(f"{text} has no architecture: the trial was given up before it had one")
     data = StudyRecord.of(study).data or {}
     classes, shape = data.get("classes"), data.get("shape", SHAPE)
     count = len(classes) if isinstance(classes, list) else classes or CLASSES
-    return Network(target, decode(Arch, arch), count, (shape[0], shape[1], shape[2]))
+    return Network(text, decode(Arch, arch), count, (shape[0], shape[1], shape[2]))
 
 
 def _changes(changes: Sequence[str]) -> dict[str, object]:

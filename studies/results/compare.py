@@ -2,16 +2,16 @@
 
     for row in compare(["digits", "dia/resnet164-dia"]): print(row.name, row.mean, row.p)
 
-A target is `STUDY` (all that was retrained of it), `STUDY#17`, `STUDY#cnntention/resnet20`, or a
-preset or arch file, whose retraining is looked for in the studies among the targets.
+A target is a study (all that was retrained of it), a trial or what was retrained of a study by its
+name, or a preset or an arch file, whose retraining is looked for in the studies among the targets.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -20,7 +20,18 @@ from skipsearch.searchspace.assembly.cost import describe
 from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.searchspace.presets import PRESETS, Result
-from skipsearch.studies.config.arch_file import CLASSES, SHAPE, name_of, read_arch
+from skipsearch.studies.config.arch_file import CLASSES, SHAPE, read_arch
+from skipsearch.studies.config.target import (
+    ArchFile,
+    ExportFolder,
+    PresetTarget,
+    StoredStudy,
+    StudyTarget,
+    Target,
+    TrialTarget,
+    parse,
+    refused,
+)
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.results.retrained import (
     epochs_asked,
@@ -29,7 +40,7 @@ from skipsearch.studies.results.retrained import (
     retrain_trials,
     spread,
 )
-from skipsearch.studies.storage.find import RUNS, find
+from skipsearch.studies.storage.find import RUNS, no_trial, open_study
 from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord, baseline_numbers, val_error
 
@@ -37,6 +48,7 @@ Test = Literal["student", "welch"]
 Errors = Literal["test", "validation"]
 LOST = (TrialState.PRUNED, TrialState.FAIL)
 Done = dict[str, list[FrozenTrial]]  # of retraining, by system
+Compared = PresetTarget | ArchFile | StudyTarget | TrialTarget
 
 
 @dataclass(frozen=True)
@@ -83,12 +95,11 @@ def compare(
     none is named). `on`: the test errors of retraining, or the validation errors of the search.
 
     Raises ValueError for a target or baseline that is not there."""
-    studies: dict[str, optuna.Study] = {}
-    for name in (_study_in(target) for target in targets):
-        if name and name not in studies:
-            studies[name] = find(name, folder=folder, storage=storage)
+    named = [_comparable(parse(one, folder=folder, storage=storage)) for one in targets]
+    homes = [one for one in map(_study_in, named) if one is not None]
+    studies = {one.home: open_study(one, storage) for one in homes}
     rows: dict[tuple[str, str], Row] = {}
-    for target in targets:
+    for target in named:
         for row in _rows(target, studies, on):
             rows.setdefault((row.study, row.name), row)
     found = list(rows.values())
@@ -140,61 +151,84 @@ def _baseline(rows: Sequence[Row], name: str) -> Row:
     raise ValueError(f"baseline {name} is not one of {', '.join(names)}{nearest(name, names)}")
 
 
-def _study_in(target: str) -> str:
-    """The study that a target names, "" where it names none."""
-    if "#" in target:
-        return target.partition("#")[0]
-    own = target in PRESETS or Path(target).suffix == ".json"
-    return "" if own else target
+def _comparable(target: Target) -> Compared:
+    """Raises ValueError for a kind that cannot be compared."""
+    match target:
+        case ExportFolder() | StoredStudy():
+            raise refused(target, [PresetTarget, ArchFile, StudyTarget, TrialTarget])
+        case PresetTarget() | ArchFile() | StudyTarget() | TrialTarget():
+            return target
+        case _:
+            assert_never(target)
 
 
-def _rows(target: str, studies: dict[str, optuna.Study], on: Errors) -> list[Row]:
-    name, _, system = target.partition("#")
-    if name not in studies:
-        return [_lone(target, studies, on)]
-    study = studies[name]
-    done = finished(study)
-    if system:
-        return [_of_system(study, system, done, on)]
+def _study_in(target: Compared) -> StudyTarget | None:
+    match target:
+        case StudyTarget():
+            return target
+        case TrialTarget():
+            return target.study
+        case PresetTarget() | ArchFile():
+            return None
+        case _:
+            assert_never(target)
+
+
+def _rows(target: Compared, studies: dict[Path, optuna.Study], on: Errors) -> list[Row]:
+    match target:
+        case PresetTarget() | ArchFile():
+            return [_lone(target, studies.values(), on)]
+        case TrialTarget(study=of, which=which):
+            study = studies[of.home]
+            return [_of_system(study, which, finished(study), on)]
+        case StudyTarget(home=home):
+            study = studies[home]
+        case _:
+            assert_never(target)
     if on == "validation":
-        return [_of_system(study, str(t.number), done, on) for t in front_trials(study)]
+        return [_of_system(study, t.number, {}, on) for t in front_trials(study)]
+    done = finished(study)
     order = sorted(done, key=lambda s: min(t.number for t in done[s]))
-    return [_of_system(study, system, done, on) for system in order]
+    return [_of_system(study, int(s) if s.isdecimal() else s, done, on) for s in order]
 
 
-def _lone(target: str, studies: dict[str, optuna.Study], on: Errors) -> Row:
+def _lone(target: PresetTarget | ArchFile, studies: Iterable[optuna.Study], on: Errors) -> Row:
     """A preset or an arch file, trained in one of the studies or not."""
-    name = name_of(target)
-    for study in studies.values():
+    name = target.name if isinstance(target, ArchFile) else target.text
+    for study in studies:
         done = finished(study)
-        if name in done or name in baseline_numbers(study):
+        if not name.isdecimal() and (name in done or name in baseline_numbers(study)):
             return _of_system(study, name, done, on)
-    preset = PRESETS.get(target)
-    arch = preset.arch if preset else read_arch(Path(target))
-    classes, shape = (preset.classes, preset.shape) if preset else (CLASSES, SHAPE)
+    match target:
+        case PresetTarget():
+            preset = PRESETS[name]
+            arch, published = preset.arch, preset.results
+            classes, shape = preset.classes, preset.shape
+        case ArchFile():
+            arch, published = read_arch(target.path), ()
+            classes, shape = CLASSES, SHAPE
+        case _:
+            assert_never(target)
     cost = describe(arch, classes=classes, shape=shape)
-    published = preset.results if preset else ()
     return Row(name, "", cost.params, cost.macs, (), 0, encode(arch), published=published)
 
 
-def _of_system(study: optuna.Study, system: str, done: Done, on: Errors) -> Row:
+def _of_system(study: optuna.Study, system: int | str, done: Done, on: Errors) -> Row:
     """A trial, or a preset or an arch file that was retrained."""
     trials = study.get_trials(deepcopy=False)
-    number = baseline_numbers(study).get(system, int(system) if system.isdecimal() else -1)
-    key = system if number < 0 else str(number)
+    baselines = baseline_numbers(study)
+    number = system if isinstance(system, int) else baselines.get(system, -1)
+    key = str(system) if number < 0 else str(number)
     begun = [t for t in newest(retrain_trials(study)) if TrialRecord.of(t).system == key]
     own = done.get(key, [])
     if not begun and not 0 <= number < len(trials):
-        names = [*done, *baseline_numbers(study)]
-        raise ValueError(
-            f"{study.study_name}#{system} is no trial and was not retrained"
-            f"{nearest(system, names)}; retrained: {', '.join(names[:8]) or 'nothing'}"
-        )
+        names = dict.fromkeys([*(s for s in done if not s.isdecimal()), *baselines])
+        raise no_trial(study, system, list(names))
     trial = trials[number] if number >= 0 else begun[-1]
     record = TrialRecord.of(trial)
     if record.identity is None:
         raise ValueError(f"{study.study_name}#{system} has no network: {record.why or ''}")
-    name = record.baseline or system
+    name = record.baseline or str(system)
     about = StudyRecord.of(study)
     published = PRESETS[name].results if name in PRESETS else ()
     errors, epochs = _tested(own) if on == "test" else _validated(trial)

@@ -19,6 +19,7 @@ from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import StudyConfig
+from skipsearch.studies.config.target import parse_study
 from skipsearch.studies.engine import provenance
 from skipsearch.studies.engine.driver import (
     Executor,
@@ -39,7 +40,7 @@ from skipsearch.studies.results.retrained import SUFFIX, Retrained, results
 from skipsearch.studies.retraining.retrainer import Retrainer, Task, ToTheEnd
 from skipsearch.studies.retraining.systems import systems
 from skipsearch.studies.storage.connect import connect, sqlite_url
-from skipsearch.studies.storage.find import RUNS, find, home_of, settled
+from skipsearch.studies.storage.find import RUNS, find, settled
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import StudyRecord, write_study
@@ -80,7 +81,7 @@ def retrain(
     Raises ValueError for bad input and KeyboardInterrupt after Ctrl-C.
     """
     executor = executor_of(serial, address, None)
-    home = home_of(target, folder=folder)
+    home = parse_study(target, folder=folder, storage=storage).home
     url = storage or sqlite_url(home.resolve() / "study.db")
     study = opened(target, folder=folder, storage=storage, settings=settings)
     config = replace(settled(study, home), **settings)
@@ -88,7 +89,7 @@ def retrain(
     data = load_data(config)
     require_same(config, study, data)
     counted = Networks(config, data.num_classes, data.shape)
-    chosen = systems(study, counted, networks, epochs or config.epochs)
+    chosen = systems(study, counted, networks, epochs or config.epochs, folder)
     tasks = [Task(system, k) for k in range(seeds) for system in chosen]
     with quiet(), storage_failures(config):
         store = _store(study, url)

@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.parameters.walk import decode
 from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.arch_file import read_arch
 from skipsearch.studies.config.limits import Cost, Networks
+from skipsearch.studies.config.target import ArchFile, PresetTarget, parse_arch
+from skipsearch.studies.storage.find import RUNS, require_trial
 from skipsearch.studies.storage.trial_record import TrialRecord, baseline_numbers
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.final import final_recipe
@@ -35,7 +37,11 @@ class System:
 
 
 def systems(
-    study: optuna.Study, networks: Networks, wanted: Sequence[int | str], epochs: int
+    study: optuna.Study,
+    networks: Networks,
+    wanted: Sequence[int | str],
+    epochs: int,
+    folder: Path = RUNS,
 ) -> list[System]:
     """Those of `wanted`, each once: numbers of trials, presets, arch files. A baseline that the
     study has trained is its trial. Raises ValueError for what is not there or does not fit."""
@@ -47,7 +53,7 @@ def systems(
         if isinstance(number, int):
             system = _of_trial(study, trials, number, epochs)
         else:
-            system = _of_name(networks, number, epochs)
+            system = _of_name(networks, number, epochs, folder)
         same = found.setdefault(system.own, system)
         if same.name != system.name:
             raise ValueError(f"{system.name} is the same network as {same.name}: give one of them")
@@ -57,10 +63,7 @@ def systems(
 def _of_trial(
     study: optuna.Study, trials: Sequence[FrozenTrial], number: int, epochs: int
 ) -> System:
-    if not 0 <= number < len(trials):
-        there = f"0 to {len(trials) - 1}" if trials else "none yet"
-        raise ValueError(f"study {study.study_name} has no trial {number}: its trials are {there}")
-    record = TrialRecord.of(trials[number])
+    record = TrialRecord.of(trials[require_trial(study, number)])
     if record.identity is None:
         why = record.why or "it was given up before it had one"
         raise ValueError(f"trial {number} of {study.study_name} has no network to retrain: {why}")
@@ -69,10 +72,10 @@ def _of_trial(
     return System(str(number), arch, final_recipe(recipe, epochs), record.cost)
 
 
-def _of_name(networks: Networks, target: str, epochs: int) -> System:
+def _of_name(networks: Networks, target: str, epochs: int, folder: Path) -> System:
     """With the recipe that the study's baselines have."""
     config = networks.config
-    name, arch = _named(config.baselines, target)
+    name, arch = named(config.baselines, target, folder)
     try:
         cost = networks.cost(arch)
     except ValueError as error:
@@ -80,15 +83,18 @@ def _of_name(networks: Networks, target: str, epochs: int) -> System:
     return System(name, arch, final_recipe(joint_space.preset_recipe(config), epochs), cost)
 
 
-def _named(baselines: Mapping[str, Arch], target: str) -> tuple[str, Arch]:
-    if target in PRESETS:
-        return target, PRESETS[target].arch
-    if target in baselines:
+def named(baselines: Mapping[str, Arch], target: str, folder: Path) -> tuple[str, Arch]:
+    """The name under which a baseline, a preset or an arch file is retrained, and its network.
+    Raises ValueError for what is none of these."""
+    if target in baselines and target not in PRESETS:
         return target, baselines[target]
-    path = Path(target)
-    if path.is_file():
-        if path.stem.isdecimal():
-            raise ValueError(f"arch file {target} must not be called like a trial: rename it")
-        return path.stem, read_arch(path)
-    hint = nearest(target, [*PRESETS, *baselines]) or "; `skipsearch presets` lists them"
-    raise ValueError(f"{target} is no preset, no baseline and no arch file{hint}")
+    found = parse_arch(target, folder=folder, others=list(baselines))
+    match found:
+        case PresetTarget(text=name):
+            return name, PRESETS[name].arch
+        case ArchFile(name=name, path=path):
+            if name.isdecimal():
+                raise ValueError(f"arch file {target} must not be called like a trial: rename it")
+            return name, read_arch(path)
+        case _:
+            assert_never(found)

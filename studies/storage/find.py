@@ -1,13 +1,22 @@
 """Find a study that ran before: by its name, its folder, its study file, or in a storage."""
 
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
+from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.studies.config.study_config import StudyConfig
-from skipsearch.studies.config.toml_file import read
+from skipsearch.studies.config.target import (
+    STUDY,
+    StoredStudy,
+    StudyTarget,
+    TrialTarget,
+    parse_source,
+    parse_study,
+)
 from skipsearch.studies.storage.connect import (
     first_line,
     readable,
@@ -15,6 +24,7 @@ from skipsearch.studies.storage.connect import (
     sqlite_url,
     wrong_tables,
 )
+from skipsearch.studies.storage.trial_record import baseline_numbers
 
 
 def settled(study: optuna.Study, home: Path) -> StudyConfig:
@@ -44,27 +54,51 @@ def find(target: str, *, folder: Path = RUNS, storage: str | None = None) -> opt
         study = find("digits", folder=Path("runs"))
         study = find("digits", storage="postgresql+psycopg://me@host/studies")
     """
-    home = home_of(target, folder=folder)
-    if storage is not None:
-        return _open(home.name, storage)
-    if not (home / "study.db").is_file():
-        raise ValueError(f"study {target} is not in {home.parent}/{_known(home)}")
-    return _open(home.name, url_of(target, folder=folder))
+    return open_study(parse_study(target, folder=folder, storage=storage), storage)
 
 
-def home_of(target: str, *, folder: Path = RUNS) -> Path:
-    """Return the folder of a study, whether it exists or not; `target` as in `find`."""
-    path = Path(target)
-    if path.suffix == ".toml" and not (path / "study.db").is_file():
-        return folder / name_in(path)
-    if (path / "study.db").is_file():
-        return path.resolve()
-    return folder / path.name if path.name == target.rstrip("/") else path
+def open_study(target: StudyTarget, storage: str | None = None) -> optuna.Study:
+    """Open a study that was named, in its folder or in a storage. Raises ValueError where it has
+    not run."""
+    if storage is None and not (target.home / STUDY).is_file():
+        raise ValueError(
+            f"study {target.text} has not run in {target.home.parent}/: `skipsearch run "
+            f"{target.text}` starts it"
+        )
+    return _open(target.home.name, storage or url_of(target))
 
 
-def url_of(target: str, *, folder: Path = RUNS) -> str:
-    """Return the storage URL of a study that was run without --storage; `target` as in `find`."""
-    return sqlite_url(home_of(target, folder=folder) / "study.db")
+def url_of(target: StudyTarget) -> str:
+    """Return the storage URL of a study that was run without --storage."""
+    return sqlite_url(target.home / STUDY)
+
+
+def trial_number(study: optuna.Study, target: TrialTarget) -> int:
+    """Return the number of the trial that was named, by itself or by its baseline. Raises
+    ValueError where the study has none."""
+    if isinstance(target.which, int):
+        return require_trial(study, target.which)
+    known = baseline_numbers(study)
+    if target.which not in known:
+        raise no_trial(study, target.which, list(known))
+    return known[target.which]
+
+
+def require_trial(study: optuna.Study, number: int) -> int:
+    """Raises ValueError where the study has no such trial."""
+    if not 0 <= number < len(study.get_trials(deepcopy=False)):
+        raise no_trial(study, number, list(baseline_numbers(study)))
+    return number
+
+
+def no_trial(study: optuna.Study, which: int | str, names: Sequence[str]) -> ValueError:
+    """The error of a trial that the study does not have; `names` are those that can be given in
+    place of a number."""
+    count, own = len(study.get_trials(deepcopy=False)), study.study_name
+    trials = f"the trials #0 to #{count - 1}" if count else "no trial yet"
+    also = f", by name #{', #'.join(names[:8])}" if names else ""
+    near = nearest(str(which), list(names))
+    return ValueError(f"{own}#{which} names nothing: study {own} has {trials}{also}{near}")
 
 
 def source_of(target: str, *, folder: Path = RUNS, storage: str | None = None) -> tuple[str, str]:
@@ -72,27 +106,22 @@ def source_of(target: str, *, folder: Path = RUNS, storage: str | None = None) -
     study that `folder` does not have is looked for in `storage`.
 
     Raises ValueError where there is none."""
-    url, _, name = target.rpartition("#")
-    if "://" in target:
-        if not url or not name:
-            raise ValueError(f"study {target} must be URL#NAME, such as sqlite:///runs/a.db#a")
-        return _open(name, url).study_name, url
-    home = home_of(target, folder=folder)
-    if storage is not None and not (home / "study.db").is_file():
-        return find(target, folder=folder, storage=storage).study_name, storage
-    found = find(target, folder=folder)
-    return found.study_name, sqlite_url((home / "study.db").resolve())
+    found = parse_source(target, folder=folder, storage=storage)
+    match found:
+        case StoredStudy(url=url, name=name):
+            return _open(name, url).study_name, url
+        case StudyTarget(home=home):
+            own = (home / STUDY).is_file()
+            elsewhere = None if own else storage
+            url = elsewhere or sqlite_url((home / STUDY).resolve())
+            return open_study(found, elsewhere).study_name, url
+        case _:
+            assert_never(found)
 
 
 def open_source(name: str, url: str) -> optuna.Study:
     """Open for reading what `source_of` returned. Raises ValueError where it is not there now."""
     return _open(name, url)
-
-
-def name_in(path: Path) -> str:
-    """Return the name of the study in a study file, by default the file's own."""
-    study = read(path).get("study")
-    return str(study.get("name", path.stem)) if isinstance(study, dict) else path.stem
 
 
 def _open(name: str, url: str) -> optuna.Study:
@@ -109,13 +138,5 @@ def _open(name: str, url: str) -> optuna.Study:
         raise ValueError(wrong_tables(url, error)) from error
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         raise ValueError(f"storage {url} cannot be read: {first_line(error)}") from error
-    there = ", ".join(sorted(own)[:8]) or "no study"
-    raise ValueError(f"study {name} is not in the storage {url}; it holds {there}")
-
-
-def _known(home: Path) -> str:
-    names = sorted(p.parent.name for p in home.parent.glob("*/study.db"))
-    if not names:
-        return ": no study has run there; start one with `skipsearch run STUDY.toml`"
-    near = get_close_matches(home.name, names, n=3, cutoff=0.4)
-    return f" (nearest: {', '.join(near)})" if near else f"; known: {', '.join(names[:8])}"
+    there, near = ", ".join(sorted(own)[:8]) or "no study", nearest(name, own)
+    raise ValueError(f"study {name} is not in the storage {url}; it holds {there}{near}")

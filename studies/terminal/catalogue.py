@@ -9,7 +9,7 @@ from rich.table import Table
 
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.humanize import compact, phrases
-from skipsearch.studies.models.target import Network
+from skipsearch.studies.models.model import Network
 from skipsearch.studies.terminal.tables import Column, table
 
 if TYPE_CHECKING:

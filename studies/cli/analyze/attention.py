@@ -8,13 +8,20 @@ from skipsearch.studies.cli.analyze.options import (
     BatchSize,
     Data,
     Device,
-    Networks,
     Part,
     Seed,
     To,
     analyze,
 )
-from skipsearch.studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
+from skipsearch.studies.cli.options import (
+    RUNS,
+    AsJson,
+    DataDir,
+    Folder,
+    Networks,
+    Retrained,
+    Storage,
+)
 
 Chosen = Annotated[
     str | None,

@@ -4,8 +4,16 @@ from typing import Annotated
 
 import typer
 
-from skipsearch.studies.cli.analyze.options import Data, Device, Network, Part, Seed, To, analyze
-from skipsearch.studies.cli.options import RUNS, AsJson, DataDir, Folder, Retrained, Storage
+from skipsearch.studies.cli.analyze.options import Data, Device, Part, Seed, To, analyze
+from skipsearch.studies.cli.options import (
+    RUNS,
+    AsJson,
+    DataDir,
+    Folder,
+    Network,
+    Retrained,
+    Storage,
+)
 
 
 @analyze.command("integration")

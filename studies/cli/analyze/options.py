@@ -14,9 +14,6 @@ analyze = typer.Typer(
 )
 app.add_typer(analyze, name="analyze")
 
-KINDS = "STUDY#NUMBER, STUDY#BASELINE, a study, an exported folder, a preset, an arch file."
-Networks = Annotated[list[str], typer.Argument(metavar="TARGET…", help=KINDS)]
-Network = Annotated[str, typer.Argument(metavar="TARGET", help=KINDS)]
 Data = Annotated[
     str | None,
     typer.Option(metavar="DATASET", help="Another data set than its own; a preset has none."),
