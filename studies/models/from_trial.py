@@ -17,6 +17,7 @@ from skipsearch.studies.models.model import Inputs, Model, Trained, safe_name
 from skipsearch.studies.results.retrained import finished, results, retrained_folder
 from skipsearch.studies.storage.find import settled
 from skipsearch.trainers.trial.checkpoints import Checkpoints
+from skipsearch.trainers.trial.job import Report
 
 SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "seed")
 
@@ -32,7 +33,7 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
     if state is None:
         raise ValueError(f"{target} {_missing(study, trial, retrained)}")
     again = results(study).get(number)
-    facts, fit, there = trial.user_attrs, state["fit"], _environment(study, trial)
+    fit, there = state["fit"], _environment(study, trial)
     origin = Trained(
         study=study.study_name,
         trial=number,
@@ -45,7 +46,7 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
         val_errors=_val_errors(trial),
         test_errors=again.test_errors if again else (),
         test_epochs=again.epochs if again else 0,
-        seconds=state["curve"][-1].get("seconds", facts.get("seconds")),
+        seconds=Report.from_dict(state["curve"][-1]).seconds,
         versions=_versions(study, there),
         hardware=_hardware(config, trial, there),
     )

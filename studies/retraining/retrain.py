@@ -43,7 +43,7 @@ from skipsearch.studies.storage.find import RUNS, find, home_of, settled, sqlite
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.trial.final import FinalTraining, final_data
-from skipsearch.trainers.trial.job import Begin
+from skipsearch.trainers.trial.job import Checked, OwnBegin
 
 SEEDS = 5
 
@@ -68,7 +68,7 @@ def retrain(
     serial: bool = False,
     address: str | None = None,
     observer: Observer | None = None,
-    begin: Begin | None = None,
+    begin: OwnBegin | None = None,
 ) -> dict[int, Retrained]:
     """Train each of `networks` (numbers of trials, presets, arch files) with `seeds` seeds for
     `epochs` epochs (None: the study's) on the images of training and validation together; then its
@@ -98,8 +98,10 @@ def retrain(
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
             store.study.set_user_attr("asked", asked)
             provenance.record(store.study)
-            begin = begin or partial(FinalTraining, data=final)
-            work = Work(begin, final.nbytes)
+            if begin is None:
+                work = Work(partial(FinalTraining, data=final), final.nbytes)
+            else:
+                work = Work(partial(Checked, begin=begin, needs="train_error"), final.nbytes)
             del data, final, begin
             _train(retrainer, observer or Unwatched(), work, executor)
         finally:
