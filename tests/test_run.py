@@ -163,7 +163,7 @@ class Looking(Silent):
         super().__init__()
         self.kept: list[bool] = []
 
-    def load(self, study: studies.Study) -> Data:
+    def load(self, study: studies.StudyConfig) -> Data:
         data = load_data(study)
         self.loaded = weakref.ref(data.train)
         return data
