@@ -43,7 +43,7 @@ from skipsearch.studies.samplers.tpe import Past
 from skipsearch.studies.storage.connect import sqlite_url, study_id
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.verdict import Kind, Verdict
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import Job, Report
 
 BAR_TRIALS, BAR_SECONDS, AIM_SECONDS = 1000, 120.0, 60.0
 FLAT_FROM, FLAT_MIB = 200, 64.0  # a gigabyte of growth would take 15,000 trials
@@ -63,9 +63,9 @@ class Instant:
 
     def close(self) -> None: ...
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Report:
         self.epoch += 1
-        return {"epoch": self.epoch, "val_error": self.best + 0.5 / self.epoch, "seconds": 0.0}
+        return Report(epoch=self.epoch, val_error=self.best + 0.5 / self.epoch, seconds=0.0)
 
 
 class Look(NamedTuple):

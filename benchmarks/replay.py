@@ -28,7 +28,7 @@ from skipsearch.studies.samplers.proposer import proposer
 from skipsearch.studies.storage import store
 from skipsearch.studies.storage.connect import storage_of
 from skipsearch.studies.storage.verdict import Kind, Verdict
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import Job, Report
 
 CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
 
@@ -168,13 +168,13 @@ class Replay:
         val_error = live.row.curve[live.epoch]
         live.epoch += 1
         last = live.epoch == len(live.row.curve)
-        result = {"epoch": live.epoch, "val_error": val_error, "last": last}
+        report = Report(epoch=live.epoch, val_error=val_error, last=last)
         self.candidates.point(number, live.epoch, val_error)
-        if self.scheduler.goes_on(live.job, result):
+        if self.scheduler.goes_on(live.job, report):
             self._schedule(now, number)
             return np.zeros(len(self.boundaries))
         del self.live[number]
-        lacking = 1 - fidelity(live.job, result)
+        lacking = 1 - fidelity(live.job, report)
         if lacking == 0:
             values = [val_error, float(live.row.params)]
             self.candidates.tell(number, Verdict(Kind.COMPLETE, "", [0.0], values))

@@ -7,11 +7,12 @@ import math
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skipsearch.trainers.trial.checkpoints import Checkpoints
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import Job, Report
 
 if TYPE_CHECKING:
     import optuna
@@ -43,7 +44,7 @@ class Tabulated:
 
     def close(self) -> None: ...
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Report:
         if not self.again:
             self.epoch += 1
             self.train_epoch()
@@ -54,15 +55,15 @@ class Tabulated:
 
     def train_epoch(self) -> None: ...
 
-    def report(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "val_error": val_error(self.job.number, self.epoch)}
+    def report(self) -> Report:
+        return Report(epoch=self.epoch, val_error=val_error(self.job.number, self.epoch))
 
 
 class ByNetwork(Tabulated):
     """Curves that depend on the network, whatever the number of its trial."""
 
-    def report(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "val_error": val_error(self.job.seed, self.epoch)}
+    def report(self) -> Report:
+        return Report(epoch=self.epoch, val_error=val_error(self.job.seed, self.epoch))
 
 
 class Slow(ByNetwork):
@@ -125,7 +126,7 @@ class Faulty(Tabulated):
             died.touch()
             os._exit(1)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Any:
         if self.job.number == 3 and self.epoch == 2:
             return {"epoch": 2, "val_error": math.nan, "diverged": "loss is nan at step 17"}
         if self.job.number == 4:
@@ -164,19 +165,24 @@ class Unshared(Starved):
 class Impatient(Tabulated):
     """Its recipe ends every second trial after four epochs, of which it keeps the first."""
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         kept = val_error(self.job.number, 1)
         last = self.job.number % 2 == 0 and self.epoch == 4
-        return {**super().report(), "kept_error": kept, "last": last}
+        return replace(super().report(), kept_error=kept, last=last)
 
 
 class Final(Tabulated):
     """A final training, whose errors follow from the seed."""
 
-    def report(self) -> dict[str, Any]:
-        result: dict[str, Any] = {"epoch": self.epoch, "last": self.epoch == self.job.max_epochs}
-        result["train_error"] = val_error(self.job.seed, self.epoch)
-        return result | ({"test_error": self.tested()} if result["last"] else {})
+    def report(self) -> Report:
+        last = self.epoch == self.job.max_epochs
+        return Report(
+            epoch=self.epoch,
+            train_error=val_error(self.job.seed, self.epoch),
+            val_error=math.nan,
+            last=last,
+            test_error=self.tested() if last else None,
+        )
 
     def tested(self) -> float:
         return val_error(self.job.seed, 99)

@@ -20,7 +20,7 @@ from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.trial.checkpoints import is_whole, seal
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import Job, Report
 from skipsearch.trainers.trial.training import Training
 
 SMALL = encode(Arch(stages=2, blocks=(1, 1), stem_channels=8))
@@ -43,7 +43,7 @@ def job_in(folder: Path) -> Job:
 
 def curve(training: Training, epochs: int) -> list[tuple[int, float]]:
     records = [training.step() for _ in range(epochs)]
-    return [(r["epoch"], r["val_error"]) for r in records]
+    return [(r.epoch, r.val_error) for r in records]
 
 
 def emptied(content: bytes) -> bytes:
@@ -152,11 +152,11 @@ def test_epochs_that_are_trained_again_are_not_judged_again() -> None:
     scheduler = StudyScheduler(Rungs(9, pareto=False, promote=False))
     assert scheduler.rungs is not None
     job = replace(job_in(Path()), max_epochs=9)
-    reports = [{"epoch": epoch, "val_error": 0.5} for epoch in (1, 2, 3, 4)]
+    reports = [Report(epoch=epoch, val_error=0.5) for epoch in (1, 2, 3, 4)]
     assert all(scheduler.goes_on(job, report) for report in reports)
     for number in range(1, 9):
         scheduler.rungs.add(number, 3, 0.1, ())
     before = {epoch: dict(rung) for epoch, rung in scheduler.rungs.at.items()}
-    again = {"epoch": 3, "val_error": 0.6}
+    again = Report(epoch=3, val_error=0.6)
     assert scheduler.goes_on(job, again) and scheduler.rungs.at == before
     assert not scheduler.goes_on(replace(job, number=9), again)

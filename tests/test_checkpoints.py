@@ -66,11 +66,11 @@ def test_a_training_goes_on_from_a_uri(tmp_path: Path) -> None:
     job = Job(3, encode(arch), recipe, 7, 4, made.folder, 1, "cpu", checkpoints=made.checkpoints)
     first = Training(job, data)
     reports = [first.step() for _ in range(3)]
-    assert reports[2]["checkpoint"] == f"{made.checkpoints}/checkpoint-00003.pt"
+    assert reports[2].checkpoint == f"{made.checkpoints}/checkpoint-00003.pt"
     kept = sorted((tmp_path / "far away" / "tabulated" / "3").iterdir())
     assert [path.name for path in kept] == ["checkpoint-00002.pt", "checkpoint-00003.pt"]
     again = Training(job, data)
-    assert [again.step()["epoch"] for _ in range(2)] == [3, 4]
+    assert [again.step().epoch for _ in range(2)] == [3, 4]
     assert {p.name for p in Path(made.folder).iterdir()} == {"arch.json", "curve.csv"}
 
 

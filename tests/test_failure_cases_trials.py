@@ -29,7 +29,7 @@ from skipsearch.studies.engine.driver import run
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.storage.store import load
 from skipsearch.trainers.trial.checkpoints import CannotSave, Checkpoints
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import REMEDY, Job, Report
 from skipsearch.trainers.trial.training import Training
 
 pytestmark = [  # as in test_run.py
@@ -128,7 +128,7 @@ class AlwaysOutOfMemory(Tabulated):
 
 
 class Mute(Tabulated):
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Any:
         return {"epoch": self.epoch}
 
 
@@ -136,7 +136,7 @@ class Mute(Tabulated):
     ("begin", "why"),
     [
         (AlwaysOutOfMemory, "out of memory: OutOfMemoryError: CUDA"),
-        (Mute, "ended without reporting val_error"),
+        (Mute, "report has no val_error, which must be a number"),
     ],
 )
 def test_case_05_out_of_memory_everywhere_ends_the_study_with_a_clear_error(
@@ -157,7 +157,7 @@ ODD = (math.nan, math.inf, -math.inf, None, MISSING, "high", [0.5])
 class Odd(Tabulated):
     """Trial 2 k reports the k-th odd value in its first epoch, trial 2 k + 1 in its second one."""
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Any:
         which, later = divmod(self.job.number, 2)
         if which >= len(ODD) or self.epoch != 1 + later:
             return super().report()
@@ -173,32 +173,37 @@ def test_case_06_an_error_that_is_no_number_is_a_result_with_a_reason(tmp_path: 
         later = trial.number % 2
         expected = {
             "PRUNED": f"diverged: val_error is {value} after epoch {1 + later}",
-            "FAIL": f"reported val_error {value!r}, which is no number",
+            "FAIL": "report: val_error must be a number (nan where training diverged), got "
+            f"{value!r}: {REMEDY}",
         }[trial.state.name]
         if value == MISSING:
-            expected = "ended without reporting val_error"
+            expected = (
+                "report has no val_error, which must be a number (nan where training diverged), "
+                f"only epoch: {REMEDY}"
+            )
         assert trial.user_attrs["why"] == expected
         assert list(trial.intermediate_values) == list(range(1, 1 + later))
     assert [t.number for t in front_trials(done)] == [t.number for t in done.best_trials] == [14]
 
 
 class KeepsNothing(Tabulated):
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Any:
         kept = {0: math.nan, 1: None}.get(self.job.number, 0.5)
-        return {**super().report(), "kept_error": kept}
+        return {**super().report().to_dict(), "kept_error": kept}
 
 
 def test_case_06_kept_weights_whose_error_is_no_number_are_no_result(tmp_path: Path) -> None:
     done = train(quick(trials=3), tmp_path, begin=KeepsNothing)
     assert [t.state.name for t in done.trials] == ["PRUNED", "FAIL", "COMPLETE"]
     assert done.trials[0].user_attrs["why"] == "diverged: kept_error is nan after epoch 3"
-    assert done.trials[1].user_attrs["why"] == "reported kept_error None, which is no number"
+    expected = f"report: kept_error must be a number, got None: {REMEDY}"
+    assert done.trials[1].user_attrs["why"] == expected
 
 
 class OnAFullDisk(Training):
     """Its third epoch finds no room for its checkpoint."""
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Report:
         if self.fit is not None and self.fit.epoch == 2 and self.again is None:
             with file_size_limit(2000):
                 return super().step()
@@ -244,7 +249,7 @@ class Disorderly(Tabulated):
 
     ORDER = (1, 1, 2, 3, 1, 2, 4, 5, 6, 5, 7, 8, 9)
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Any:
         if self.job.number != 3:
             return super().step()
         self.epoch += 1  # counts the reports

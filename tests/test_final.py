@@ -1,5 +1,6 @@
 """The final training of a network: without validation, tested once."""
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from skipsearch.trainers.loop.fit import fit
 from skipsearch.trainers.recipe.recipe import Recipe, lr_at
 from skipsearch.trainers.recipe.schedule import Plateau
 from skipsearch.trainers.trial.final import FinalTraining, final_data, final_recipe
-from skipsearch.trainers.trial.job import Job, Record
+from skipsearch.trainers.trial.job import Job, Report
 
 ARCH = Arch(stages=2, blocks=(1, 1), stem_channels=8)
 
@@ -29,9 +30,9 @@ def job(folder: Path, recipe: Recipe, seed: int = 3) -> Job:
     return Job(0, encode(ARCH), encode(recipe), seed, recipe.epochs, str(folder), 1, "cpu")
 
 
-def whole(training: FinalTraining) -> list[Record]:
+def whole(training: FinalTraining) -> list[Report]:
     records = [training.step()]
-    while not records[-1]["last"]:
+    while not records[-1].last:
         records.append(training.step())
     return records
 
@@ -51,10 +52,9 @@ def test_it_is_trained_on_all_images_but_those_for_testing() -> None:
 def test_the_test_images_are_looked_at_once_at_the_end(tmp_path: Path) -> None:
     recipe = final_recipe(Recipe(batch_size=32, lr=0.05), 3)
     records = whole(FinalTraining(job(tmp_path, recipe), final_data(small())))
-    assert [("test_error" in r, "val_error" in r) for r in records] == [(False, False)] * 2 + [
-        (True, False)
-    ]
-    assert 0 <= records[-1]["test_error"] <= 1
+    assert [r.test_error is None for r in records] == [True, True, False]
+    assert all(math.isnan(r.val_error) and math.isnan(r.kept_error) for r in records)
+    assert 0 <= records[-1].test_error <= 1
 
 
 def test_a_training_that_was_interrupted_comes_to_the_same(tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_a_training_that_was_interrupted_comes_to_the_same(tmp_path: Path) -> No
     resumed = whole(FinalTraining(job(tmp_path / "twice", recipe), data))
     again = whole(FinalTraining(job(tmp_path / "twice", recipe), data))  # killed before it was told
     for other in (resumed, again):
-        assert other[-1]["test_error"] == once[-1]["test_error"]
-        assert other[-1]["train_error"] == once[-1]["train_error"]
-    assert [r["epoch"] for r in again] == [3]
+        assert other[-1].test_error == once[-1].test_error
+        assert other[-1].train_error == once[-1].train_error
+    assert [r.epoch for r in again] == [3]
 
 
 def test_nothing_is_chosen_by_what_is_not_there() -> None:

@@ -3,9 +3,9 @@
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import pytest
 from killed import Killed
@@ -26,7 +26,7 @@ from skipsearch.studies.page.front_figures import Pair, front_figure
 from skipsearch.studies.results.front import front_records
 from skipsearch.studies.results.trial_table import trials
 from skipsearch.studies.terminal.front import front_table
-from skipsearch.trainers.trial.job import Job, Record
+from skipsearch.trainers.trial.job import Job, Report
 from skipsearch.trainers.trial.seeds import Repeats, together
 from skipsearch.trainers.trial.training import Training
 
@@ -58,7 +58,7 @@ def test_the_value_is_the_mean_of_trainings_that_are_each_as_if_alone(tmp_path: 
     for number, seed in enumerate(seeds):
         job = Job(9, facts["arch"], facts["recipe"], seed, 2, str(tmp_path / str(seed)), 1, "cpu")
         alone, repeated = Training(job, load_data(config)), own / f"seed-{number}"
-        assert [alone.step(), alone.step()][1]["val_error"] == facts["val_errors"][number]
+        assert [alone.step(), alone.step()][1].val_error == facts["val_errors"][number]
         again = Training(Job(**{**vars(job), "folder": str(repeated)}), load_data(config))
         assert alone.fit is not None and again.fit is not None and again.fit.epoch == 2
         weights = again.fit.model.state_dict()
@@ -75,7 +75,7 @@ def killed_at(moment: int) -> type[ByNetwork]:
             if next(passed) == moment:
                 raise Killed
 
-        def report(self) -> dict[str, Any]:
+        def report(self) -> Report:
             if next(passed) == moment:
                 raise Killed
             return super().report()
@@ -93,9 +93,9 @@ def test_trainings_that_died_apart_go_on_together_and_train_no_epoch_twice(tmp_p
                     report = repeats.step()
                 except Killed:
                     break
-                assert report["epoch"] in (last, last + 1), f"killed at {moment}"
-                last = report["epoch"]
-                curve[last] = report["val_error"]
+                assert report.epoch in (last, last + 1), f"killed at {moment}"
+                last = report.epoch
+                curve[last] = report.val_error
                 if last == 4:
                     break
         assert curve == {epoch: expected(epoch) for epoch in (1, 2, 3, 4)}, f"killed at {moment}"
@@ -105,31 +105,31 @@ def test_trainings_that_died_apart_go_on_together_and_train_no_epoch_twice(tmp_p
 
 
 def test_it_is_over_when_all_are_and_diverged_when_one_is() -> None:
-    ended: Record = {"epoch": 2, "val_error": 0.5, "kept_error": 0.2, "last": True, "seconds": 2.0}
-    other: Record = {"epoch": 3, "val_error": 0.3, "kept_error": 0.3, "last": False, "seconds": 3.0}
+    ended = Report(epoch=2, val_error=0.5, kept_error=0.2, last=True, seconds=2.0)
+    other = Report(epoch=3, val_error=0.3, kept_error=0.3, last=False, seconds=3.0)
     both = together(3, [ended, other])
-    assert (both["epoch"], both["last"], both["seconds"]) == (3, False, 5.0)
-    assert (both["val_error"], both["kept_error"]) == (0.4, 0.25)
-    assert both["val_errors"] == [0.2, 0.3] and both["val_error_sd"] == stdev([0.2, 0.3])
-    assert together(3, [ended, {**other, "last": True}])["last"]
-    broken = together(3, [ended, {**other, "val_error": math.nan, "diverged": "loss is nan"}])
-    assert math.isnan(broken["val_error"]) and broken["diverged"] == "loss is nan (seed-1)"
+    assert (both.epoch, both.last, both.seconds) == (3, False, 5.0)
+    assert (both.val_error, both.kept_error) == (0.4, 0.25)
+    assert both.val_errors == [0.2, 0.3] and both.val_error_sd == stdev([0.2, 0.3])
+    assert together(3, [ended, replace(other, last=True)]).last
+    broken = together(3, [ended, replace(other, val_error=math.nan, diverged="loss is nan")])
+    assert math.isnan(broken.val_error) and broken.diverged == "loss is nan (seed-1)"
 
 
 def test_who_is_over_waits_for_the_others(tmp_path: Path) -> None:
     class Unequal(ByNetwork):
         """The first one ends after two epochs."""
 
-        def report(self) -> dict[str, Any]:
+        def report(self) -> Report:
             last = self.job.seed == SEEDS[0] and self.epoch == 2
-            return {**super().report(), "last": last or self.epoch == 4}
+            return replace(super().report(), last=last or self.epoch == 4)
 
     repeats = Repeats(job_in(tmp_path), Unequal)
     reports = [repeats.step() for _ in range(4)]
-    assert [(r["epoch"], r["last"]) for r in reports] == [
+    assert [(r.epoch, r.last) for r in reports] == [
         (1, False), (2, False), (3, False), (4, True)
     ]  # fmt: skip
-    assert reports[-1]["val_errors"] == [
+    assert reports[-1].val_errors == [
         val_error(seed, epoch) for seed, epoch in zip(SEEDS, (2, 4, 4), strict=True)
     ]
     assert Repeats(job_in(tmp_path), Unequal).step() == reports[-1]

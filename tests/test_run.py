@@ -129,7 +129,8 @@ def test_nan_errors_and_deaths_are_results_with_a_reason(cluster: str, tmp_path:
     assert diverged.state == TrialState.PRUNED
     assert diverged.user_attrs["why"] == "diverged: loss is nan at step 17"
     assert silent.state == TrialState.FAIL
-    assert silent.user_attrs["why"] == "ended without reporting val_error"
+    assert silent.user_attrs["why"].startswith("report has no val_error, which must be a number")
+    assert silent.user_attrs["attempts"] == 1 and silent.intermediate_values == {}
     assert len(charged(done)) == 6 and trained_once(tmp_path)
 
 
@@ -266,17 +267,17 @@ def test_a_trial_goes_on_from_its_last_whole_checkpoint(tmp_path: Path) -> None:
         return Training(job, data)
 
     whole = begun("whole")
-    errors = [whole.step()["val_error"] for _ in range(4)]
+    errors = [whole.step().val_error for _ in range(4)]
     for _ in range(3):
-        assert begun("killed").step()["epoch"] == 1  # killed before its second epoch, thrice
+        assert begun("killed").step().epoch == 1  # killed before its second epoch, thrice
     killed = begun("killed")
-    assert [killed.step()["epoch"] for _ in range(3)] == [1, 2, 3]
+    assert [killed.step().epoch for _ in range(3)] == [1, 2, 3]
     older, newest = sorted((tmp_path / "killed").glob("checkpoint-*.pt"))
     newest.write_bytes(newest.read_bytes()[:1000])
     again = begun("killed")
     reports = [again.step() for _ in range(3)]
-    assert [r["epoch"] for r in reports] == [2, 3, 4] and older.name == "checkpoint-00002.pt"
-    assert [r["val_error"] for r in reports] == errors[1:]
-    assert reports[-1]["seconds"] > reports[0]["seconds"] > 0
+    assert [r.epoch for r in reports] == [2, 3, 4] and older.name == "checkpoint-00002.pt"
+    assert [r.val_error for r in reports] == errors[1:]
+    assert reports[-1].seconds > reports[0].seconds > 0
     curve = pd.read_csv(tmp_path / "killed" / "curve.csv")
     assert list(curve["epoch"]) == [1, 2, 3, 4] and list(curve["val_error"]) == errors

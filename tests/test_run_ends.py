@@ -106,7 +106,7 @@ def test_a_worker_that_takes_over_an_ended_training_reports_its_end_again(tmp_pa
 
     first = begun()
     reports = [first.step()]
-    while not reports[-1]["last"]:
+    while not reports[-1].last:
         reports.append(first.step())
     assert 1 < len(reports) < 9
     second = begun()
@@ -115,4 +115,4 @@ def test_a_worker_that_takes_over_an_ended_training_reports_its_end_again(tmp_pa
     errors = [
         evaluate(t.model, t.data, "validation", bf16=False)[1] for t in (first.fit, second.fit)
     ]
-    assert errors == [reports[-1]["kept_error"]] * 2
+    assert errors == [reports[-1].kept_error] * 2

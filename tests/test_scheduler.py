@@ -10,9 +10,10 @@ from ray.tune.schedulers import TrialScheduler
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import Job, Report
+from skipsearch.trainers.trial.ray_trainable import WRONG
 
-STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
+STOP, CONTINUE = False, True  # whether the trial goes on
 MODES = [(pareto, promote) for pareto in (False, True) for promote in (False, True)]
 
 
@@ -29,10 +30,6 @@ def job(number: int, **of: Any) -> Job:
     return Job(number=number, max_epochs=9, threads=1, device="cpu", **nothing, **of)
 
 
-def trial(number: int, *, params: float = 1.0, **of: Any) -> Any:
-    return SimpleNamespace(config={"job": job(number, costs=(params,), **of)})
-
-
 def told(
     scheduler: StudyScheduler,
     number: int,
@@ -40,10 +37,11 @@ def told(
     val_error: float,
     *,
     last: bool = False,
+    params: float = 1.0,
     **of: Any,
-) -> str:
-    result = {"epoch": epoch, "val_error": val_error, "last": last}
-    return scheduler.on_trial_result(None, trial(number, **of), result)
+) -> bool:
+    report = Report(epoch=epoch, val_error=val_error, last=last)
+    return scheduler.goes_on(job(number, costs=(params,), **of), report)
 
 
 @pytest.mark.parametrize("scheduler", everyone())
@@ -57,8 +55,17 @@ def test_an_error_that_is_no_number_ends_a_trial(
 
 
 @pytest.mark.parametrize("scheduler", everyone())
-def test_a_report_without_an_error_ends_a_trial(scheduler: StudyScheduler) -> None:
-    assert scheduler.on_trial_result(None, trial(0), {"epoch": 1}) == STOP
+def test_ray_stops_a_trial_where_it_does_not_go_on_or_its_report_is_wrong(
+    scheduler: StudyScheduler,
+) -> None:
+    own, wrong = SimpleNamespace(config={"job": job(0)}), {"epoch": 0, WRONG: "no val_error"}
+    for result, decision in (
+        ({"epoch": 2, "val_error": 0.5}, TrialScheduler.CONTINUE),
+        ({"epoch": 9, "val_error": 0.5}, TrialScheduler.STOP),
+        (wrong, TrialScheduler.STOP),
+    ):
+        assert scheduler.on_trial_result(None, own, result) == decision
+    assert scheduler.rungs is None or not scheduler.rungs.at[1]
 
 
 @pytest.mark.parametrize("scheduler", everyone())
@@ -73,7 +80,7 @@ def test_full_fidelity_ends_a_trial_and_nothing_before_it_but_a_rung(
 def test_a_training_that_its_recipe_ended_is_at_full_fidelity(scheduler: StudyScheduler) -> None:
     assert told(scheduler, 0, 2, 0.5, last=True) == STOP
     for epoch, last, part in ((2, False, 2 / 9), (2, True, 1), (9, False, 1), (9, True, 1)):
-        assert fidelity(job(0), {"epoch": epoch, "last": last}) == part
+        assert fidelity(job(0), Report(epoch=epoch, val_error=0.5, last=last)) == part
 
 
 def test_a_training_that_ended_early_at_a_rung_is_compared_there_with_others() -> None:
@@ -95,12 +102,12 @@ def test_a_baseline_always_goes_on_but_counts(scheduler: StudyScheduler) -> None
 @pytest.mark.parametrize("scheduler", everyone())
 @pytest.mark.parametrize(("seconds", "decision"), [(59.0, CONTINUE), (61.0, STOP)])
 def test_a_trial_ends_after_its_longest_time_even_a_baseline(
-    scheduler: StudyScheduler, seconds: float, decision: str
+    scheduler: StudyScheduler, seconds: float, decision: bool
 ) -> None:
-    result = {"epoch": 2, "val_error": 0.5, "seconds": seconds}
-    for own in (trial(0, max_seconds=60.0), trial(1, max_seconds=60.0, baseline=True)):
-        assert scheduler.on_trial_result(None, own, result) == decision
-    assert scheduler.on_trial_result(None, trial(2), result) == CONTINUE
+    report = Report(epoch=2, val_error=0.5, seconds=seconds)
+    for own in (job(0, max_seconds=60.0), job(1, max_seconds=60.0, baseline=True)):
+        assert scheduler.goes_on(own, report) == decision
+    assert scheduler.goes_on(job(2), report) == CONTINUE
 
 
 def test_without_rungs_everyone_gets_all_epochs() -> None:
@@ -119,7 +126,7 @@ def test_the_best_third_goes_on_and_only_at_a_rung() -> None:
 
 
 @pytest.mark.parametrize(("pareto", "decision"), [(False, STOP), (True, CONTINUE)])
-def test_a_small_network_is_judged_by_its_costs_too(pareto: bool, decision: str) -> None:
+def test_a_small_network_is_judged_by_its_costs_too(pareto: bool, decision: bool) -> None:
     scheduler = halving(pareto=pareto)
     for number in range(9):
         told(scheduler, number, 1, 0.1 + number / 100, params=1000.0)

@@ -3,7 +3,6 @@
 from collections import Counter
 from functools import partialmethod
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from skipsearch.studies.pruning.rungs import rungs_of
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.trainers.recipe.recipe import Recipe
+from skipsearch.trainers.trial.job import Report
 
 CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
 
@@ -53,12 +53,12 @@ def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
         job = config["job"]
         epoch = max(searcher.store.trials[job.number].intermediate_values, default=1)
         while True:
-            result = {"epoch": epoch, "val_error": val_error(job.number, epoch)}
+            report = Report(epoch=epoch, val_error=val_error(job.number, epoch))
             trained.append((job.number, epoch))
-            if scheduler.on_trial_result(None, SimpleNamespace(config=config), result) == "STOP":
-                searcher.on_trial_complete("t", result)
+            if not scheduler.goes_on(job, report):
+                searcher.on_trial_complete("t", report)
                 break
-            searcher.on_trial_result("t", result)
+            searcher.on_trial_result("t", report)
             epoch += 1
     return trained
 
@@ -186,15 +186,14 @@ def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the
     config = study_of(1)
     searcher = begin(config, tmp_path)
     searcher.suggest("t")
-    searcher.on_trial_result("t", {"epoch": 1, "val_error": 0.25})
-    last = {"epoch": 2, "val_error": 0.5, "kept_error": 0.25, "last": True}
+    searcher.on_trial_result("t", Report(epoch=1, val_error=0.25))
+    last = Report(epoch=2, val_error=0.5, kept_error=0.25, last=True)
     searcher.on_trial_result("t", last)
     del searcher
     again = begin(config, tmp_path)
     given = again.suggest("u")
     assert isinstance(given, dict)
-    scheduler = StudyScheduler(again.rungs)
-    assert scheduler.on_trial_result(None, SimpleNamespace(config=given), last) == "STOP"
+    assert not StudyScheduler(again.rungs).goes_on(given["job"], last)
     again.on_trial_complete("u", last)
     (trial,) = again.store.trials
     assert trial.state == TrialState.COMPLETE and trial.values[0] == 0.25
@@ -207,7 +206,8 @@ def test_a_point_of_a_curve_that_is_there_stays_as_it_is(tmp_path: Path) -> None
     searcher = begin(study_of(1), tmp_path)
     searcher.suggest("t")
     for epoch, error in ((1, 0.5), (2, 0.4), (1, 0.6), (2, 0.3), (3, 0.2)):
-        searcher.on_trial_result("t", {"epoch": epoch, "val_error": error, "seconds": epoch})
+        report = Report(epoch=epoch, val_error=error, seconds=float(epoch))
+        searcher.on_trial_result("t", report)
         facts = searcher.store.trials[0].user_attrs
         assert facts["epochs"] == facts["seconds"] == searcher.store.trials[0].last_step
     assert searcher.store.trials[0].intermediate_values == {1: 0.5, 2: 0.4, 3: 0.2}

@@ -35,7 +35,7 @@ from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import write_study
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.trial.checkpoints import Checkpoints
-from skipsearch.trainers.trial.job import Begin
+from skipsearch.trainers.trial.job import Begin, Checked, OwnBegin
 from skipsearch.trainers.trial.memory_probe import step_memory
 from skipsearch.trainers.trial.seeds import Repeats
 from skipsearch.trainers.trial.training import Training
@@ -50,7 +50,7 @@ def run(
     in_process: bool = False,
     address: str | None = None,
     log: str | None = None,
-    begin: Begin | None = None,
+    begin: OwnBegin | None = None,
     imports: Sequence[Source] = (),
     extend: bool = False,
 ) -> optuna.Study:
@@ -61,8 +61,8 @@ def run(
     KeyboardInterrupt after Ctrl-C; whatever ends it, calling it again continues. `in_process`
     trains here, one trial at a time, without Ray; else `address` (or RAY_ADDRESS) is that of a Ray
     cluster, `auto` or HOST:PORT. `log`: some of `tensorboard,mlflow,wandb`.
-    `begin` stands in for training: the reports of its steps need `epoch` and `val_error`, and may
-    have `last` (training is over) and `kept_error` (the error of the weights that it keeps).
+    `begin` stands in for training: each step returns a `Report`, or a mapping with its fields, of
+    which `epoch` and `val_error` must be there. Each is checked; a trial with a wrong one fails.
     """
     executor = executor_of(in_process, address, log)
     require_resources(config, executor)
@@ -119,10 +119,13 @@ def executor_of(in_process: bool, address: str | None, log: str | None) -> Execu
     return InProcess()
 
 
-def _work(searcher: StudySearcher, data: Data, begin: Begin | None) -> Work:
+def _work(searcher: StudySearcher, data: Data, own: OwnBegin | None) -> Work:
     nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
     data, measure = replace(data, test=nothing), None
-    if begin is None:
+    begin: Begin
+    if own is not None:
+        begin = partial(Checked, begin=own)
+    else:
         measure = partial(
             gpu_sharing.measure, networks=searcher.networks, data=data, probe=step_memory
         )

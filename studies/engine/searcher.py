@@ -5,7 +5,6 @@ and may go on, then the sampler is asked.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from skipsearch.studies.storage.store import RETRY, Store
 from skipsearch.studies.storage.trial_record import TrialRecord, attempts_at, is_imported
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import Job, Report
 
 # Proposals in a row that are not worth training: after the first number the sampler is taken to be
 # stuck and networks are drawn at random, after the second one the space to be exhausted.
@@ -228,22 +227,18 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         below = self.order.below(number)
         return job_of(self.config, self.folder, number, arch, recipe, cost, epochs, below, baseline)
 
-    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
+    def on_trial_result(self, trial_id: str, report: Report) -> None:
         """A report of a trial that goes on."""
-        record(self.store, self.live[trial_id], result)
+        record(self.store, self.live[trial_id], report)
 
-    def on_trial_complete(
-        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, report: Report) -> None:
         """The last report of a trial. An error is told by `failed`, which knows its text."""
-        if error:
-            return
         live = self.live.pop(trial_id)
-        record(self.store, live, result or {})
-        if self.parking.takes(live, result or {}):
+        record(self.store, live, report)
+        if self.parking.takes(live, report):
             self.failures = 0
         else:
-            self._ended(live, verdict_of(live, result or {}, self.networks, self.config.costs))
+            self._ended(live, verdict_of(live, report, self.networks, self.config.costs))
 
     def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
         """Whether a trial that was lost as it began, its next attempt `counted`, has one more."""

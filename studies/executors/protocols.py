@@ -1,6 +1,6 @@
 """What an executor needs of who hands out jobs: the searcher of a study, or a retraining."""
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.pruning.trial_reports import Live
 from skipsearch.studies.storage.store import Store
-from skipsearch.trainers.trial.job import Begin
+from skipsearch.trainers.trial.job import Begin, Report
 
 
 class Observer(Protocol):
@@ -47,11 +47,11 @@ class Bridge(Protocol):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job; None for "not yet"; FINISHED when nothing is left."""
 
-    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None: ...
+    def on_trial_result(self, trial_id: str, report: Report) -> None:
+        """A report of a trial that goes on."""
 
-    def on_trial_complete(
-        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
-    ) -> None: ...
+    def on_trial_complete(self, trial_id: str, report: Report) -> None:
+        """The last report of a trial."""
 
     def again(self, trial_id: str, why: str, *, counted: bool) -> bool: ...
 

@@ -58,7 +58,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
         result: Mapping[str, Any],
         **info: Any,
     ) -> None:
-        self.watchdog.reported(trial.trial_id, int(result["epoch"]), time.monotonic())
+        self.watchdog.reported(trial.trial_id, result["epoch"], time.monotonic())
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

@@ -17,6 +17,7 @@ from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import MAX_FAILURES, gpus_of, resources
 from skipsearch.studies.executors.interrupt import Ending
 from skipsearch.studies.executors.protocols import Bridge, Observer, Work
+from skipsearch.studies.executors.ray_adapters import RaySearcher
 from skipsearch.studies.executors.ray_callback import StudyCallback
 from skipsearch.studies.executors.ray_loggers import loggers
 from skipsearch.studies.executors.scheduler import StudyScheduler
@@ -130,7 +131,7 @@ def _tuner(
     return tune.Tuner(
         tune.with_resources(trainable, lambda given: resources(config, given["gpus"])),
         tune_config=tune.TuneConfig(
-            search_alg=searcher,
+            search_alg=RaySearcher(searcher),
             scheduler=scheduler,
             num_samples=-1,
             max_concurrent_trials=config.concurrency,

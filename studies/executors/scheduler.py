@@ -1,7 +1,5 @@
-"""When a trial stops: at full fidelity, at an error that is no number, or at a rung."""
+"""When a trial stops, as Ray asks and as `--serial` asks."""
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -9,12 +7,13 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.pruning.rungs import Rungs
-from skipsearch.studies.pruning.trial_reports import fidelity, number_in, too_long
-from skipsearch.trainers.trial.job import Job
+from skipsearch.studies.pruning.trial_reports import goes_on
+from skipsearch.trainers.trial.job import Job, Report, WrongReport
+from skipsearch.trainers.trial.ray_trainable import report_in
 
 
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Without rungs everyone gets all epochs. Baselines are references and always go on."""
+    """The rule of `goes_on` with the rungs of a study, None without."""
 
     def __init__(self, rungs: Rungs | None, sharing: Sharing | None = None) -> None:
         super().__init__()
@@ -26,19 +25,11 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             self.sharing.failed(trial)
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        going = self.goes_on(trial.config["job"], result)
+        try:
+            going = self.goes_on(trial.config["job"], report_in(result))
+        except WrongReport:  # told by the searcher
+            going = False
         return str(TrialScheduler.CONTINUE if going else TrialScheduler.STOP)
 
-    def goes_on(self, job: Job, result: Mapping[str, Any]) -> bool:
-        epoch, val_error = result["epoch"], number_in(result, "val_error")
-        if not math.isfinite(val_error):
-            return False
-        if self.rungs is not None:
-            if self.rungs.passed(job.number, epoch):
-                return True
-            self.rungs.add(job.number, epoch, val_error, job.costs)
-        if fidelity(job, result) == 1 or too_long(job, result):
-            return False
-        return (
-            self.rungs is None or job.baseline or self.rungs.goes_on(job.number, epoch, job.below)
-        )
+    def goes_on(self, job: Job, report: Report) -> bool:
+        return goes_on(job, report, self.rungs)

@@ -14,7 +14,7 @@ from skipsearch.studies.executors.protocols import Bridge, Observer, Work
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.executors.trial_errors import marked
 from skipsearch.trainers.trial.checkpoints import CannotSave
-from skipsearch.trainers.trial.job import Begin, Job, Record
+from skipsearch.trainers.trial.job import Begin, Job, Report, WrongReport
 
 TRIAL = "serial"
 ATTEMPTS = 3  # a trial that raised so often has failed
@@ -59,12 +59,15 @@ def _train_one(
     """From its last checkpoint to where the scheduler stops it."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            for result in _reports(job, ending, begin):
+            for report in _reports(job, ending, begin):
                 searcher.store.beat()
-                if not scheduler.goes_on(job, result):
-                    searcher.on_trial_complete(TRIAL, result)
+                if not scheduler.goes_on(job, report):
+                    searcher.on_trial_complete(TRIAL, report)
                     return
-                searcher.on_trial_result(TRIAL, result)
+                searcher.on_trial_result(TRIAL, report)
+        except WrongReport as wrong:
+            searcher.failed(TRIAL, str(wrong))
+            return
         except Raised as raised:
             if attempt == ATTEMPTS:
                 (Path(job.folder) / "error.txt").write_text(raised.text)
@@ -74,7 +77,7 @@ def _train_one(
             searcher.store.note(trial, attempts=1 + attempt, why=raised.reason)
 
 
-def _reports(job: Job, ending: Ending, begin: Begin) -> Iterator[Record]:
+def _reports(job: Job, ending: Ending, begin: Begin) -> Iterator[Report]:
     """Epoch after epoch, without end. Raises `Raised` for what the training raises."""
     steps = _guarded(lambda: begin(job), ending)
     try:
@@ -88,7 +91,7 @@ def _guarded(work: Callable[[], Answer], ending: Ending) -> Answer:
     try:
         with ending.interrupting():
             return work()
-    except CannotSave:
+    except (CannotSave, WrongReport):
         raise
     except Exception as error:
         raise Raised from error

@@ -19,6 +19,7 @@ from skipsearch.studies.storage.find import settled
 from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.trainers.trial.checkpoints import Checkpoints
+from skipsearch.trainers.trial.job import Report
 
 SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "seed")
 
@@ -47,7 +48,7 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
         val_errors=_val_errors(trial),
         test_errors=again.test_errors if again else (),
         test_epochs=again.epochs if again else 0,
-        seconds=state["curve"][-1].get("seconds", TrialRecord.of(trial).seconds),
+        seconds=Report.from_dict(state["curve"][-1]).seconds,
         versions=_versions(study, there),
         hardware=_hardware(config, trial, there),
     )

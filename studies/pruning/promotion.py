@@ -1,17 +1,17 @@
 """Trials that wait at a rung until their place allows them to go on (`halving = "promote"`)."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.pruning.rungs import Rungs
-from skipsearch.studies.pruning.trial_reports import Live, fidelity, number_in, stopped, too_long
+from skipsearch.studies.pruning.trial_reports import Live, fidelity, stopped, too_long
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.studies.storage.verdict import Verdict
+from skipsearch.trainers.trial.job import Report
 
 
 class Parking:
@@ -32,16 +32,15 @@ class Parking:
         self.waiting[trial.number] = epoch
         return True
 
-    def takes(self, live: Live, result: Mapping[str, Any]) -> bool:
+    def takes(self, live: Live, report: Report) -> bool:
         """Whether a trial that was stopped waits; it does where it was stopped at a rung."""
         if not self.open:
             return False
-        sound = math.isfinite(number_in(result, "val_error"))
-        if not sound or fidelity(live.job, result) == 1 or too_long(live.job, result):
+        sound = math.isfinite(report.val_error)
+        if not sound or fidelity(live.job, report) == 1 or too_long(live.job, report):
             return False
-        epoch = int(result["epoch"])
-        self.store.note(live.trial, parked=epoch)
-        self.waiting[live.trial.number] = epoch
+        self.store.note(live.trial, parked=report.epoch)
+        self.waiting[live.trial.number] = report.epoch
         return True
 
     def promoted(self) -> FrozenTrial | None:

@@ -45,7 +45,7 @@ from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.trainers.trial.final import FinalTraining, final_data
-from skipsearch.trainers.trial.job import Begin
+from skipsearch.trainers.trial.job import Checked, OwnBegin
 
 SEEDS = 5
 
@@ -70,7 +70,7 @@ def retrain(
     serial: bool = False,
     address: str | None = None,
     observer: Observer | None = None,
-    begin: Begin | None = None,
+    begin: OwnBegin | None = None,
 ) -> dict[int, Retrained]:
     """Train each of `networks` (numbers of trials, presets, arch files) with `seeds` seeds for
     `epochs` epochs (None: the study's) on the images of training and validation together; then its
@@ -100,8 +100,10 @@ def retrain(
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
             write_study(store.study, asked=asked)
             provenance.record(store.study)
-            begin = begin or partial(FinalTraining, data=final)
-            work = Work(begin, final.nbytes)
+            if begin is None:
+                work = Work(partial(FinalTraining, data=final), final.nbytes)
+            else:
+                work = Work(partial(Checked, begin=begin, needs="train_error"), final.nbytes)
             del data, final, begin
             _train(retrainer, observer or Unwatched(), work, executor)
         finally:

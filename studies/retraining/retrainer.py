@@ -11,7 +11,7 @@
 import json
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.executors.scheduler import StudyScheduler
-from skipsearch.studies.pruning.trial_reports import Live, number_in
+from skipsearch.studies.pruning.trial_reports import Live, fidelity, write
 from skipsearch.studies.results.retrained import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
 from skipsearch.studies.storage.store import RETRY, Store
@@ -32,17 +32,16 @@ from skipsearch.studies.storage.trial_record import TrialRecord, attempts_at
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.recipe.recipe import total_epochs
 from skipsearch.trainers.trial.checkpoints import Checkpoints
-from skipsearch.trainers.trial.job import Job
+from skipsearch.trainers.trial.job import Job, Report
 
-NOTED = ("seconds", "checkpoint", "test_loss")
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class ToTheEnd(StudyScheduler):
-    """Everyone trains until the training itself says that it is over."""
+    """Every training gets all its epochs."""
 
-    def goes_on(self, job: Job, result: Mapping[str, Any]) -> bool:
-        return not result["last"]
+    def goes_on(self, job: Job, report: Report) -> bool:
+        return fidelity(job, report) < 1
 
 
 @dataclass(frozen=True)
@@ -150,34 +149,19 @@ class Retrainer(Searcher):  # type: ignore[misc]
             device="cuda" if self.config.gpus_per_trial else "cpu",
         )
 
-    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """A point that is there stays as it is."""
-        live, store = self.live[trial_id], self.store
-        worker = result.get("hostname"), result.get("pid")
-        if worker != live.worker:
-            live.worker = worker
-            store.note(live.trial, node=worker[0], pid=worker[1])
-        error = number_in(result, "train_error")
-        if not math.isfinite(error):
-            return
-        epoch = int(result["epoch"])
-        if epoch not in store.curve(live.trial):
-            store.point(live.trial, epoch, error)
-        noted = {name: result[name] for name in NOTED if name in result}
-        store.note(live.trial, epochs=epoch, **noted)
+    def on_trial_result(self, trial_id: str, report: Report) -> None:
+        """Store a report; the curve is that of the training error."""
+        error = math.nan if report.train_error is None else report.train_error
+        notes = {"seconds": report.seconds, "checkpoint": report.checkpoint}
+        write(self.store, self.live[trial_id], report, error, **notes, test_loss=report.test_loss)
 
-    def on_trial_complete(
-        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, report: Report) -> None:
         """The last report of a training. An error is told by `failed`, which knows its text."""
-        if error:
-            return
-        result = result or {}
-        self.on_trial_result(trial_id, result)
+        self.on_trial_result(trial_id, report)
         live = self.live.pop(trial_id)
-        self._ended(live.trial, verdict_of(result))
-        if result.get("test_error") is not None:
-            Checkpoints.at(live.job.folder).clear(keep=int(result["epoch"]))
+        self._ended(live.trial, verdict_of(report))
+        if report.test_error is not None:
+            Checkpoints.at(live.job.folder).clear(keep=report.epoch)
 
     def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
         """Whether one that was lost as it began, its next attempt `counted`, has one more."""
@@ -206,11 +190,10 @@ class Retrainer(Searcher):  # type: ignore[misc]
         raise NotImplementedError("a retraining goes on from its storage")
 
 
-def verdict_of(result: Mapping[str, Any]) -> Verdict:
-    """Of a last report. Divergence is a result without a value."""
-    if result.get("diverged"):
-        return Verdict(Kind.DIVERGED, f"diverged: {result['diverged']}", [])
-    test_error = number_in(result, "test_error")
-    if not math.isfinite(test_error):
+def verdict_of(report: Report) -> Verdict:
+    """The verdict of a training from its last report. Divergence is a result without a value."""
+    if report.diverged:
+        return Verdict(Kind.DIVERGED, f"diverged: {report.diverged}", [])
+    if report.test_error is None or not math.isfinite(report.test_error):
         return Verdict(Kind.FAILED, "ended without a test error", [])
-    return Verdict(Kind.COMPLETE, "", [], [test_error])
+    return Verdict(Kind.COMPLETE, "", [], [report.test_error])

@@ -17,10 +17,8 @@ import numpy as np
 
 from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.recipe.recipe import Recipe
-from skipsearch.trainers.trial.job import Job, Record
+from skipsearch.trainers.trial.job import Job, Report
 from skipsearch.trainers.trial.training import Training
-
-OF_VALIDATION = ("val_error", "val_loss", "kept_error")
 
 
 def final_recipe(recipe: Recipe, epochs: int) -> Recipe:
@@ -42,25 +40,23 @@ def final_data(data: Data) -> Data:
 
 
 class FinalTraining:
-    """An epoch a step, as `Training`; the report of the last one has `test_error`, `test_loss`."""
+    """An epoch a step, as `Training`, without validation images (`val_error` is nan); the report
+    of the last one has `test_error` and `test_loss`."""
 
     def __init__(self, job: Job, data: Data) -> None:
         self.training, self.data = Training(job, data), data
 
-    def step(self) -> Record:
-        result = self.training.step()
-        result = {name: value for name, value in result.items() if name not in OF_VALIDATION}
-        if result["last"] and not result["diverged"]:
-            result |= self._tested()
-        return result
+    def step(self) -> Report:
+        report = self.training.step()
+        return self._tested(report) if report.last and not report.diverged else report
 
-    def _tested(self) -> Record:
+    def _tested(self, report: Report) -> Report:
         from skipsearch.trainers.loop.evaluate import evaluate
 
         fit = self.training.fit
         assert fit is not None
         loss, error = evaluate(fit.model, self.data, "test", bf16=fit.bf16)
-        return {"test_error": error, "test_loss": loss}
+        return replace(report, test_error=error, test_loss=loss)
 
     def close(self) -> None:
         self.training.close()

@@ -5,12 +5,15 @@ The class interface, because an actor is then used for trial after trial (0.08 s
 """
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from skipsearch.trainers.trial.job import Begin, Job, Steps
+from skipsearch.trainers.trial.job import Begin, Job, Report, Steps, WrongReport
+
+WRONG = "wrong_report"
 
 
 def begun(begin: Begin, job: Job) -> Steps:
@@ -22,6 +25,15 @@ def begun(begin: Begin, job: Job) -> Steps:
             "give --folder a path that all nodes share"
         )
     return begin(job)
+
+
+def report_in(result: Mapping[str, Any]) -> Report:
+    """The report of an actor's step, with what Ray adds of its worker. Raises WrongReport."""
+    if "epoch" not in result:
+        raise WrongReport("ended without a report")
+    if WRONG in result:
+        raise WrongReport(result[WRONG])
+    return Report.from_dict({**result, "node": result.get("hostname")})
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
@@ -37,7 +49,12 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        return self.training.step()
+        """A report as Ray wants it, a dictionary. A wrong one is told, not raised: what an actor
+        raises Ray tries again."""
+        try:
+            return self.training.step().to_dict()
+        except WrongReport as wrong:
+            return {"epoch": 0, WRONG: str(wrong)}
 
     def cleanup(self) -> None:
         self.training.close()

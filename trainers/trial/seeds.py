@@ -9,11 +9,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
-from skipsearch.trainers.trial.job import Begin, Job, Record, Steps
-
-MEANS = ("val_error", "kept_error", "train_loss", "train_error", "val_loss")
+from skipsearch.trainers.trial.job import Begin, Job, Report, Steps
 
 
 class Repeats:
@@ -25,7 +22,7 @@ class Repeats:
     """
 
     def __init__(self, job: Job, begin: Begin) -> None:
-        self.reports: list[Record] = []  # the newest of each
+        self.reports: list[Report] = []  # the newest of each
         with ExitStack() as begun:
             self.trainings: list[Steps] = []
             for number, seed in enumerate((job.seed, *job.more_seeds)):
@@ -34,43 +31,55 @@ class Repeats:
                 self.trainings.append(training)
             self.close = begun.pop_all().close
 
-    def step(self) -> Record:
+    def step(self) -> Report:
         if not self.reports:
             self.reports = [training.step() for training in self.trainings]
-            epoch = max(report["epoch"] for report in self.reports)
+            epoch = max(report.epoch for report in self.reports)
         else:
-            epoch = 1 + max(report["epoch"] for report in self.reports)
+            epoch = 1 + max(report.epoch for report in self.reports)
         for number, training in enumerate(self.trainings):
-            while self.reports[number]["epoch"] < epoch and not _over(self.reports[number]):
+            while self.reports[number].epoch < epoch and not _over(self.reports[number]):
                 self.reports[number] = training.step()
         return together(epoch, self.reports)
 
 
-def together(epoch: int, reports: Sequence[Record]) -> Record:
+def together(epoch: int, reports: Sequence[Report]) -> Report:
     """One report of all: means, and the errors of the weights that each keeps with their sample
     standard deviation. The trial is over when all are, and diverged when one is."""
-    result: Record = {"epoch": epoch, "last": all(r.get("last", False) for r in reports)}
-    for name in MEANS:
-        if all(name in report for report in reports):
-            result[name] = fmean(report[name] for report in reports)
-    for number, report in enumerate(reports):
-        if report.get("diverged"):
-            result["diverged"] = f"{report['diverged']} (seed-{number})"
-    if all("seconds" in report for report in reports):
-        result["seconds"] = sum(report["seconds"] for report in reports)
-    if "checkpoint" in reports[0]:
-        result["checkpoint"] = reports[0]["checkpoint"]
-    if all("val_error" in report for report in reports):
-        name = "kept_error" if "kept_error" in result else "val_error"
-        errors = [float(report[name]) for report in reports]
-        result |= spread(errors)
-    return result
+    ends = [f"{r.diverged} (seed-{number})" for number, r in enumerate(reports) if r.diverged]
+    errors = [report.error for report in reports]
+    kept = any(report.kept_error is not None for report in reports)
+    sound = all(map(math.isfinite, errors))
+    return Report(
+        epoch=epoch,
+        train_loss=_mean([report.train_loss for report in reports]),
+        train_error=_mean([report.train_error for report in reports]),
+        val_error=fmean(report.val_error for report in reports),
+        val_loss=_mean([report.val_loss for report in reports]),
+        kept_error=fmean(errors) if kept else None,
+        last=all(report.last for report in reports),
+        seconds=_sum([report.seconds for report in reports]),
+        diverged=ends[-1] if ends else "",
+        checkpoint=reports[0].checkpoint,
+        val_errors=errors if sound else None,
+        val_error_sd=stdev(errors) if sound else None,
+    )
 
 
-def spread(errors: list[float]) -> dict[str, Any]:
-    if not all(map(math.isfinite, errors)):
-        return {}
-    return {"val_errors": errors, "val_error_sd": stdev(errors)}
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = _known(values)
+    return fmean(known) if known else None
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = _known(values)
+    return sum(known) if known else None
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    """The values of all trainings; empty where one of them does not report it."""
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else []
 
 
 def _single(job: Job, number: int, seed: int) -> Job:
@@ -81,5 +90,5 @@ def _single(job: Job, number: int, seed: int) -> Job:
     return replace(job, seed=seed, more_seeds=(), folder=str(folder), checkpoints=checkpoints)
 
 
-def _over(report: Record) -> bool:
-    return bool(report.get("last")) or not math.isfinite(report.get("val_error", math.nan))
+def _over(report: Report) -> bool:
+    return report.last or not math.isfinite(report.val_error)

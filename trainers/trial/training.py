@@ -2,14 +2,13 @@
 
 A checkpoint is written before its epoch is reported, and reported again by whoever goes on from
 it: whatever dies in between, no epoch is missing from the curve and none is trained twice.
-Every epoch's whole record is in the trial's `curve.csv`.
+Every epoch's whole report is in the trial's `curve.csv`.
 """
 
 import csv
 import gc
 import io
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.loop.memory import give_back, keep_freed
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.checkpoints import KEPT, Checkpoints, is_whole, seal
-from skipsearch.trainers.trial.job import Job, Record
+from skipsearch.trainers.trial.job import Job, Report
 
 if TYPE_CHECKING:
     from skipsearch.trainers.loop.fit import Fit
@@ -45,23 +44,23 @@ class Training:
         self.checkpoints = Checkpoints.at(job.checkpoints or job.folder)
         self.curve = load(self.checkpoints, job, self.fit)
         self.again = self.curve[-1] if self.curve else None
-        self.seconds = self.again["seconds"] if self.again else 0.0
+        self.seconds = (self.again.seconds or 0.0) if self.again else 0.0
 
-    def step(self) -> Record:
+    def step(self) -> Report:
         if self.again is not None:
-            result, self.again = self.again, None
-            return result
+            report, self.again = self.again, None
+            return report
         assert self.fit is not None
         epoch = next(self.fit)
         self.seconds += epoch.seconds
-        result = {**asdict(epoch), "seconds": self.seconds}
+        name = None if epoch.diverged else self.checkpoints.name(epoch.epoch)
+        report = Report(**vars(epoch) | {"seconds": self.seconds, "checkpoint": name})
         with self.checkpoints.saving():
             if not epoch.diverged:
-                result["checkpoint"] = self.checkpoints.name(epoch.epoch)
-                save(self.checkpoints, self.job, self.fit, [*self.curve, result])
-            self.curve.append(result)
+                save(self.checkpoints, self.job, self.fit, [*self.curve, report])
+            self.curve.append(report)
             write_curve(Path(self.job.folder), self.curve)
-        return result
+        return report
 
     def close(self) -> None:
         """Give the memory of a finished trial back before the next one takes its own."""
@@ -74,25 +73,27 @@ class Training:
         give_back()
 
 
-def write_curve(folder: Path, curve: list[Record]) -> None:
+def write_curve(folder: Path, curve: list[Report]) -> None:
     """A row an epoch, readable without the tool; written whole or not at all."""
     text = io.StringIO()
-    columns = [name for name in curve[0] if name != "checkpoint"]
+    flat = [report.to_dict() for report in curve]
+    columns = [name for name in flat[0] if name != "checkpoint"]
     rows = csv.DictWriter(text, columns, extrasaction="ignore")
     rows.writeheader()
-    rows.writerows(curve)
+    rows.writerows(flat)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"curve.{os.getpid()}.part"
     part.write_text(text.getvalue())
     part.replace(folder / "curve.csv")
 
 
-def save(checkpoints: Checkpoints, job: "Job", fit: "Fit", curve: "list[Record]") -> None:
-    """`curve` has the records up to the epoch of the checkpoint."""
+def save(checkpoints: Checkpoints, job: Job, fit: "Fit", curve: list[Report]) -> None:
+    """`curve` has the reports up to the epoch of the checkpoint; in the file they are plain
+    dictionaries, which `torch.load(weights_only=True)` and older versions read."""
     import torch
 
-    content, epoch = io.BytesIO(), curve[-1]["epoch"]
-    torch.save({"fit": fit.state_dict(), "curve": curve, "arch": dict(job.arch)}, content)
+    content, epoch, flat = io.BytesIO(), curve[-1].epoch, [report.to_dict() for report in curve]
+    torch.save({"fit": fit.state_dict(), "curve": flat, "arch": dict(job.arch)}, content)
     checkpoints.save(epoch, seal(content.getvalue()))
     there = checkpoints.epochs()
     kept = [own for own in there if own <= epoch][:KEPT]  # later ones are broken
@@ -100,8 +101,8 @@ def save(checkpoints: Checkpoints, job: "Job", fit: "Fit", curve: "list[Record]"
         checkpoints.delete(old)
 
 
-def load(checkpoints: Checkpoints, job: "Job", fit: "Fit") -> "list[Record]":
-    """Continue from the newest whole checkpoint of this network; the records up to its epoch, none
+def load(checkpoints: Checkpoints, job: Job, fit: "Fit") -> list[Report]:
+    """Continue from the newest whole checkpoint of this network; the reports up to its epoch, none
     without one: the training then begins anew, and comes to the same."""
     import torch
 
@@ -115,6 +116,5 @@ def load(checkpoints: Checkpoints, job: "Job", fit: "Fit") -> "list[Record]":
         state = torch.load(io.BytesIO(content), weights_only=True, map_location=fit.device)
         if state["arch"] == job.arch and fit.is_own(state["fit"]):
             fit.load_state_dict(state["fit"])
-            curve: list[Record] = state["curve"]
-            return curve
+            return [Report.from_dict(flat) for flat in state["curve"]]
     return []
