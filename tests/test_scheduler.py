@@ -1,18 +1,16 @@
 """When a trial stops."""
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray.tune.schedulers import TrialScheduler
 
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity
 from skipsearch.trainers.trial.job import Job
 
-STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
+STOP, CONTINUE = False, True
 MODES = [(pareto, promote) for pareto in (False, True) for promote in (False, True)]
 
 
@@ -24,13 +22,10 @@ def everyone() -> list[StudyScheduler]:
     return [StudyScheduler(None), *(halving(pareto=a, promote=b) for a, b in MODES)]
 
 
-def job(number: int, **of: Any) -> Job:
+def job(number: int, *, params: float = 1.0, **of: Any) -> Job:
     nothing: dict[str, Any] = {"arch": {}, "recipe": {}, "seed": 0, "folder": ""}
-    return Job(number=number, max_epochs=9, threads=1, device="cpu", **nothing, **of)
-
-
-def trial(number: int, *, params: float = 1.0, **of: Any) -> Any:
-    return SimpleNamespace(config={"job": job(number, costs=(params,), **of)})
+    nothing |= {"max_epochs": 9, "threads": 1, "device": "cpu"}
+    return Job(number=number, costs=(params,), **nothing, **of)
 
 
 def told(
@@ -41,9 +36,9 @@ def told(
     *,
     last: bool = False,
     **of: Any,
-) -> str:
+) -> bool:
     result = {"epoch": epoch, "val_error": val_error, "last": last}
-    return scheduler.on_trial_result(None, trial(number, **of), result)
+    return scheduler.goes_on(job(number, **of), result)
 
 
 @pytest.mark.parametrize("scheduler", everyone())
@@ -58,7 +53,7 @@ def test_an_error_that_is_no_number_ends_a_trial(
 
 @pytest.mark.parametrize("scheduler", everyone())
 def test_a_report_without_an_error_ends_a_trial(scheduler: StudyScheduler) -> None:
-    assert scheduler.on_trial_result(None, trial(0), {"epoch": 1}) == STOP
+    assert scheduler.goes_on(job(0), {"epoch": 1}) == STOP
 
 
 @pytest.mark.parametrize("scheduler", everyone())
@@ -95,12 +90,12 @@ def test_a_baseline_always_goes_on_but_counts(scheduler: StudyScheduler) -> None
 @pytest.mark.parametrize("scheduler", everyone())
 @pytest.mark.parametrize(("seconds", "decision"), [(59.0, CONTINUE), (61.0, STOP)])
 def test_a_trial_ends_after_its_longest_time_even_a_baseline(
-    scheduler: StudyScheduler, seconds: float, decision: str
+    scheduler: StudyScheduler, seconds: float, decision: bool
 ) -> None:
     result = {"epoch": 2, "val_error": 0.5, "seconds": seconds}
-    for own in (trial(0, max_seconds=60.0), trial(1, max_seconds=60.0, baseline=True)):
-        assert scheduler.on_trial_result(None, own, result) == decision
-    assert scheduler.on_trial_result(None, trial(2), result) == CONTINUE
+    for own in (job(0, max_seconds=60.0), job(1, max_seconds=60.0, baseline=True)):
+        assert scheduler.goes_on(own, result) == decision
+    assert scheduler.goes_on(job(2), result) == CONTINUE
 
 
 def test_without_rungs_everyone_gets_all_epochs() -> None:
@@ -119,7 +114,7 @@ def test_the_best_third_goes_on_and_only_at_a_rung() -> None:
 
 
 @pytest.mark.parametrize(("pareto", "decision"), [(False, STOP), (True, CONTINUE)])
-def test_a_small_network_is_judged_by_its_costs_too(pareto: bool, decision: str) -> None:
+def test_a_small_network_is_judged_by_its_costs_too(pareto: bool, decision: bool) -> None:
     scheduler = halving(pareto=pareto)
     for number in range(9):
         told(scheduler, number, 1, 0.1 + number / 100, params=1000.0)

@@ -4,30 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-
-from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity, number_in, too_long
 from skipsearch.trainers.trial.job import Job
 
 
-class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
+class StudyScheduler:
     """Without rungs everyone gets all epochs. Baselines are references and always go on."""
 
-    def __init__(self, rungs: Rungs | None, sharing: Sharing | None = None) -> None:
-        super().__init__()
-        self.rungs, self.sharing = rungs, sharing
-
-    def on_trial_error(self, controller: Any, trial: Trial) -> None:
-        """Also of one that Ray then tries again."""
-        if self.sharing is not None:
-            self.sharing.failed(trial)
-
-    def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        going = self.goes_on(trial.config["job"], result)
-        return str(TrialScheduler.CONTINUE if going else TrialScheduler.STOP)
+    def __init__(self, rungs: Rungs | None) -> None:
+        self.rungs = rungs
 
     def goes_on(self, job: Job, result: Mapping[str, Any]) -> bool:
         epoch, val_error = result["epoch"], number_in(result, "val_error")

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
-from ray.tune.search import Searcher
 
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import Sharing
-from skipsearch.studies.executors.scheduler import StudyScheduler
+from skipsearch.studies.executors.protocols import NoJob
 from skipsearch.studies.pruning.trial_reports import Live, number_in
 from skipsearch.studies.results.retrained import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
@@ -37,8 +36,8 @@ NOTED = ("seconds", "checkpoint", "test_loss")
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-class ToTheEnd(StudyScheduler):
-    """Everyone trains until the training itself says that it is over."""
+class ToTheEnd:
+    """A `Scheduler` that stops a training where the training itself says that it is over."""
 
     def goes_on(self, job: Job, result: Mapping[str, Any]) -> bool:
         return not result["last"]
@@ -71,15 +70,14 @@ class Task:
         }
 
 
-class Retrainer(Searcher):  # type: ignore[misc]
-    """All knowledge is in the store; this holds the trainings in flight."""
+class Retrainer:
+    """A `JobSource`. All knowledge is in the store; this holds the trainings in flight."""
 
     def __init__(
         self, config: StudyConfig, store: Store, folder: Path, tasks: Sequence[Task], n_train: int
     ) -> None:
-        super().__init__()
         self.config, self.store, self.folder, self.n_train = config, store, folder, n_train
-        self.live: dict[str, Live] = {}
+        self.live: dict[int, Live] = {}
         self.begun: dict[int, Task] = {}  # by the number of its training
         self.failing, self.failures = "", 0
         self.sharing = Sharing(config, store)
@@ -104,14 +102,13 @@ class Retrainer(Searcher):  # type: ignore[misc]
         found = self._found(task)
         return found is not None and found.state in ENDED
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next job; FINISHED when nothing is left."""
+    def next_job(self) -> Job | NoJob:
         while self.waiting and not self.failing:
             live = self._begun(self.waiting.popleft())
             if live is not None:
-                self.live[trial_id] = live
-                return {"job": live.job, "gpus": self.sharing.share}
-        return str(Searcher.FINISHED)
+                self.live[live.job.number] = live
+                return live.job
+        return NoJob.LEFT
 
     def _begun(self, task: Task) -> Live | None:
         """None for one that was attached too often without one more epoch."""
@@ -124,7 +121,7 @@ class Retrainer(Searcher):  # type: ignore[misc]
             attempts = attempts_at(trial)
             if attempts >= RETRY:
                 why = trial.user_attrs.get("why") or "its driver died"
-                self._ended(trial, Verdict(TrialState.FAIL, f"{why} ({attempts} attempts)", []))
+                self._judged(trial, Verdict(TrialState.FAIL, f"{why} ({attempts} attempts)", []))
                 return None
             at = trial.last_step or 0
             self.store.note(trial, attempts=attempts + 1, attached_at=at)
@@ -148,9 +145,9 @@ class Retrainer(Searcher):  # type: ignore[misc]
             device="cuda" if self.config.gpus_per_trial else "cpu",
         )
 
-    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
+    def reported(self, number: int, result: Mapping[str, Any]) -> None:
         """A point that is there stays as it is."""
-        live, store = self.live[trial_id], self.store
+        live, store = self.live[number], self.store
         worker = result.get("hostname"), result.get("pid")
         if worker != live.worker:
             live.worker = worker
@@ -164,43 +161,30 @@ class Retrainer(Searcher):  # type: ignore[misc]
         noted = {name: result[name] for name in NOTED if name in result}
         store.note(live.trial, epochs=epoch, **noted)
 
-    def on_trial_complete(
-        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
-    ) -> None:
-        """The last report of a training. An error is told by `failed`, which knows its text."""
-        if error:
-            return
-        result = result or {}
-        self.on_trial_result(trial_id, result)
-        live = self.live.pop(trial_id)
-        self._ended(live.trial, verdict_of(result))
+    def ended(self, number: int, result: Mapping[str, Any]) -> None:
+        self.reported(number, result)
+        live = self.live.pop(number)
+        self._judged(live.trial, verdict_of(result))
         if result.get("test_error") is not None:
             Checkpoints.at(live.job.folder).clear(keep=int(result["epoch"]))
 
-    def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
-        """Whether one that was lost as it began, its next attempt `counted`, has one more."""
-        live = self.live[trial_id]
-        trial = self.store.trial(live.job.number)
+    def take_back(self, number: int, why: str, *, counted: bool) -> bool:
+        trial = self.store.trial(number)
         self.store.note(trial, attempts=trial.user_attrs["attempts"] - counted, why=why)
-        if attempts_at(self.store.trial(live.job.number)) >= RETRY:
+        if attempts_at(self.store.trial(number)) >= RETRY:
             return False
-        del self.live[trial_id]
-        self.waiting.append(self.begun[live.job.number])
+        del self.live[number]
+        self.waiting.append(self.begun[number])
         return True
 
-    def failed(self, trial_id: str, why: str) -> None:
-        self._ended(self.live.pop(trial_id).trial, Verdict(TrialState.FAIL, why, []))
+    def failed(self, number: int, why: str) -> None:
+        self._judged(self.live.pop(number).trial, Verdict(TrialState.FAIL, why, []))
 
-    def _ended(self, trial: Any, verdict: Verdict) -> None:
+    def _judged(self, trial: Any, verdict: Verdict) -> None:
         self.store.conclude(trial, verdict)
         self.failures = self.failures + 1 if verdict.state == TrialState.FAIL else 0
         if self.failures >= self.config.max_failures:
             self.failing = f"{self.failures} trainings in a row failed, the last: {verdict.why}"
-
-    def save(self, checkpoint_path: str) -> None: ...  # the store is the state
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a retraining goes on from its storage")
 
 
 def verdict_of(result: Mapping[str, Any]) -> Verdict:
