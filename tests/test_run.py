@@ -23,11 +23,11 @@ from tabulated import (
     val_error,
 )
 
-from skipsearch import studies
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import check, load_data
 from skipsearch.studies.config.joint_space import derived_seed
+from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.page.files import Report
 from skipsearch.studies.retraining.retrain import retrain
@@ -162,8 +162,8 @@ class Looking(Silent):
         super().__init__()
         self.kept: list[bool] = []
 
-    def load(self, study: studies.Study) -> Data:
-        data = load_data(study)
+    def load(self, config: StudyConfig) -> Data:
+        data = load_data(config)
         self.loaded = weakref.ref(data.train)
         return data
 

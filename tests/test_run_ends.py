@@ -71,7 +71,7 @@ def test_a_recipe_that_ends_early_and_keeps_the_best_does_so_in_a_study(
         keep="all",
         recipe={"patience": 1, "min_improvement": 0.9, "keep": "best"},
     )
-    done, home = studies.engine.driver(config, folder=tmp_path), tmp_path / config.name
+    done, home = studies.run(config, folder=tmp_path), tmp_path / config.name
     table = pd.read_csv(home / "trials.csv").set_index("trial")
     for trial in charged(done):
         assert trial.state == TrialState.COMPLETE and trial.user_attrs["max_epochs"] == 5
