@@ -85,10 +85,6 @@ class Watching:
     trials: int = 0
     looks: list[Look] = field(default_factory=list)
 
-    def __getstate__(self) -> dict[str, object]:
-        """Ray pickles its callbacks with all they hold, to no use; a terminal cannot be."""
-        return {}
-
     def started(self, store: Store) -> None:
         self.begun, self.idle = time.perf_counter(), time.process_time()
         self._look()

@@ -21,10 +21,6 @@ class Together:
     def __init__(self, *observers: Observer) -> None:
         self.observers = observers
 
-    def __getstate__(self) -> dict[str, object]:
-        """Ray pickles its callbacks with all they hold, to no use; a terminal cannot be."""
-        return {}
-
     def started(self, store: Store) -> None:
         for observer in self.observers:
             observer.started(store)

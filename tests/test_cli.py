@@ -73,6 +73,18 @@ def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_status_imports_neither_torch_nor_pandas(runs: Path) -> None:
+    code = (
+        "import sys; from skipsearch.studies.cli import main\n"
+        f"sys.argv = ['skipsearch', 'status', 'tiny', '--folder', {str(runs)!r}]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(sorted({'torch', 'ray', 'pandas', 'plotly'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_without_a_command_the_help_is_shown(skipsearch: Command) -> None:
     status, out, _ = skipsearch()
     assert status == 0

@@ -3,6 +3,7 @@
 One session of two cores and a GPU that is there for Ray's books only.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from tensorboardX.proto.event_pb2 import Event
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.executors import watchdog
 from skipsearch.studies.executors.ray_loggers import names_of
+from skipsearch.studies.executors.ray_tune import run_probe
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.terminal.front import status_lines
+from skipsearch.trainers.trial.job import Job
 
 pytestmark = [  # as in test_run.py
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -75,6 +78,16 @@ def test_who_runs_out_of_memory_is_tried_again_with_more_of_its_gpu(
     assert "GPU       1 trials at a time (out of memory: from 2 to 1" in "\n".join(
         status_lines(done)
     )
+
+
+def pid_of(job: Job) -> tuple[int, int]:
+    return os.getpid(), job.number
+
+
+def test_each_probe_of_memory_runs_in_a_process_of_its_own_that_ends(cluster: str) -> None:
+    jobs = [Job(number, {}, {}, 0, 1, "", 1, "cuda") for number in range(2)]
+    (first, one), (second, two) = run_probe(pid_of, jobs)
+    assert (one, two) == (0, 1) and len({first, second, os.getpid()}) == 3
 
 
 def test_a_trial_that_never_has_enough_memory_fails_with_that_reason(tmp_path: Path) -> None:

@@ -46,15 +46,6 @@ def test_layers_import_torch_only() -> None:
             assert name.startswith(allowed), f"{path.name} imports {name}"
 
 
-def test_ray_is_imported_by_the_trainable_alone_in_trainers() -> None:
-    users = {p.name for p in (ROOT / "trainers").glob("*.py") if "ray" in _roots(p)}
-    assert users <= {"trainable.py"}
-
-
-def _roots(path: Path) -> set[str]:
-    return {name.split(".")[0] for name in imports(path)}
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_has_at_most_300_lines_and_a_function_60(path: Path) -> None:
     text = path.read_text()

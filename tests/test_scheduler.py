@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
+from skipsearch.studies.executors.ray_adapters import RayScheduler
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import fidelity
 from skipsearch.trainers.trial.job import Job, Report
 from skipsearch.trainers.trial.ray_trainable import WRONG
 
-STOP, CONTINUE = False, True  # whether the trial goes on
+STOP, CONTINUE = False, True
 MODES = [(pareto, promote) for pareto in (False, True) for promote in (False, True)]
 
 
@@ -25,7 +26,7 @@ def everyone() -> list[StudyScheduler]:
     return [StudyScheduler(None), *(halving(pareto=a, promote=b) for a, b in MODES)]
 
 
-def job(number: int, **of: Any) -> Job:
+def job(number: int, *, params: float = 1.0, **of: Any) -> Job:
     nothing: dict[str, Any] = {"arch": {}, "recipe": {}, "seed": 0, "folder": ""}
     return Job(number=number, max_epochs=9, threads=1, device="cpu", **nothing, **of)
 
@@ -59,12 +60,13 @@ def test_ray_stops_a_trial_where_it_does_not_go_on_or_its_report_is_wrong(
     scheduler: StudyScheduler,
 ) -> None:
     own, wrong = SimpleNamespace(config={"job": job(0)}), {"epoch": 0, WRONG: "no val_error"}
+    adapter = RayScheduler(scheduler, SimpleNamespace(number=None))
     for result, decision in (
         ({"epoch": 2, "val_error": 0.5}, TrialScheduler.CONTINUE),
         ({"epoch": 9, "val_error": 0.5}, TrialScheduler.STOP),
         (wrong, TrialScheduler.STOP),
     ):
-        assert scheduler.on_trial_result(None, own, result) == decision
+        assert adapter.on_trial_result(None, own, result) == decision
     assert scheduler.rungs is None or not scheduler.rungs.at[1]
 
 

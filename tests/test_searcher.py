@@ -1,4 +1,4 @@
-"""The bridge without Ray's processes: the same searcher and scheduler, driven in a loop."""
+"""The searcher and scheduler of a study, driven in a loop."""
 
 from collections import Counter
 from functools import partialmethod
@@ -16,12 +16,13 @@ from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.engine.searcher import StudySearcher
+from skipsearch.studies.executors.protocols import NoJob
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pruning.rungs import rungs_of
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.write_through import Mirror
 from skipsearch.trainers.recipe.recipe import Recipe
-from skipsearch.trainers.trial.job import Report
+from skipsearch.trainers.trial.job import Job, Report
 
 CHEAP = {"stages": 2, "blocks": 1, "body": "basic", "gate": "none", "shortcut": ["none", "sum"]}
 
@@ -49,16 +50,15 @@ def begin(config: StudyConfig, folder: Path) -> StudySearcher:
 def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
     """Train to the end, one at a time; which epochs of which trials were trained."""
     scheduler, trained = StudyScheduler(searcher.rungs), []
-    while isinstance(config := searcher.suggest("t"), dict):
-        job = config["job"]
+    while isinstance(job := searcher.next_job(), Job):
         epoch = max(searcher.store.trials[job.number].intermediate_values, default=1)
         while True:
             report = Report(epoch=epoch, val_error=val_error(job.number, epoch))
             trained.append((job.number, epoch))
             if not scheduler.goes_on(job, report):
-                searcher.on_trial_complete("t", report)
+                searcher.ended(job.number, report)
                 break
-            searcher.on_trial_result("t", report)
+            searcher.reported(job.number, report)
             epoch += 1
     return trained
 
@@ -171,9 +171,9 @@ def test_a_trial_that_kills_its_driver_again_and_again_has_failed(tmp_path: Path
     config = study_of(1)
     for _ in range(3):
         searcher = begin(config, tmp_path)
-        assert isinstance(searcher.suggest("t"), dict)
+        assert isinstance(searcher.next_job(), Job)
     searcher = begin(config, tmp_path)
-    assert searcher.suggest("t") == "FINISHED"
+    assert searcher.next_job() is NoJob.LEFT
     (trial,) = searcher.store.trials
     assert trial.state == TrialState.FAIL
     assert trial.user_attrs["why"] == "its driver died 3 times in epoch 1"
@@ -185,16 +185,16 @@ def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the
     """What the worker reports again says that it was the last one: nothing more is trained."""
     config = study_of(1)
     searcher = begin(config, tmp_path)
-    searcher.suggest("t")
-    searcher.on_trial_result("t", Report(epoch=1, val_error=0.25))
+    searcher.next_job()
+    searcher.reported(0, Report(epoch=1, val_error=0.25))
     last = Report(epoch=2, val_error=0.5, kept_error=0.25, last=True)
-    searcher.on_trial_result("t", last)
+    searcher.reported(0, last)
     del searcher
     again = begin(config, tmp_path)
-    given = again.suggest("u")
-    assert isinstance(given, dict)
-    assert not StudyScheduler(again.rungs).goes_on(given["job"], last)
-    again.on_trial_complete("u", last)
+    job = again.next_job()
+    assert isinstance(job, Job)
+    assert not StudyScheduler(again.rungs).goes_on(job, last)
+    again.ended(job.number, last)
     (trial,) = again.store.trials
     assert trial.state == TrialState.COMPLETE and trial.values[0] == 0.25
     assert trial.user_attrs["epochs"] == 2 and trial.user_attrs["fidelity"] == 1
@@ -204,10 +204,10 @@ def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the
 def test_a_point_of_a_curve_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     """Reports of a worker that went on from an older checkpoint, not quite the same on a GPU."""
     searcher = begin(study_of(1), tmp_path)
-    searcher.suggest("t")
+    searcher.next_job()
     for epoch, error in ((1, 0.5), (2, 0.4), (1, 0.6), (2, 0.3), (3, 0.2)):
         report = Report(epoch=epoch, val_error=error, seconds=float(epoch))
-        searcher.on_trial_result("t", report)
+        searcher.reported(0, report)
         facts = searcher.store.trials[0].user_attrs
         assert facts["epochs"] == facts["seconds"] == searcher.store.trials[0].last_step
     assert searcher.store.trials[0].intermediate_values == {1: 0.5, 2: 0.4, 3: 0.2}

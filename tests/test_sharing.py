@@ -1,5 +1,6 @@
 """How many trials share a GPU: the arithmetic, what is measured, and what is remembered."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,16 @@ from skipsearch.studies.config.joint_space import space_hash
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
+from skipsearch.studies.executors import gpu_sharing
 from skipsearch.studies.executors.gpu_sharing import (
     Sharing,
     gpus_of,
     largest,
     largest_batch,
-    resources,
+    measure,
     trials_that_fit,
 )
+from skipsearch.studies.executors.ray_adapters import resources
 from skipsearch.studies.executors.trial_errors import marked, out_of_memory
 from skipsearch.studies.storage.store import Store
 from skipsearch.trainers.trial.job import Job
@@ -83,6 +86,25 @@ def test_out_of_memory_is_known_by_its_error() -> None:
     assert [out_of_memory(error) for error in found] == [True, True, True, False]
     assert marked(found[2], "MemoryError: ") == "out of memory: MemoryError: "
     assert not out_of_memory(None)
+
+
+def test_as_many_trials_share_a_gpu_as_the_largest_networks_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_sharing, "largest", partial(largest, samples=8))
+    config = study_of(gpus_per_trial=1, trials_per_gpu="auto", cpus_per_trial=2)
+    data, sharing = load_data(config), Sharing(config, opened(config, tmp_path))
+    networks = Networks(config, data.num_classes, data.shape)
+    seen: list[Job] = []
+
+    def probe(job: Job) -> tuple[int, int]:
+        seen.append(job)
+        return 4 * GIB * len(seen), 80 * GIB
+
+    measure(sharing, lambda run, jobs: [run(job) for job in jobs], networks=networks, probe=probe)
+    assert [job.arch for job in seen] == [encode(arch) for arch in largest(networks, 8)]
+    assert {(job.device, job.threads) for job in seen} == {("cuda", 2)}
+    assert sharing.number == trials_that_fit(4 * GIB * len(seen), 80 * GIB) > 1
 
 
 def test_a_step_of_the_largest_networks_within_the_limits_is_measured() -> None:

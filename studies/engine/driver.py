@@ -10,7 +10,6 @@ from pathlib import Path
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from ray.tune.error import TuneError
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipsearch.studies.config.check import load_data
@@ -22,13 +21,12 @@ from skipsearch.studies.engine.import_trials import Source, import_studies
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.engine.provenance import freeze
 from skipsearch.studies.engine.searcher import StudySearcher
-from skipsearch.studies.executors import gpu_sharing, ray_tune, serial
+from skipsearch.studies.executors import gpu_sharing, serial
 from skipsearch.studies.executors.gpu_sharing import gpus_of
 from skipsearch.studies.executors.interrupt import Ending
-from skipsearch.studies.executors.protocols import Observer, Work
-from skipsearch.studies.executors.ray_loggers import names_of
-from skipsearch.studies.executors.ray_tune import cluster_address
+from skipsearch.studies.executors.protocols import JobSource, Observer, Scheduler, Work
 from skipsearch.studies.executors.scheduler import StudyScheduler
+from skipsearch.studies.executors.trial_errors import ExecutorError
 from skipsearch.studies.pruning.rungs import rungs_of
 from skipsearch.studies.storage.connect import sqlite_url
 from skipsearch.studies.storage.store import Store
@@ -110,6 +108,9 @@ Executor = InProcess | OnRay
 def executor_of(in_process: bool, address: str | None, log: str | None) -> Executor:
     """Raises ValueError for what does not go together, or is not there."""
     if not in_process:
+        from skipsearch.studies.executors.ray_loggers import names_of
+        from skipsearch.studies.executors.ray_tune import cluster_address
+
         loggers = names_of(log) if log else []
         return OnRay(cluster_address(address), loggers)
     if address:
@@ -126,9 +127,8 @@ def _work(searcher: StudySearcher, data: Data, own: OwnBegin | None) -> Work:
     if own is not None:
         begin = partial(Checked, begin=own)
     else:
-        measure = partial(
-            gpu_sharing.measure, networks=searcher.networks, data=data, probe=step_memory
-        )
+        probe = partial(step_memory, data=data)
+        measure = partial(gpu_sharing.measure, networks=searcher.networks, probe=probe)
         begin = partial(Training, data=data)
     if searcher.config.seeds_per_trial > 1:
         begin = partial(Repeats, begin=begin)
@@ -153,17 +153,30 @@ def _observed(searcher: StudySearcher, observer: Observer, work: Work, executor:
 
 def _train(searcher: StudySearcher, observer: Observer, work: Work, executor: Executor) -> None:
     ending = Ending(searcher.config.max_hours)
-    parts = (searcher, StudyScheduler(searcher.rungs, searcher.sharing), observer, ending, work)
     try:
-        match executor:
-            case InProcess():
-                serial.train(*parts)
-            case OnRay(address, log):
-                ray_tune.train(*parts, address=address, log=log)
+        train(executor, searcher, StudyScheduler(searcher.rungs), observer, ending, work)
     except KeyboardInterrupt:
         if not ending.over:
             raise
         searcher.exhausted = f"its {searcher.config.max_hours:g} hours are over"
+
+
+def train(
+    executor: Executor,
+    source: JobSource,
+    scheduler: Scheduler,
+    observer: Observer,
+    ending: Ending,
+    work: Work,
+) -> None:
+    """Train until `source` has no job left; Ray, which takes 2 s, is loaded for OnRay alone."""
+    match executor:
+        case InProcess():
+            serial.train(source, scheduler, observer, ending, work)
+        case OnRay(address, log):
+            from skipsearch.studies.executors import ray_tune
+
+            ray_tune.train(source, scheduler, observer, ending, work, address=address, log=log)
 
 
 def require_resources(config: StudyConfig, executor: Executor) -> None:
@@ -201,11 +214,12 @@ def _open(config: StudyConfig, storage: str | None, folder: Path, extend: bool) 
 
 @contextmanager
 def storage_failures(config: StudyConfig) -> Iterator[None]:
-    """A storage that fails in the middle (disk full, locked, gone) ends the run in one line; Ray
-    wraps the error of whoever wrote. What was written before is there when the run is repeated."""
+    """A storage that fails in the middle (disk full, locked, gone) ends the run in one line, also
+    where the executor wraps its error. What was written before is there when the run is repeated.
+    """
     try:
         yield
-    except (TuneError, StorageInternalError, SQLAlchemyError, OSError) as error:
+    except (ExecutorError, StorageInternalError, SQLAlchemyError, OSError) as error:
         cause: BaseException | None = error
         while cause and not isinstance(cause, StorageInternalError | SQLAlchemyError | OSError):
             cause = cause.__cause__ or cause.__context__

@@ -1,4 +1,4 @@
-"""Who trains next, and what became of it: the same for every executor.
+"""The source of a study's jobs: which trial trains next, and what became of it.
 
 What was training when the last driver died is handed out again first, then what waits at a rung
 and may go on, then the sampler is asked.
@@ -11,7 +11,6 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from ray.tune.search import Searcher
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
@@ -23,6 +22,7 @@ from skipsearch.studies.engine.checkpoint_retention import Keeping
 from skipsearch.studies.engine.jobs import job_of
 from skipsearch.studies.engine.tell_order import AsTheyCome, InOrder, Order
 from skipsearch.studies.executors.gpu_sharing import Sharing
+from skipsearch.studies.executors.protocols import NoJob
 from skipsearch.studies.pruning.promotion import Parking
 from skipsearch.studies.pruning.rungs import Rungs
 from skipsearch.studies.pruning.trial_reports import Live, record, verdict_of
@@ -42,8 +42,8 @@ STUCK, EXHAUSTED = 10, 200
 REPEATED = 1e-6  # violation of a repeat: behind every finished trial, before every stopped one
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]
-    """The bridge. All knowledge is in the store; this holds the trials in flight."""
+class StudySearcher:
+    """A `JobSource`. All knowledge is in the store; this holds the trials in flight."""
 
     def __init__(
         self,
@@ -54,12 +54,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         folder: Path,
         rungs: Rungs | None = None,
     ) -> None:
-        super().__init__()
         self.config, self.store, self.networks = config, store, networks
         self.n_train, self.folder, self.rungs = n_train, folder, rungs
-        self.live: dict[str, Live] = {}
+        self.live: dict[int, Live] = {}
         self.parking = Parking(store, rungs)
-        self.exhausted, self.failing, self.failures, self.ended = "", "", 0, False
+        self.exhausted, self.failing, self.failures, self.closed = "", "", 0, False
         self.sharing = Sharing(config, store)
         self.waiting: deque[FrozenTrial] = deque()
         charged = [t.number for t in store.trials if TrialRecord.of(t).charged]
@@ -82,7 +81,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             elif not self.parking.found(trial):
                 self.waiting.append(trial)
         if self.charged >= self.config.trials:
-            self.ended = True
+            self.closed = True
             self.order.flush()
 
     @property
@@ -92,33 +91,32 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         open_trials = self.waiting or self.parking or asked_for
         return not open_trials and self.charged >= self.config.trials
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next job; None for "not yet"; FINISHED when nothing is left."""
+    def next_job(self) -> Job | NoJob:
         if self.failing:
-            return str(Searcher.FINISHED)
+            return NoJob.LEFT
         live = self._resumed()
         if live is None and (promoted := self.parking.promoted()):
             live = self._attached(promoted)
         if live is None:
             if not self.order.may_ask():
-                return None
+                return NoJob.YET
             live = self._next()
         if live is None and self.live and self.parking.open:
-            return None  # who trains may come to wait, or make room for who waits
+            return NoJob.YET  # a running trial may pause, or its result promote a paused one
         if live is None and (last := self.parking.last()):
             live = self._attached(last)
         if live is None:
-            return self._end()
-        self.live[trial_id] = live
-        return {"job": live.job, "gpus": self.sharing.share}
+            self._end()
+            return NoJob.LEFT
+        self.live[live.job.number] = live
+        return live.job
 
-    def _end(self) -> str:
-        """Nothing more is asked for: who waits has ended, and all is told as it ends."""
-        self.ended = True
+    def _end(self) -> None:
+        """Ask for nothing more: paused trials end, and every result is told as it comes."""
+        self.closed = True
         for trial, verdict in self.parking.ended(self.networks):
             self._conclude(trial, verdict)
         self.order.flush()
-        return str(Searcher.FINISHED)
 
     def _resumed(self) -> Live | None:
         """A trial of a dead driver, from its last checkpoint."""
@@ -227,34 +225,31 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         below = self.order.below(number)
         return job_of(self.config, self.folder, number, arch, recipe, cost, epochs, below, baseline)
 
-    def on_trial_result(self, trial_id: str, report: Report) -> None:
-        """A report of a trial that goes on."""
-        record(self.store, self.live[trial_id], report)
+    def reported(self, number: int, report: Report) -> None:
+        record(self.store, self.live[number], report)
 
-    def on_trial_complete(self, trial_id: str, report: Report) -> None:
-        """The last report of a trial. An error is told by `failed`, which knows its text."""
-        live = self.live.pop(trial_id)
+    def ended(self, number: int, report: Report) -> None:
+        live = self.live.pop(number)
         record(self.store, live, report)
         if self.parking.takes(live, report):
             self.failures = 0
         else:
-            self._ended(live, verdict_of(live, report, self.networks, self.config.costs))
+            self._judged(live, verdict_of(live, report, self.networks, self.config.costs))
 
-    def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
-        """Whether a trial that was lost as it began, its next attempt `counted`, has one more."""
-        trial = self.store.trials[self.live[trial_id].job.number]
+    def take_back(self, number: int, why: str, *, counted: bool) -> bool:
+        trial = self.store.trials[number]
         attempts = TrialRecord.of(trial)[TrialRecord.attempts] - counted
         self.store.note(trial, attempts=attempts, why=why)
         if attempts_at(trial) >= RETRY:
             return False
-        del self.live[trial_id]
+        del self.live[number]
         self.waiting.append(trial)
         return True
 
-    def failed(self, trial_id: str, why: str) -> None:
-        self._ended(self.live.pop(trial_id), Verdict(Kind.FAILED, why, []))
+    def failed(self, number: int, why: str) -> None:
+        self._judged(self.live.pop(number), Verdict(Kind.FAILED, why, []))
 
-    def _ended(self, live: Live, verdict: Verdict) -> None:
+    def _judged(self, live: Live, verdict: Verdict) -> None:
         self._conclude(live.trial, verdict)
         self.failures = self.failures + 1 if verdict.state == TrialState.FAIL else 0
         if self.failures >= self.config.max_failures:
@@ -266,15 +261,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         attach(self.store, trial.number, self.folder, *images)
         self.store.decide(trial, verdict)
         self.order.ended(trial.number, partial(self._tell, trial, verdict))
-        if self.ended:
+        if self.closed:
             self.order.flush()
 
     def _tell(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
         self.store.tell(trial, verdict)
         if self.keeping:
             self.keeping.told(self.store.trials[trial.number])
-
-    def save(self, checkpoint_path: str) -> None: ...  # the study is the state
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a study goes on from its storage")

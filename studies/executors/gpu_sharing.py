@@ -6,13 +6,9 @@ largest networks takes, and who still runs out of memory halves the number from 
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
-
-import ray
-from ray.tune import PlacementGroupFactory
-from ray.tune.experiment import Trial
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Choice
@@ -20,17 +16,12 @@ from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import SAMPLES, Networks
 from skipsearch.studies.config.study_config import StudyConfig
-from skipsearch.studies.executors.trial_errors import out_of_memory, raised_by
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import StudyRecord, write_study
-from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
 
 MARGIN = 1.25  # on what was measured: other networks, fragments, the libraries' workspaces
-
-
-MAX_FAILURES = 2  # of a trial, each from its last checkpoint; then it has failed
 
 
 def trials_that_fit(peak_bytes: float, memory_bytes: float) -> int:
@@ -71,15 +62,6 @@ class Sharing:
         before, self.number = self.number, self.number // 2
         self._note(said=f"out of memory: from {before} to {self.number} trials per GPU")
 
-    def failed(self, trial: Trial) -> None:
-        """Before Ray tries a trial again: with its new share, the last time with a whole GPU."""
-        if self.number is None or not out_of_memory(raised_by(trial)):
-            return
-        self.back_off(trial.placement_group_factory.required_resources.get("GPU", 0.0))
-        if trial.status == Trial.ERROR:  # else it has failed for good
-            last = trial.num_failures >= MAX_FAILURES
-            trial.update_resources(resources(self.config, 1.0 if last else self.share))
-
     def _note(self, **facts: Any) -> None:
         noted = StudyRecord.of(self.store.study).trials_per_gpu or {}
         now = {"given": self.config.trials_per_gpu, "now": self.number}
@@ -97,13 +79,8 @@ def gpus_of(config: StudyConfig) -> int:
     return math.ceil(config.concurrency * config.gpus_per_trial)
 
 
-def resources(config: StudyConfig, gpus: float) -> PlacementGroupFactory:
-    """Of one trial."""
-    bundle = {"CPU": float(config.cpus_per_trial)}
-    return PlacementGroupFactory([bundle | ({"GPU": gpus} if gpus else {})])
-
-
-Probe = Callable[[Job, Data], tuple[int, int]]  # bytes at most, bytes of the device
+Probe = Callable[[Job], tuple[int, int]]  # bytes at most of a step, bytes of the device
+RunProbe = Callable[[Probe, Sequence[Job]], Sequence[tuple[int, int]]]
 
 
 def largest(networks: Networks, samples: int = SAMPLES) -> list[Arch]:
@@ -132,12 +109,9 @@ def largest_batch(networks: Networks) -> Recipe:
     return replace(recipe, batch_size=int(top))
 
 
-def measure(sharing: Sharing, networks: Networks, data: Data, probe: Probe) -> None:
-    """On a GPU of the Ray that runs, in a process that then ends and gives its memory back."""
-    recipe, images = encode(largest_batch(networks)), ray.put(data)
-    remote = ray.remote(num_gpus=1, num_cpus=1, max_calls=1)(probe)
-    peaks = []
-    for arch in largest(networks):
-        job = Job(-1, encode(arch), recipe, 0, 1, "", networks.config.cpus_per_trial, "cuda")
-        peaks.append(ray.get(remote.remote(job, images)))
-    sharing.measured(max(peak for peak, _ in peaks), min(memory for _, memory in peaks))
+def measure(sharing: Sharing, run_probe: RunProbe, *, networks: Networks, probe: Probe) -> None:
+    """Run `probe` for the largest networks where the executor trains, and note what it found."""
+    recipe, threads = encode(largest_batch(networks)), networks.config.cpus_per_trial
+    jobs = [Job(-1, encode(arch), recipe, 0, 1, "", threads, "cuda") for arch in largest(networks)]
+    peaks, memories = zip(*run_probe(probe, jobs), strict=True)
+    sharing.measured(max(peaks), min(memories))

@@ -1,19 +1,21 @@
-"""What an executor needs of who hands out jobs: the searcher of a study, or a retraining."""
+"""Protocols between an executor (serial, Ray) and its source of jobs (`StudySearcher`,
+`Retrainer`), the scheduler that stops them, and the observer that shows them."""
 
 from collections.abc import Callable, Sized
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from skipsearch.studies.config.study_config import StudyConfig
-from skipsearch.studies.executors.gpu_sharing import Sharing
+from skipsearch.studies.executors.gpu_sharing import RunProbe, Sharing
 from skipsearch.studies.pruning.trial_reports import Live
 from skipsearch.studies.storage.store import Store
-from skipsearch.trainers.trial.job import Begin, Report
+from skipsearch.trainers.trial.job import Begin, Job, Report
 
 
 class Observer(Protocol):
-    """Who shows a study while it runs; called from the driver, never at the same time."""
+    """Shows a study while it runs; called from the driver, never at the same time."""
 
     def started(self, store: Store) -> None: ...
     def changed(self, store: Store) -> None: ...
@@ -27,32 +29,47 @@ class Work:
 
     begin: Begin
     size: int  # of the images, in bytes
-    measure: Callable[[Sharing], None] | None = None  # finds out how many trials share a GPU
+    measure: Callable[[Sharing, RunProbe], None] | None = None  # how many trials share a GPU
 
 
-class Bridge(Protocol):
-    """Jobs by the executor's own names of them. Called from the driver, never at the same time."""
+class NoJob(Enum):
+    """No job yet, as trials in training decide about the next; or no job left."""
+
+    YET = auto()
+    LEFT = auto()
+
+
+class JobSource(Protocol):
+    """Hands out jobs and takes their reports, by the numbers of their trials. Called from the
+    driver, never at the same time."""
 
     config: StudyConfig
     store: Store
     folder: Path
     sharing: Sharing
-    live: dict[str, Live]
+    live: dict[int, Live]  # the trials in training
     failing: str  # why nothing more is handed out, "" while all is well
 
     @property
     def waiting(self) -> Sized:
-        """Who was lost at the very end, and is still to be trained."""
+        """Trials whose worker died after the last proposal and that need another round."""
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next job; None for "not yet"; FINISHED when nothing is left."""
+    def next_job(self) -> Job | NoJob: ...
 
-    def on_trial_result(self, trial_id: str, report: Report) -> None:
-        """A report of a trial that goes on."""
+    def reported(self, number: int, report: Report) -> None:
+        """Take a report of a trial that goes on."""
 
-    def on_trial_complete(self, trial_id: str, report: Report) -> None:
-        """The last report of a trial."""
+    def ended(self, number: int, report: Report) -> None:
+        """Take the last report of a trial."""
 
-    def again(self, trial_id: str, why: str, *, counted: bool) -> bool: ...
+    def take_back(self, number: int, why: str, *, counted: bool) -> bool:
+        """Hand out a trial once more whose worker died as it began; return False if it has no
+        attempt left. `counted`: the next attempt is noted already."""
 
-    def failed(self, trial_id: str, why: str) -> None: ...
+    def failed(self, number: int, why: str) -> None:
+        """Conclude a trial that is not tried again."""
+
+
+class Scheduler(Protocol):
+    def goes_on(self, job: Job, report: Report) -> bool:
+        """Return False where a trial stops after this report."""

@@ -14,14 +14,20 @@ from ray import tune
 from ray.exceptions import RayError
 
 from skipsearch.studies.config.study_config import StudyConfig
-from skipsearch.studies.executors.gpu_sharing import MAX_FAILURES, gpus_of, resources
+from skipsearch.studies.executors.gpu_sharing import Probe, gpus_of
 from skipsearch.studies.executors.interrupt import Ending
-from skipsearch.studies.executors.protocols import Bridge, Observer, Work
-from skipsearch.studies.executors.ray_adapters import RaySearcher
+from skipsearch.studies.executors.protocols import JobSource, Observer, Scheduler, Work
+from skipsearch.studies.executors.ray_adapters import (
+    MAX_FAILURES,
+    RayScheduler,
+    RaySearcher,
+    resources,
+)
 from skipsearch.studies.executors.ray_callback import StudyCallback
+from skipsearch.studies.executors.ray_errors import driver_errors
 from skipsearch.studies.executors.ray_loggers import loggers
-from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.trainers.loop.memory import give_back
+from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.ray_trainable import TrialActor
 
 SECONDS = 10.0  # for a first answer; Ray alone waits minutes for a host that is not there
@@ -88,8 +94,8 @@ ENVIRONMENT = {
 
 
 def train(
-    searcher: Bridge,
-    scheduler: StudyScheduler,
+    source: JobSource,
+    scheduler: Scheduler,
     observer: Observer,
     ending: Ending,
     work: Work,
@@ -99,17 +105,28 @@ def train(
 ) -> None:
     """Until nothing is left to train; `address` is that of a cluster, `log` names loggers. Raises
     KeyboardInterrupt when an end was asked for."""
-    config = searcher.config
-    with ray_session(config, work.size, address) as scratch, ending.listening():
-        if work.measure is not None and searcher.sharing.to_measure:
-            work.measure(searcher.sharing)
+    config = source.config
+    with ray_session(config, work.size, address) as scratch, ending.listening(), driver_errors():
+        if work.measure is not None and source.sharing.to_measure:
+            work.measure(source.sharing, run_probe)
         begin = _stored(work)
-        beside = [StudyCallback(searcher, observer, ending)]
-        beside += loggers(log, config.name, searcher.folder / "logs")
+        beside = [StudyCallback(source, observer, ending)]
+        beside += loggers(log, config.name, source.folder / "logs")
         while True:
-            _tuner(searcher, scheduler, beside, begin, scratch).fit()
-            if searcher.failing or not searcher.waiting:  # who was lost at the very end
+            _tuner(source, scheduler, beside, begin, scratch).fit()
+            if source.failing or not source.waiting:
                 break
+
+
+def run_probe(probe: Probe, jobs: Sequence[Job]) -> list[tuple[int, int]]:
+    """Each on a GPU, in a process that then ends and gives its memory back."""
+    held = ray.put(probe)
+    run = ray.remote(num_gpus=1, num_cpus=1, max_calls=1)(_probed)
+    return [ray.get(run.remote(held, job)) for job in jobs]
+
+
+def _probed(probe: Probe, job: Job) -> tuple[int, int]:
+    return probe(job)
 
 
 def _stored(work: Work) -> ray.ObjectRef:
@@ -121,18 +138,18 @@ def _stored(work: Work) -> ray.ObjectRef:
 
 
 def _tuner(
-    searcher: Bridge,
-    scheduler: StudyScheduler,
+    source: JobSource,
+    scheduler: Scheduler,
     callbacks: list[tune.Callback],
     begin: ray.ObjectRef,
     scratch: str,
 ) -> tune.Tuner:
-    config, trainable = searcher.config, tune.with_parameters(TrialActor, begin=begin)
+    config, trainable = source.config, tune.with_parameters(TrialActor, begin=begin)
     return tune.Tuner(
         tune.with_resources(trainable, lambda given: resources(config, given["gpus"])),
         tune_config=tune.TuneConfig(
-            search_alg=RaySearcher(searcher),
-            scheduler=scheduler,
+            search_alg=RaySearcher(source),
+            scheduler=RayScheduler(scheduler, source.sharing),
             num_samples=-1,
             max_concurrent_trials=config.concurrency,
             reuse_actors=True,

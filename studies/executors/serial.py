@@ -1,7 +1,7 @@
 """The executor without Ray: one trial after the other in this process.
 
-For debugging, tests and tiny studies: nothing has to be started. The same searcher proposes and
-tells, the same scheduler stops.
+For debugging, tests and tiny studies: Ray, which takes seconds, is neither loaded nor started. The
+same source hands out jobs, the same scheduler stops them.
 """
 
 import traceback
@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from skipsearch.studies.executors.interrupt import Ending
-from skipsearch.studies.executors.protocols import Bridge, Observer, Work
-from skipsearch.studies.executors.scheduler import StudyScheduler
+from skipsearch.studies.executors.protocols import JobSource, Observer, Scheduler, Work
 from skipsearch.studies.executors.trial_errors import marked
 from skipsearch.trainers.trial.checkpoints import CannotSave
 from skipsearch.trainers.trial.job import Begin, Job, Report, WrongReport
 
-TRIAL = "serial"
 ATTEMPTS = 3  # a trial that raised so often has failed
 Answer = TypeVar("Answer")
 
@@ -36,23 +34,23 @@ class Raised(Exception):
 
 
 def train(
-    searcher: Bridge,
-    scheduler: StudyScheduler,
+    source: JobSource,
+    scheduler: Scheduler,
     observer: Observer,
     ending: Ending,
     work: Work,
 ) -> None:
     """Until nothing is left to train. Raises KeyboardInterrupt when an end was asked for."""
     with ending.listening():
-        while isinstance(given := searcher.suggest(TRIAL), dict):
-            _train_one(given["job"], searcher, scheduler, ending, work.begin)
-            observer.changed(searcher.store)
+        while isinstance(job := source.next_job(), Job):
+            _train_one(job, source, scheduler, ending, work.begin)
+            observer.changed(source.store)
 
 
 def _train_one(
     job: Job,
-    searcher: Bridge,
-    scheduler: StudyScheduler,
+    source: JobSource,
+    scheduler: Scheduler,
     ending: Ending,
     begin: Begin,
 ) -> None:
@@ -60,21 +58,21 @@ def _train_one(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             for report in _reports(job, ending, begin):
-                searcher.store.beat()
+                source.store.beat()
                 if not scheduler.goes_on(job, report):
-                    searcher.on_trial_complete(TRIAL, report)
+                    source.ended(job.number, report)
                     return
-                searcher.on_trial_result(TRIAL, report)
+                source.reported(job.number, report)
         except WrongReport as wrong:
-            searcher.failed(TRIAL, str(wrong))
+            source.failed(job.number, str(wrong))
             return
         except Raised as raised:
             if attempt == ATTEMPTS:
                 (Path(job.folder) / "error.txt").write_text(raised.text)
-                searcher.failed(TRIAL, raised.reason)
+                source.failed(job.number, raised.reason)
                 return
-            trial = searcher.live[TRIAL].trial
-            searcher.store.note(trial, attempts=1 + attempt, why=raised.reason)
+            trial = source.live[job.number].trial
+            source.store.note(trial, attempts=1 + attempt, why=raised.reason)
 
 
 def _reports(job: Job, ending: Ending, begin: Begin) -> Iterator[Report]:

@@ -7,10 +7,9 @@ Both sweeps take O(n log n) for two or three objectives: 10,000 trials in a tent
 import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
-import pandas as pd
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.pareto import Point, Scale, hypervolume, non_dominated
@@ -25,13 +24,16 @@ from skipsearch.studies.storage.trial_record import (
     is_imported,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def front(study: optuna.Study) -> pd.DataFrame:
+
+def front(study: optuna.Study) -> "pd.DataFrame":
     """The front as rows of the table of trials, lowest error first, with a column `knee`."""
     return frame_of(study, front_trials(study))
 
 
-def frame_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> pd.DataFrame:
+def frame_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> "pd.DataFrame":
     """The same of a front that has been found."""
     best = knee(found)
     table = trials(study).set_index("trial", drop=False).loc[[t.number for t in found]]
@@ -78,13 +80,15 @@ def knee(found: Sequence[FrozenTrial]) -> FrozenTrial | None:
     return best if height(best) < 1 - 1e-9 else None
 
 
-def hypervolume_history(study: optuna.Study) -> pd.DataFrame:
+def hypervolume_history(study: optuna.Study) -> "pd.DataFrame":
     """Columns `trial`, `ended` (trials ended so far, stopped ones included), `epochs` (that those
     were trained in this study), `hypervolume`: one row for each full trial in the order in which
     they ended.
 
     The hypervolume is the share (0 to 1) of the box between the best and the worst value that any
     trial had in each objective, on log scales (`Scale`); it is no measure between studies."""
+    import pandas as pd
+
     ended = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
     ended.sort(key=lambda t: (t.datetime_complete, t.number))
     trained = accumulate(spent(t) for t in ended)

@@ -1,9 +1,8 @@
 """All trials of a study as one table: a row a trial, columns that a reader understands."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
-import pandas as pd
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.storage.trial_record import (
@@ -15,8 +14,11 @@ from skipsearch.studies.storage.trial_record import (
     settings,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def trials(study: optuna.Study) -> pd.DataFrame:
+
+def trials(study: optuna.Study) -> "pd.DataFrame":
     """One row a trial, in the order in which they were asked for.
 
     `val_error` (0 to 1) is the error of the weights that a finished trial keeps and the last
@@ -26,6 +28,8 @@ def trials(study: optuna.Study) -> pd.DataFrame:
     configuration: parameters of the architecture under their own names, those of the recipe with
     `recipe.` before them. What a trial does not have is empty (NA).
     """
+    import pandas as pd  # with pyarrow half of what `status`, which has no table, takes to start
+
     costs = cost_names(study)
     rows = [row(trial, costs) for trial in study.get_trials(deepcopy=False)]
     first = ["trial", "state", "baseline", "imported", "val_error", "accuracy", *SPREAD, *FACTS]

@@ -23,16 +23,14 @@ from skipsearch.studies.config.target import parse_study
 from skipsearch.studies.engine import provenance
 from skipsearch.studies.engine.driver import (
     Executor,
-    InProcess,
-    OnRay,
     executor_of,
     quiet,
     require_resources,
     storage_failures,
+    train,
 )
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.engine.provenance import freeze, require_same
-from skipsearch.studies.executors import ray_tune, serial
 from skipsearch.studies.executors.interrupt import Ending
 from skipsearch.studies.executors.protocols import Observer, Work
 from skipsearch.studies.page.files import write
@@ -113,15 +111,10 @@ def retrain(
 
 
 def _train(retrainer: Retrainer, observer: Observer, work: Work, executor: Executor) -> None:
-    parts = (retrainer, ToTheEnd(None, retrainer.sharing), observer, Ending(None), work)
     observer.started(retrainer.store)
     try:
         if retrainer.waiting:
-            match executor:
-                case InProcess():
-                    serial.train(*parts)
-                case OnRay(address, _):
-                    ray_tune.train(*parts, address=address)
+            train(executor, retrainer, ToTheEnd(), observer, Ending(None), work)
     finally:
         observer.finished(retrainer.store)
     if retrainer.failing:

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
-from ray.tune.search import Searcher
 
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.executors.gpu_sharing import Sharing
-from skipsearch.studies.executors.scheduler import StudyScheduler
+from skipsearch.studies.executors.protocols import NoJob
 from skipsearch.studies.pruning.trial_reports import Live, fidelity, write
 from skipsearch.studies.results.retrained import newest, retrained_folder
 from skipsearch.studies.retraining.systems import System
@@ -37,8 +36,8 @@ from skipsearch.trainers.trial.job import Job, Report
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-class ToTheEnd(StudyScheduler):
-    """Every training gets all its epochs."""
+class ToTheEnd:
+    """A `Scheduler` that stops a training where the training itself says that it is over."""
 
     def goes_on(self, job: Job, report: Report) -> bool:
         return fidelity(job, report) < 1
@@ -71,15 +70,14 @@ class Task:
         }
 
 
-class Retrainer(Searcher):  # type: ignore[misc]
-    """All knowledge is in the store; this holds the trainings in flight."""
+class Retrainer:
+    """A `JobSource`. All knowledge is in the store; this holds the trainings in flight."""
 
     def __init__(
         self, config: StudyConfig, store: Store, folder: Path, tasks: Sequence[Task], n_train: int
     ) -> None:
-        super().__init__()
         self.config, self.store, self.folder, self.n_train = config, store, folder, n_train
-        self.live: dict[str, Live] = {}
+        self.live: dict[int, Live] = {}
         self.begun: dict[int, Task] = {}  # by the number of its training
         self.failing, self.failures = "", 0
         self.sharing = Sharing(config, store)
@@ -105,14 +103,13 @@ class Retrainer(Searcher):  # type: ignore[misc]
         found = self._found(task)
         return found is not None and found.state in ENDED
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next job; FINISHED when nothing is left."""
+    def next_job(self) -> Job | NoJob:
         while self.waiting and not self.failing:
             live = self._begun(self.waiting.popleft())
             if live is not None:
-                self.live[trial_id] = live
-                return {"job": live.job, "gpus": self.sharing.share}
-        return str(Searcher.FINISHED)
+                self.live[live.job.number] = live
+                return live.job
+        return NoJob.LEFT
 
     def _begun(self, task: Task) -> Live | None:
         """None for one that was attached too often without one more epoch."""
@@ -125,7 +122,7 @@ class Retrainer(Searcher):  # type: ignore[misc]
             attempts = attempts_at(trial)
             if attempts >= RETRY:
                 why = TrialRecord.of(trial).why or "its driver died"
-                self._ended(trial, Verdict(Kind.FAILED, f"{why} ({attempts} attempts)", []))
+                self._judged(trial, Verdict(Kind.FAILED, f"{why} ({attempts} attempts)", []))
                 return None
             at = trial.last_step or 0
             self.store.note(trial, attempts=attempts + 1, attached_at=at)
@@ -149,45 +146,37 @@ class Retrainer(Searcher):  # type: ignore[misc]
             device="cuda" if self.config.gpus_per_trial else "cpu",
         )
 
-    def on_trial_result(self, trial_id: str, report: Report) -> None:
+    def reported(self, number: int, report: Report) -> None:
         """Store a report; the curve is that of the training error."""
         error = math.nan if report.train_error is None else report.train_error
         notes = {"seconds": report.seconds, "checkpoint": report.checkpoint}
-        write(self.store, self.live[trial_id], report, error, **notes, test_loss=report.test_loss)
+        write(self.store, self.live[number], report, error, **notes, test_loss=report.test_loss)
 
-    def on_trial_complete(self, trial_id: str, report: Report) -> None:
-        """The last report of a training. An error is told by `failed`, which knows its text."""
-        self.on_trial_result(trial_id, report)
-        live = self.live.pop(trial_id)
-        self._ended(live.trial, verdict_of(report))
+    def ended(self, number: int, report: Report) -> None:
+        self.reported(number, report)
+        live = self.live.pop(number)
+        self._judged(live.trial, verdict_of(report))
         if report.test_error is not None:
             Checkpoints.at(live.job.folder).clear(keep=report.epoch)
 
-    def again(self, trial_id: str, why: str, *, counted: bool) -> bool:
-        """Whether one that was lost as it began, its next attempt `counted`, has one more."""
-        live = self.live[trial_id]
-        trial = self.store.trial(live.job.number)
+    def take_back(self, number: int, why: str, *, counted: bool) -> bool:
+        trial = self.store.trial(number)
         attempts = TrialRecord.of(trial)[TrialRecord.attempts] - counted
         self.store.note(trial, attempts=attempts, why=why)
-        if attempts_at(self.store.trial(live.job.number)) >= RETRY:
+        if attempts_at(self.store.trial(number)) >= RETRY:
             return False
-        del self.live[trial_id]
-        self.waiting.append(self.begun[live.job.number])
+        del self.live[number]
+        self.waiting.append(self.begun[number])
         return True
 
-    def failed(self, trial_id: str, why: str) -> None:
-        self._ended(self.live.pop(trial_id).trial, Verdict(Kind.FAILED, why, []))
+    def failed(self, number: int, why: str) -> None:
+        self._judged(self.live.pop(number).trial, Verdict(Kind.FAILED, why, []))
 
-    def _ended(self, trial: Any, verdict: Verdict) -> None:
+    def _judged(self, trial: Any, verdict: Verdict) -> None:
         self.store.conclude(trial, verdict)
         self.failures = self.failures + 1 if verdict.state == TrialState.FAIL else 0
         if self.failures >= self.config.max_failures:
             self.failing = f"{self.failures} trainings in a row failed, the last: {verdict.why}"
-
-    def save(self, checkpoint_path: str) -> None: ...  # the store is the state
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a retraining goes on from its storage")
 
 
 def verdict_of(report: Report) -> Verdict:

@@ -23,10 +23,6 @@ class RetrainProgress:
         self._told: set[int] = set()
         self._before = 0  # trainings that had ended
 
-    def __getstate__(self) -> dict[str, object]:
-        """Ray pickles its callbacks with all they hold, to no use; a terminal cannot be."""
-        return {}
-
     def started(self, store: Store) -> None:
         ended = [t for t in store.trials if t.state.is_finished()]
         self._told = {t.number for t in ended}
