@@ -1,8 +1,8 @@
-"""Definitions of the layers as text, and which of them need which: what an exported file copies."""
+"""Definitions of the layers as text, with the names that each of them needs."""
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import import_module
@@ -105,7 +105,7 @@ class Source:
         found: dict[str, Import] = {}
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom):
-                found |= {a.name: Import(node.module or "", a.name) for a in node.names}
+                found |= {a.name: Import(unit(node.module or ""), a.name) for a in node.names}
             if isinstance(node, ast.Import):
                 found |= {a.name: Import(a.name, "") for a in node.names}
         return found
@@ -118,7 +118,8 @@ class Source:
             if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict):
                 found[_name(node)] = self._table(node, node.value)
             elif isinstance(node, Statement):
-                found[_name(node)] = Definition(self.name, _name(node), tuple(self._pieces(node)))
+                name, pieces = _name(node), tuple(self._pieces(node))
+                found[name] = Definition(unit(self.name), name, pieces)
         return found
 
     def _pieces(self, node: Statement) -> Iterator[Piece]:
@@ -130,7 +131,7 @@ class Source:
         for part in parts:
             end = part.end_lineno or 0
             method = part.name if part is not node and isinstance(part, ast.FunctionDef) else ""
-            yield _piece(method, self._text(start, end, part), part)
+            yield piece(method, self._text(start, end, part), part)
             start = end
         if isinstance(node, ast.ClassDef):
             around = [*node.bases, *(k.value for k in node.keywords), *node.decorator_list]
@@ -157,81 +158,48 @@ class Source:
         return ByName(start[: start.rindex("{") + 1], entries)
 
 
-source_of = cache(Source)
-
-
 @dataclass(frozen=True)
-class Library:
-    """All that the layers define, as far as a plan with these names needs it."""
+class Family:
+    """A folder of the layers, read as one module: its files' definitions as `__all__` has them."""
 
-    named: frozenset[str]
+    name: str
 
-    def closure(self, classes: Sequence[type]) -> list[Definition]:
-        """The layers among the classes and all that they use, module by module: each after those
-        it imports, its definitions in the order of its file. Without methods that none of them
-        calls, and what only those would use."""
-        found, called = self._closure(classes, None), set[str]()
-        while (now := {name for one in found for p in one.pieces for name in p.calls}) != called:
-            called = now
-            found = self._closure(classes, called)
-        return found
+    @cached_property
+    def files(self) -> list[Source]:
+        """Those that its `__init__` imports."""
+        nodes = (one for one in Source(self.name).tree.body if isinstance(one, ast.ImportFrom))
+        return [Source(one.module) for one in nodes if one.module]
 
-    def _closure(self, classes: Iterable[type], called: Set[str] | None) -> list[Definition]:
-        modules: dict[str, set[str]] = {}
-        for one in classes:
-            if one.__module__.startswith(LAYERS):
-                self._add(one.__module__, one.__name__, modules, called)
-        found = []
-        for module in self._ordered(modules):
-            names = (name for name in source_of(module).definitions if name in modules[module])
-            found += [self._definition(module, name, called) for name in names]
-        return found
+    @cached_property
+    def legend(self) -> str:
+        return Source(self.name).legend
 
-    def imports(self, needed: Iterable[Definition]) -> set[Import]:
-        """What they need from outside of the layers."""
-        found = set()
-        for one in needed:
-            known = source_of(one.module).imports
-            found |= {known[name] for name in one.needs if name in known}
-        return {one for one in found if not one.module.startswith(LAYERS)}
+    @cached_property
+    def imports(self) -> dict[str, Import]:
+        every = {name: one for file in self.files for name, one in file.imports.items()}
+        return {name: one for name, one in every.items() if one.module != self.name}
 
-    def _definition(self, module: str, name: str, called: Set[str] | None) -> Definition:
-        found = source_of(module).definitions[name]
-        if isinstance(found, ByName):
-            text = found.text(self.named)
-            return Definition(module, name, (_piece("", text, ast.parse(text)),))
-        return found if called is None else found.of(called)
-
-    def _add(
-        self, module: str, name: str, modules: dict[str, set[str]], called: Set[str] | None
-    ) -> None:
-        if name in modules.setdefault(module, set()):
-            return
-        modules[module].add(name)
-        source = source_of(module)
-        for needed in sorted(self._definition(module, name, called).needs):
-            if needed in source.definitions:
-                self._add(module, needed, modules, called)
-            elif needed in source.imports and source.imports[needed].module.startswith(LAYERS):
-                self._add(source.imports[needed].module, needed, modules, called)
-
-    def _ordered(self, modules: dict[str, set[str]]) -> list[str]:
-        ordered: list[str] = []
-
-        def visit(module: str) -> None:
-            if module in ordered:
-                return
-            for name in sorted({i.module for i in source_of(module).imports.values()}):
-                if name in modules:
-                    visit(name)
-            ordered.append(module)
-
-        for module in modules:
-            visit(module)
-        return ordered
+    @cached_property
+    def definitions(self) -> dict[str, Definition | ByName]:
+        every = {name: one for file in self.files for name, one in file.definitions.items()}
+        order: list[str] = import_module(self.name).__all__
+        assert set(order) == set(every), f"{self.name}.__all__ must name {sorted(every)}"
+        return {name: every[name] for name in order}
 
 
-def _piece(method: str, text: str, node: ast.AST) -> Piece:
+@cache
+def source_of(name: str) -> Source | Family:
+    """The file or folder of that name, each read once."""
+    return Family(name) if hasattr(import_module(name), "__path__") else Source(name)
+
+
+def unit(module: str) -> str:
+    """The file or folder, directly in layers/, that holds a module; others as they are."""
+    inside = module.removeprefix(LAYERS)
+    return module if inside == module else LAYERS + inside.split(".")[0]
+
+
+def piece(method: str, text: str, node: ast.AST) -> Piece:
     kept = [one for one in ast.walk(node) if isinstance(one, ast.Attribute)]
     return Piece(method, text, frozenset(_free(node)), frozenset(one.attr for one in kept))
 

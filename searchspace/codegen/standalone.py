@@ -17,7 +17,8 @@ from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.assembly.assemble import Shape, assemble, features
 from skipsearch.searchspace.assembly.plan import WIDTH, Call, source, strings
 from skipsearch.searchspace.assembly.plan import classes as called
-from skipsearch.searchspace.codegen.layer_source import Definition, Import, Library, source_of
+from skipsearch.searchspace.codegen.layer_source import Definition, Import, source_of
+from skipsearch.searchspace.codegen.library import Library
 from skipsearch.searchspace.layers.backbone import Backbone
 
 STANDARD = {"collections.abc", "typing", "math"}

@@ -1,0 +1,20 @@
+"""A gate of one number a channel, and how a mask multiplies its features."""
+
+from torch import Tensor, nn
+
+
+class ChannelGate(nn.Module):
+    """x · mask(x), each channel times its number."""
+
+    def mask(self, x_BCHW: Tensor) -> Tensor:
+        """(B, C)."""
+        raise NotImplementedError
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return masked(x_BCHW, self.mask(x_BCHW))
+
+
+def masked(x_BCHW: Tensor, mask_BC: Tensor) -> Tensor:
+    """Each channel times its number. Without the cast, parameters kept in float32 would widen
+    the features, and everything after them, under autocast."""
+    return x_BCHW * mask_BC[:, :, None, None].to(x_BCHW.dtype)
