@@ -28,13 +28,12 @@ class Import:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some lines of a definition: a `method`, or what is around them (""). `needs` are the names
-    and `calls` the attributes that it uses."""
+    """Some lines of a definition: a method, or what stands around the methods."""
 
-    method: str
+    method: str  # its name, "" for what stands around
     text: str
-    needs: frozenset[str]
-    calls: frozenset[str]
+    needs: frozenset[str]  # names that it uses
+    calls: frozenset[str]  # attributes that it uses
 
 
 @dataclass(frozen=True)
@@ -46,28 +45,30 @@ class Definition:
     pieces: tuple[Piece, ...]
 
     def of(self, called: Set[str]) -> "Definition":
-        """Without methods that nothing calls."""
+        """Return the definition without methods that nothing calls."""
         kept = (one for one in self.pieces if one.method in called or one.method in IMPLIED)
         return replace(self, pieces=tuple(kept))
 
     @property
     def text(self) -> str:
+        """The code, as it is copied."""
         return "\n".join(one.text for one in self.pieces).rstrip()
 
     @property
     def needs(self) -> frozenset[str]:
+        """The names that the code uses from around it."""
         return frozenset().union(*(one.needs for one in self.pieces))
 
 
 @dataclass(frozen=True)
 class ByName:
-    """A table by name: code up to its brace, and each entry's."""
+    """A table by name, such as `INITIALISATIONS`."""
 
-    start: str
-    entries: dict[str, str]
+    start: str  # the code up to its brace
+    entries: dict[str, str]  # the code of each entry
 
     def text(self, named: frozenset[str]) -> str:
-        """With the entries that are named, on one line where they fit."""
+        """Return the table's code with the named entries alone, on one line if they fit."""
         kept = [entry for key, entry in self.entries.items() if key in named]
         line = f"{self.start}{', '.join(kept)}}}"
         if len(line) <= WIDTH:
@@ -77,31 +78,34 @@ class ByName:
 
 @dataclass(frozen=True)
 class Source:
-    """A module of the layers."""
+    """The text of one module of the layers."""
 
     name: str
 
     @cached_property
     def lines(self) -> list[str]:
+        """The lines of the file."""
         return getsource(self.module).splitlines()
 
     @cached_property
     def module(self) -> ModuleType:
+        """The module, imported."""
         return import_module(self.name)
 
     @cached_property
     def tree(self) -> ast.Module:
+        """The file, parsed."""
         return ast.parse("\n".join(self.lines))
 
     @cached_property
     def legend(self) -> str:
-        """The paragraph of its docstring that says what the shapes' letters mean, or ''."""
+        """The paragraph of its docstring that explains the letters of shapes, or ""."""
         paragraphs = (ast.get_docstring(self.tree) or "").split("\n\n")
         return next((text for text in paragraphs if text.startswith("Shapes:")), "")
 
     @cached_property
     def imports(self) -> dict[str, Import]:
-        """By the name that the module gives it."""
+        """The module's imports, by the name that it gives them."""
         found: dict[str, Import] = {}
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom):
@@ -112,7 +116,7 @@ class Source:
 
     @cached_property
     def definitions(self) -> dict[str, Definition | ByName]:
-        """In the order of the file."""
+        """Classes, functions and constants at the top level, in the order of the file."""
         found: dict[str, Definition | ByName] = {}
         for node in self.tree.body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict):
@@ -123,7 +127,7 @@ class Source:
         return found
 
     def _pieces(self, node: Statement) -> Iterator[Piece]:
-        """With the comment above it; a class in as many as it has methods, and one more."""
+        """Cut a statement, with the comment above it, into pieces: for a class, its methods."""
         start = min(one.lineno for one in (node, *getattr(node, "decorator_list", []))) - 1
         while self.lines[start - 1].startswith("#"):
             start -= 1
@@ -138,7 +142,7 @@ class Source:
             yield Piece("", "", frozenset().union(*map(_free, around)), frozenset())
 
     def _text(self, start: int, end: int, node: ast.AST) -> str:
-        """Without assertions, which here tell types, and other remarks to the type checker."""
+        """Return lines without remarks to the type checker: comments, and assertions of types."""
         asserted = {
             line
             for one in ast.walk(node)
@@ -160,27 +164,30 @@ class Source:
 
 @dataclass(frozen=True)
 class Family:
-    """A folder of the layers, read as one module: its files' definitions as `__all__` has them."""
+    """A folder of the layers, read as one module with its definitions in the order of `__all__`."""
 
     name: str
 
     @cached_property
     def files(self) -> list[Source]:
-        """Those that its `__init__` imports."""
+        """The files that its `__init__` imports from."""
         nodes = (one for one in Source(self.name).tree.body if isinstance(one, ast.ImportFrom))
         return [Source(one.module) for one in nodes if one.module]
 
     @cached_property
     def legend(self) -> str:
+        """The legend of shapes in the folder's docstring, or ""."""
         return Source(self.name).legend
 
     @cached_property
     def imports(self) -> dict[str, Import]:
+        """The imports of all files, but for those from each other."""
         every = {name: one for file in self.files for name, one in file.imports.items()}
         return {name: one for name, one in every.items() if one.module != self.name}
 
     @cached_property
     def definitions(self) -> dict[str, Definition | ByName]:
+        """The definitions of all files, in the order of `__all__`."""
         every = {name: one for file in self.files for name, one in file.definitions.items()}
         order: list[str] = import_module(self.name).__all__
         assert set(order) == set(every), f"{self.name}.__all__ must name {sorted(every)}"
@@ -189,12 +196,12 @@ class Family:
 
 @cache
 def source_of(name: str) -> Source | Family:
-    """The file or folder of that name, each read once."""
+    """Return the file or folder of that name; each is read once."""
     return Family(name) if hasattr(import_module(name), "__path__") else Source(name)
 
 
 def unit(module: str) -> str:
-    """The file or folder, directly in layers/, that holds a module; others as they are."""
+    """Return the file or folder directly in layers/ that holds a module, else the module itself."""
     inside = module.removeprefix(LAYERS)
     return module if inside == module else LAYERS + inside.split(".")[0]
 
@@ -215,8 +222,10 @@ def _name(node: Statement) -> str:
 
 
 def _free(node: ast.AST) -> set[str]:
-    """The names that code takes from around it: those of assertions are not copied, and each
-    function hides its own ones."""
+    """Collect the names that code takes from around it.
+
+    Assertions are not copied, so theirs are left out; a function hides the names that it binds.
+    """
     found, bound = set[str](), set[str]()
     ahead = [node] if not isinstance(node, ast.FunctionDef) else list(ast.iter_child_nodes(node))
     while ahead:

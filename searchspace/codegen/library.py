@@ -17,14 +17,16 @@ from skipsearch.searchspace.codegen.layer_source import (
 
 @dataclass(frozen=True)
 class Library:
-    """All that the layers define, as far as a plan with these names needs it."""
+    """The definitions of the layers, with tables reduced to the entries that a plan names."""
 
-    named: frozenset[str]
+    named: frozenset[str]  # strings that the plan passes
 
     def closure(self, classes: Sequence[type]) -> list[Definition]:
-        """The layers among the classes and all that they use, module by module: each after those
-        it imports, its definitions in the order of its file. Without methods that none of them
-        calls, and what only those would use."""
+        """List the definitions of the layers among `classes` and of all that they use.
+
+        They come module by module, each module after those it imports, in the order of its file.
+        Methods that none of them calls are left out, and what only those would use.
+        """
         found, called = self._closure(classes, None), set[str]()
         while (now := {name for one in found for p in one.pieces for name in p.calls}) != called:
             called = now
@@ -43,7 +45,7 @@ class Library:
         return found
 
     def imports(self, needed: Iterable[Definition]) -> set[Import]:
-        """What they need from outside of the layers."""
+        """Return the imports that the definitions need from outside of the layers."""
         found = set()
         for one in needed:
             known = source_of(one.module).imports
