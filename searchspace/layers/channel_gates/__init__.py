@@ -1,4 +1,4 @@
-"""Gates of one number a channel: statistics of each channel of (B, C, H, W) weigh that channel.
+"""Gates with a mask over the channels: x · mask(x), x of (B, C, H, W), the mask of (B, C).
 
 Each returns its features in the type it got them in, under autocast too.
 """

@@ -1,13 +1,13 @@
-"""A gate of one number a channel, and how a mask multiplies its features."""
+"""The base of gates with a mask over the channels."""
 
 from torch import Tensor, nn
 
 
 class ChannelGate(nn.Module):
-    """x · mask(x), each channel times its number."""
+    """x · mask(x): each channel times its value of the mask."""
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C)."""
+        """Return the mask, (B, C)."""
         raise NotImplementedError
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -15,6 +15,9 @@ class ChannelGate(nn.Module):
 
 
 def masked(x_BCHW: Tensor, mask_BC: Tensor) -> Tensor:
-    """Each channel times its number. Without the cast, parameters kept in float32 would widen
-    the features, and everything after them, under autocast."""
+    """Multiply each channel by its value of the mask.
+
+    Without the cast, parameters kept in float32 would widen the features, and everything after
+    them, under autocast.
+    """
     return x_BCHW * mask_BC[:, :, None, None].to(x_BCHW.dtype)

@@ -20,7 +20,7 @@ class GlobalResponse(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels))
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        """γ·N(x), (B, C): the gain of a channel is 1 more."""
+        """Return γ·N(x), (B, C); the gain of a channel is 1 more."""
         norm_BC = torch.linalg.vector_norm(x_BCHW, dim=(2, 3))
         response_BC: Tensor = norm_BC / (norm_BC.mean(1, keepdim=True) + 1e-6)
         return self.gamma * response_BC

@@ -11,7 +11,7 @@ from skipsearch.searchspace.layers.pooling import spatial_mean
 class SwitchableExcitation(ChannelGate):
     """x · s(a·FC(v)) · s(b·conv1d(v)) · s(c·(w·v + b₀)), v = mean(x), (a, b, c) = s(linear(v)).
 
-    SEM (https://arxiv.org/abs/2209.05680): an SE, an ECA and a scale a channel, each weighed by a
+    SEM (https://arxiv.org/abs/2209.05680): an SE, an ECA and a scale per channel, each weighed by a
     switch that reads v; s is the sigmoid. As in the authors' code: w from 0, b₀ from −1, biases in
     the FC and in the switch, none in the convolution. 2Cq + q + 6C + 3 + kernel parameters.
     """

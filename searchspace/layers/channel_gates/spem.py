@@ -30,5 +30,5 @@ class SelfEnhanced(ChannelGate):
         return torch.sigmoid(most_BC + least_BC) * torch.sigmoid(mix_BC)
 
     def penalty(self) -> Tensor:
-        """p₁² + p₂², unscaled; of an instance that blocks share, it joins the loss once."""
+        """Return p₁² + p₂², unscaled; an instance that blocks share adds it to the loss once."""
         return self.share.square().sum()

@@ -8,7 +8,7 @@ from skipsearch.searchspace.layers.pooling import spatial_mean
 
 
 class StyleWeights(nn.Module):
-    """w₁·mean + w₂·deviation, a pair a channel from 0 (SRM, https://arxiv.org/abs/1903.10829).
+    """w₁·mean + w₂·deviation, a pair per channel, from 0 (SRM, https://arxiv.org/abs/1903.10829).
 
     A module of its own, so that blocks can share it while each keeps its norm.
     """

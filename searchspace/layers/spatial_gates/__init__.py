@@ -1,4 +1,4 @@
-"""Gates that look at positions: of groups, of one context, of rows and columns, of all channels.
+"""Gates that weigh positions: within groups, by one context, along rows and columns, by one mask.
 
 Shapes: B batch, C channels, N = H·W positions, G groups of D = C/G channels, Q hidden channels.
 Each returns its features in the type it got them in, under autocast too.

@@ -20,7 +20,7 @@ class ChannelMask(nn.Module):
         self.excite = nn.Linear(hidden, channels, bias=False)
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C)."""
+        """Return the mask, (B, C)."""
         hidden = functional.relu(self.squeeze(spatial_mean(x_BCHW)))
         return torch.sigmoid(self.excite(hidden))
 
@@ -45,7 +45,8 @@ class SpatialMask(nn.Module):
 class Masked(nn.Module):
     """x · mask₁(x) · mask₂(x) · …: all masks read the same x.
 
-    What AICNN's convolutions read: W * (A ⊙ x) + b. CBAM's second mask reads what its first left.
+    The input A ⊙ x of AICNN's convolutions, W * (A ⊙ x) + b. CBAM's second mask, in contrast, reads
+    what its first one leaves.
     """
 
     def __init__(self, *masks: nn.Module) -> None:

@@ -31,5 +31,5 @@ class GlobalContext(nn.Module):
         return x_BCHW + shift_BC[:, :, None, None].to(x_BCHW.dtype)
 
     def macs(self, x_BCHW: Tensor) -> int:
-        """Of the weighted sum over the positions; the rest counts itself."""
+        """Count the weighted sum over the positions; the rest counts itself."""
         return x_BCHW[0].numel()

@@ -9,7 +9,7 @@ class SpatialGroupEnhance(nn.Module):
 
     SGE (https://arxiv.org/abs/1905.09646): in each group (contiguous channels; `groups` must
     divide C), t is the inner product of a position's vector and the mean over all positions, and
-    t̂ is t standardised over the positions; w from 0 and b from 1, a pair a group. The deviation
+    t̂ is t standardised over the positions; w from 0, b from 1, a pair per group. The deviation
     divides by N; the authors' code divides by N − 1, which one pixel does not have. Where t is
     constant, t̂ is 0 and its gradient finite.
     """
@@ -30,5 +30,5 @@ class SpatialGroupEnhance(nn.Module):
         return (x_BGDHW * mask_BG1HW).flatten(1, 2)
 
     def macs(self, x_BCHW: Tensor) -> int:
-        """Of the products with the mean: C at each position."""
+        """Count the products with the mean: C at each position."""
         return x_BCHW[0].numel()
