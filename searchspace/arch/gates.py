@@ -75,7 +75,7 @@ class SRM(Placed):
 
     label: ClassVar[str] = "srm"
     norm: str = choice(
-        "block", "stage", doc="where the gate is shared, its batch norm is one a block, or shared"
+        "block", "stage", doc="batch norm of a shared gate: one for each block, or shared too"
     )
 
 

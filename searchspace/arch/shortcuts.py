@@ -59,7 +59,7 @@ class ReZero:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerScale:
-    """skip + α ⊙ F, a scalar a channel (https://arxiv.org/abs/2103.17239)."""
+    """skip + α ⊙ F, a scalar per channel (https://arxiv.org/abs/2103.17239)."""
 
     label: ClassVar[str] = "layer_scale"
     start: float = choice(0.1, 1e-6, 1e-4, 1.0, doc="the scalars' initial value")

@@ -50,7 +50,7 @@ def norm(kind: Norm, channels: int) -> Call:
             return call(nn.BatchNorm2d, channels)
         case LayerNorm():
             return call(norms.LayerNorm2d, channels)
-        case GroupNorm(groups=groups):  # one value a group would normalise to a constant
+        case GroupNorm(groups=groups):  # one value per group would normalise to a constant
             return call(nn.GroupNorm, min(groups, channels // 2), channels)
         case NoNorm():
             return call(nn.Identity)

@@ -1,7 +1,7 @@
-"""Plans of attention over depth: AS_out, AS_KV, AS_stages (ERA 33(8), "Introducing attention
-shortcuts in convolutional neural networks").
+"""Plans of attention over depth: AS_out, AS_KV, AS_stages.
 
-The paper leaves the sharing of projections open, so there are two readings: `matched` meets both
+Source: "Introducing attention shortcuts in convolutional neural networks", ERA 33(8). The paper
+leaves the sharing of projections open, so there are two readings: `matched` meets both
 printed parameter counts (a query for each use, keys and values for each stage, no output
 projection); `literal` is equation 3.2 with all four matrices.
 """

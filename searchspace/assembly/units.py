@@ -105,8 +105,6 @@ class Row:
         """Plan each stage from its steps."""
         found = []
         for plain, recurrent in zip(self.plain, self.recurrent, strict=True):
-            if recurrent:
-                plain = [*plain, call(RecurrentSteps, *recurrent)]
-            alone = len(plain) == 1 and bool(recurrent)
-            found.append(plain[0] if alone else call(Steps, *plain))
+            last = [call(RecurrentSteps, *recurrent)] if recurrent else []
+            found.append(last[0] if last and not plain else call(Steps, *plain, *last))
         return found

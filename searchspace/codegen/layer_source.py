@@ -207,6 +207,7 @@ def unit(module: str) -> str:
 
 
 def piece(method: str, text: str, node: ast.AST) -> Piece:
+    """Make a piece of some code, whose names are looked up in its syntax tree."""
     kept = [one for one in ast.walk(node) if isinstance(one, ast.Attribute)]
     return Piece(method, text, frozenset(_free(node)), frozenset(one.attr for one in kept))
 

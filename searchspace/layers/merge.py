@@ -215,7 +215,8 @@ class RecurrentSteps(nn.ModuleList):
     def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
         state: object = None
         for step in self:
-            assert isinstance(step, Start | Step) and isinstance(step.block, RecurrentBlock)
+            assert isinstance(step, Start | Step)
+            assert isinstance(step.block, RecurrentBlock)
             merged, memory = step.open(x, memory)
             z = step.block.open(merged)
             gated, state = step.block.gate(step.block.body(z), state)

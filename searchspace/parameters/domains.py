@@ -6,7 +6,7 @@ A field is declared once, with its default, its domain and its one-line doc:
     channels: int = integer(16, 8, 512, step=8, doc="…")            # default, low, high
     blocks: int = integer(3, 1, 64, search=Integers(1, 4), doc="…") # what a free search draws
     shortcut: Shortcut = one_of(Sum, Plain, doc="…")                # a union of dataclasses
-    width: tuple[int, ...] = per_stage(Integers(8, 64), 8, doc="…") # one value a stage
+    width: tuple[int, ...] = per_stage(Integers(8, 64), 8, doc="…") # per stage
 """
 
 import math

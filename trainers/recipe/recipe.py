@@ -98,7 +98,9 @@ class Recipe:
     keep: str = choice(
         "last", "best", doc="weights that remain: of the last epoch, or of least validation error"
     )
-    batch_size: int = integer(128, 8, 8192, search=Choice((64, 128, 256)), doc="most images a step")
+    batch_size: int = integer(
+        128, 8, 8192, search=Choice((64, 128, 256)), doc="images per step, at most"
+    )
     optimizer: Optimizer = one_of(SGD, AdamW, Adam, doc="what turns gradients into steps")
     lr: float = real(0.1, 1e-6, 10.0, log=True, doc="learning rate at its peak")
     schedule: Schedule = one_of(

@@ -92,7 +92,8 @@ def _work(
 ) -> None:
     """Fill the scores, the output, or the gradients; for these, `output` is its own gradient."""
     loops, team = _loops(), _team()
-    assert loops is not None and team is not None
+    assert loops is not None
+    assert team is not None
     batch, channels, height, width = query.shape
     pixels, block = batch * height * width, max(1, BLOCK_ELEMENTS // channels)
     addresses = [
