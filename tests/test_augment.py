@@ -120,7 +120,7 @@ def test_rotation_turns_as_pillow_does(size: tuple[int, int]) -> None:
 
 
 def test_images_recast_at_8_bits_are_those_of_gradattn() -> None:
-    """The mapping printed in systems/gradattn.md 4.4, then whole images as torchvision does it."""
+    """The values of GradAttn's images after recasting, then whole images as torchvision does it."""
     values = [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]
     printed = [0.008, 0.510, 0.004, 0.506, 0, 0.498, 1.0, 0.494, 0.996]
     black = torch.zeros(1, 1, 1, 1, dtype=torch.uint8)

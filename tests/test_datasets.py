@@ -199,7 +199,7 @@ def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
     refused("must be an existing folder", f"folder:{tmp_path}/nowhere")
-    refused("one sub-folder of images a class", f"folder:{tmp_path}")
+    refused("one sub-folder of images per class", f"folder:{tmp_path}")
     (tmp_path / "a").mkdir()
     refused("must hold images .*got none", f"folder:{tmp_path}")
     write_folder(tmp_path, {"a": 10})
@@ -214,7 +214,7 @@ def test_test_folders_must_match_the_training_folders(tmp_path: Path) -> None:
     write_folder(tmp_path / "train", {"a": 10, "b": 10})
     refused("must hold test/ beside train/", f"folder:{tmp_path}")
     write_folder(tmp_path / "test", {"a": 2, "c": 2})
-    refused("test/c must have its like in train", f"folder:{tmp_path}")
+    refused("test/c must have a folder of the same name in train", f"folder:{tmp_path}")
 
 
 MODULE = """

@@ -70,7 +70,7 @@ def test_the_last_of_all_epochs_and_a_divergence_are_the_end_too(digits: Data) -
 
 
 def test_the_weights_of_the_best_epoch_remain_buffers_included(digits: Data) -> None:
-    """GradAttn's copy is shallow, so that its last weights remain (systems/gradattn.md 4.4)."""
+    """GradAttn's copy is shallow, so that its last weights remain."""
     errors, seed = [0.0], -1
     while errors[-1] == min(errors):  # which seed ends worse than it was depends on the machine
         seed += 1

@@ -1,4 +1,4 @@
-"""Initial weights: of each name, and of the published systems (systems/*.md), as built."""
+"""Initial weights: of each name, and of the published systems, as built."""
 
 from collections.abc import Callable, Iterator
 

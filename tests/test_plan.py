@@ -16,7 +16,8 @@ from skipsearch.searchspace.layers import cbam
 
 DEFINED = [
     value
-    for found in pkgutil.iter_modules(layers.__path__, "skipsearch.searchspace.layers.")
+    for found in pkgutil.walk_packages(layers.__path__, "skipsearch.searchspace.layers.")
+    if ".compiled" not in found.name
     for value in vars(importlib.import_module(found.name)).values()
     if isinstance(value, type) and value.__module__ == found.name
 ]

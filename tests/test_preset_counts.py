@@ -1,4 +1,4 @@
-"""Every count of the notes on the papers (systems/*.md), as a literal, against the networks."""
+"""Parameter counts of the published systems, as literals, against the networks."""
 
 import pytest
 from test_presets import params

@@ -1,5 +1,4 @@
-"""The formulas of the notes on the papers (systems/*.md), over several widths, against networks
-with and without the part in question."""
+"""Formulas of parameter counts, over several widths, against networks with and without the part."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The published errors and accuracies that presets carry, against the notes on the papers."""
+"""The published errors and accuracies that presets carry, against literals from the papers."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def of(name: str, dataset: str, metric: str = "test_accuracy") -> Result:
 
 @pytest.mark.parametrize(
     ("name", "cifar10", "cifar100"),
-    [  # systems/attention-shortcuts.md §1.6
+    [  # Attention Shortcuts, ERA 33(8)
         ("as/out", (5.63, 0.13), (24.72, 0.35)),
         ("as/kv", (5.97, 0.10), (24.92, 0.51)),
         ("as/stages", (5.06, 0.09), (22.47, 0.34)),
@@ -32,7 +32,7 @@ def test_attention_shortcuts_has_errors_of_five_runs(
 
 @pytest.mark.parametrize(
     ("name", "cifar10", "mnist"),
-    [  # systems/cnntention.md §2.6
+    [  # the logs of CNNtention's authors
         ("cnntention/resnet20", 90.96, 98.52),
         ("cnntention/selfatt", 91.44, 99.30),
         ("cnntention/mha", 91.06, 98.84),
@@ -71,7 +71,7 @@ def test_aicnn_has_its_ablations_on_cifar100() -> None:
     assert [r.mean for r in PRESETS["aicnn/resnet50"].results] == [79.8, 95.1]
 
 
-GRADATTN = {  # systems/gradattn.md §4.3; the No PE rows with a star are no-pe-small
+GRADATTN = {  # the notebooks of GradAttn's authors; the No PE rows with a star are no-pe-small
     "tiny-imagenet": (33.21, None, 33.39, 34.85, 38.28, None, None),
     "cifar10": (14.07, None, 12.12, 13.68, 12.51, None, None),
     "svhn": (97.98, 98.09, 98.12, 98.09, 98.15, 97.94, 97.99),

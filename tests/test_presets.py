@@ -1,4 +1,4 @@
-"""Published systems: what each says of itself is true, and what stands in the notes is said."""
+"""Published systems: the claims of each preset are true, and no known figure is left out."""
 
 from collections import Counter
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_a_figure_is_met_by_the_count_that_rounds_to_it(
     assert met(printed, params) is expected
 
 
-NOT_MET = {  # systems/dia.md §7, aicnn.md §3.4, attention-shortcuts.md §1.4
+NOT_MET = {  # each has its reason in `why`
     ("as/out-literal", "12.7M"),
     ("as/kv-literal", "16.2M"),
     ("dia/resnet164-cbam", "1.92M"),
@@ -151,7 +151,7 @@ def test_alternatives_are_other_readings_of_what_another_preset_claims() -> None
 
 @pytest.mark.parametrize(
     ("table", "names"),
-    [  # systems/dia.md §3, §5, §6
+    [
         ("table 3", "resnet83-srm resnet164-se-shared resnet83-spem-shared"),
         ("tables 3, 4", "resnet164-spa"),
         ("table 4", "wrn52-4-se resnext101-dia resnet164-light resnet164-cbam-official"),
@@ -224,7 +224,7 @@ def test_initial_weights_are_those_of_the_sources() -> None:
             assert init == "small", name
         elif name.startswith("gradattn/"):
             assert init == "framework", name
-        else:  # those of the first are in the notes, those of AS and AICNN are chosen
+        else:  # those of the first are published, those of AS and AICNN are chosen
             assert init == ("kaiming" if name.startswith("cnntention/") else "convolutions"), name
 
 

@@ -45,7 +45,7 @@ def test_he2016_takes_64k_iterations_and_falls_at_32k_and_48k() -> None:
     assert rates == pytest.approx({0: 0.1, 31_999: 0.1, 32_000: 0.01, 47_999: 0.01, 48_000: 0.001})
 
 
-# name → (epochs, lr, what lr is multiplied by, the epochs after which it is); systems/*.md
+# name → (epochs, lr, what lr is multiplied by, the epochs after which it is), from the papers
 FALLS = {
     "dia/resnet": (164, 0.1, 0.1, (81, 122)),
     "dia/resnet-plain": (164, 0.1, 0.1, (81, 122)),

@@ -1,1 +1,1 @@
-"""How one model is trained: data in memory, recipe, augmentation and the training itself."""
+"""Training of one model: data in memory, recipe, augmentation, epochs and evaluation."""

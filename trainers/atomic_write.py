@@ -1,4 +1,4 @@
-"""Files that are whole or not there: readers see the old one or the new one, never half of one."""
+"""Atomic writes: readers see the old file or the new one, never a part of one."""
 
 import os
 import tempfile
@@ -6,13 +6,14 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file beside `path` and rename it; on any error `path` stays as it was."""
     data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink()
         raise

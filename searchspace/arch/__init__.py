@@ -1,1 +1,1 @@
-"""What a network is made of: `Arch`, the tree of its choices."""
+"""Architectures: `Arch`, the tree of choices that define a network."""

@@ -1,8 +1,8 @@
-"""An architecture: one frozen tree that says what a network is.
+"""An architecture as one frozen tree of dataclasses.
 
-Every field carries its domain and its meaning; `searchspace.parameters.walk` does the rest. What
-several variants share lies one level up. Whether a network fits an image is known only with the
-image: `searchspace.assembly.assemble` refuses what does not.
+Every field carries its domain and its meaning; `searchspace.parameters.walk` samples, stores and
+reads such trees. Parameters that several variants share lie one level up. A tree does not know the
+size of the images: `searchspace.assembly.assemble` refuses an architecture that does not fit them.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ SEARCHED_WIDTHS = Integers(8, 64, 8)
 
 @dataclass(frozen=True, kw_only=True)
 class Doubling:
-    """c, 2c, 4c, … from stage to stage."""
+    """Channels c, 2c, 4c, … from stage to stage."""
 
     label: ClassVar[str] = "doubling"
     channels: int = integer(
@@ -50,7 +50,7 @@ class Doubling:
 
 @dataclass(frozen=True, kw_only=True)
 class Constant:
-    """The same in all stages."""
+    """The same number of channels in all stages."""
 
     label: ClassVar[str] = "constant"
     channels: int = integer(
@@ -60,7 +60,7 @@ class Constant:
 
 @dataclass(frozen=True, kw_only=True)
 class EachStage:
-    """Given stage by stage."""
+    """Channels given stage by stage."""
 
     label: ClassVar[str] = "each"
     channels: tuple[int, ...] = per_stage(
@@ -70,7 +70,7 @@ class EachStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Expansion:
-    """A multiple of the width inside the blocks."""
+    """Output channels as a multiple of the channels inside the blocks."""
 
     label: ClassVar[str] = "expansion"
     ratio: int = choice(1, 2, 4, doc="output width over inner width")
@@ -78,24 +78,30 @@ class Expansion:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNorm:
+    """Batch normalisation (https://arxiv.org/abs/1502.03167)."""
+
     label: ClassVar[str] = "batch"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerNorm:
-    """Over the channels of each position."""
+    """Layer normalisation over the channels of each position."""
 
     label: ClassVar[str] = "layer"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupNorm:
+    """Group normalisation (https://arxiv.org/abs/1803.08494)."""
+
     label: ClassVar[str] = "group"
     groups: int = choice(8, 1, 2, 4, doc="groups of channels, of two at least")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoNorm:
+    """No normalisation: the identity."""
+
     label: ClassVar[str] = "none"
 
 
@@ -107,7 +113,17 @@ NORMS = (BatchNorm, LayerNorm, GroupNorm, NoNorm)
 
 @dataclass(frozen=True, kw_only=True)
 class Arch:
-    """A convolutional image classifier: stem, stages of blocks joined by a shortcut, head."""
+    """A convolutional image classifier: stem, stages of blocks joined by a shortcut, head.
+
+    Fields and their domains: `skipsearch space --tree`. Start from a published system or from the
+    defaults, and change parameters by name with `override`.
+
+    Examples
+    --------
+    >>> from skipsearch.searchspace import PRESETS, Arch, override
+    >>> override(Arch, {"shortcut": "concat", "gate": "eca"})
+    >>> override(Arch, {"stages": 4}, base=PRESETS["cnntention/resnet20"].arch)
+    """
 
     stem: Stem = one_of(Conv3, Conv7, doc="the first convolution")
     stem_channels: int = integer(
@@ -166,12 +182,12 @@ class Arch:
 
     @property
     def inner_widths(self) -> tuple[int, ...]:
-        """Channels inside the blocks, a value a stage."""
+        """Channels inside the blocks of each stage."""
         return self._widths(self.width)
 
     @property
     def output_widths(self) -> tuple[int, ...]:
-        """Channels that a block puts out, a value a stage."""
+        """Output channels of the blocks of each stage."""
         if isinstance(self.output, Expansion):
             return tuple(self.output.ratio * width for width in self.inner_widths)
         return self._widths(self.output)

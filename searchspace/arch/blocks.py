@@ -1,4 +1,4 @@
-"""What a network starts with, and what its blocks compute before anything is added."""
+"""Stems, the bodies of blocks, and where blocks have their activations."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,7 +25,7 @@ class Conv7:
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout:
-    """What bodies of several convolutions share."""
+    """Parameters that all bodies share."""
 
     dropout: float = choice(0.0, 0.1, 0.3, 0.5, doc="dropout before the last convolution")
 
@@ -64,15 +64,18 @@ class Post:
 
 @dataclass(frozen=True, kw_only=True)
 class Linear:
-    """Nothing after the add."""
+    """No activation after the add."""
 
     label: ClassVar[str] = "linear"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pre:
-    """Norm and ReLU before each convolution and at the end of the network, not after the stem
-    (https://arxiv.org/abs/1603.05027); `last_norm` is a norm more, at the end of the branch."""
+    """Pre-activation (https://arxiv.org/abs/1603.05027).
+
+    Norm and ReLU stand before each convolution and at the end of the network, not after the stem;
+    `last_norm` is one more norm, at the end of the branch.
+    """
 
     label: ClassVar[str] = "pre"
     projection: str = choice(

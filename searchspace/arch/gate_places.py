@@ -1,5 +1,7 @@
-"""Where a gate stands: in the branch, after a block, after a stage, inside convolutions; in all
-stages or in some; and whose it is, each block's own or one for the stage."""
+"""Places of a gate: in the branch, after a block, after a stage, or inside convolutions.
+
+Also the stages that have the gate, and whether each block has its own or a stage shares one.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,14 +11,14 @@ from skipsearch.searchspace.parameters.domains import Choice, choice, one_of, pe
 
 @dataclass(frozen=True, kw_only=True)
 class InBranch:
-    """On what the body puts out, before the add."""
+    """On the output of a block's body, before the add."""
 
     label: ClassVar[str] = "branch"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AfterBlock:
-    """On what a block puts out, after the add."""
+    """On the output of a block, after the add."""
 
     label: ClassVar[str] = "block"
     first: bool = choice(True, False, doc="after the first block of a stage too")
@@ -24,14 +26,14 @@ class AfterBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class AfterStage:
-    """On what a stage puts out."""
+    """On the output of a stage."""
 
     label: ClassVar[str] = "stage"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InConvolution:
-    """On what a convolution reads: attention inside the convolution (AICNN)."""
+    """On the input of a convolution: attention inside the convolution (AICNN)."""
 
     label: ClassVar[str] = "convolution"
     on: str = choice(
@@ -47,12 +49,14 @@ class InConvolution:
 
 @dataclass(frozen=True, kw_only=True)
 class AllStages:
+    """A gate in every stage."""
+
     label: ClassVar[str] = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SomeStages:
-    """Stage by stage."""
+    """A gate in the stages that are named one by one."""
 
     label: ClassVar[str] = "each"
     gated: tuple[bool, ...] = per_stage(Choice((True, False)), True, doc="a gate in the stage")
@@ -63,14 +67,14 @@ Stages = AllStages | SomeStages
 
 @dataclass(frozen=True, kw_only=True)
 class Gated:
-    """What every gate has."""
+    """Parameters that all gates share."""
 
     stages: Stages = one_of(AllStages, SomeStages, doc="the stages that have the gate")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placed(Gated):
-    """What every gate has that looks at one map: its place, and how its result F joins x."""
+    """Parameters of gates that read one map x: their place, and how the result F joins x."""
 
     place: InBranch | AfterBlock | AfterStage | InConvolution = one_of(
         InBranch, AfterBlock, AfterStage, InConvolution, doc="where the gate stands"
@@ -85,6 +89,6 @@ class Placed(Gated):
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrent(Gated):
-    """What gates share that remember from block to block, anew in every stage."""
+    """Parameters of recurrent gates, whose state runs from block to block within a stage."""
 
     place: InBranch | AfterBlock = one_of(InBranch, AfterBlock, doc="where the gate stands")

@@ -1,4 +1,4 @@
-"""The gate: attention on features. Where any of them may stand is said in `places`."""
+"""The gates: attention on features. Their places are in `gate_places`."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,6 +16,8 @@ from skipsearch.searchspace.parameters.domains import choice, integer, one_of
 
 @dataclass(frozen=True, kw_only=True)
 class NoGate:
+    """No gate: features pass as they are."""
+
     label: ClassVar[str] = "none"
 
 
@@ -73,7 +75,7 @@ class SRM(Placed):
 
     label: ClassVar[str] = "srm"
     norm: str = choice(
-        "block", "stage", doc="where the gate is shared, its batch norm is one a block, or shared"
+        "block", "stage", doc="batch norm of a shared gate: one for each block, or shared too"
     )
 
 
@@ -89,8 +91,7 @@ class SPA(Placed):
 
 @dataclass(frozen=True, kw_only=True)
 class SEM(Placed):
-    """Switchable excitation: SE, ECA and an affine map, mixed by a learned switch
-    (https://arxiv.org/abs/2209.05680)."""
+    """SE, ECA and an affine map, mixed by a learned switch (https://arxiv.org/abs/2209.05680)."""
 
     label: ClassVar[str] = "sem"
     reduction: int = choice(4, 2, 8, 16, doc="squeeze ratio of its SE part")
@@ -104,8 +105,10 @@ class SEM(Placed):
 
 @dataclass(frozen=True, kw_only=True)
 class SPEM(Placed):
-    """Maximum and minimum, mixed by self-adaptive weights; adds a loss term
-    (https://arxiv.org/abs/2208.10322)."""
+    """Maximum and minimum, mixed by learned weights (https://arxiv.org/abs/2208.10322).
+
+    Adds a term to the loss, weighed by the recipe's `penalty`.
+    """
 
     label: ClassVar[str] = "spem"
 
@@ -120,8 +123,10 @@ class SGE(Placed):
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalContext(Placed):
-    """One softmax-pooled context added to every position (https://arxiv.org/abs/1904.11492);
-    x + context is its own formula, to which `combine` comes."""
+    """One softmax-pooled context added to every position (https://arxiv.org/abs/1904.11492).
+
+    The addition x + context belongs to the formula F; `combine` is applied to the whole.
+    """
 
     label: ClassVar[str] = "gc"
     reduction: int = choice(16, 4, 8, doc="bottleneck ratio, of the gated channels")
@@ -144,7 +149,7 @@ class ResponseNorm(Placed):
 
 @dataclass(frozen=True, kw_only=True)
 class InputAttention(Placed):
-    """AICNN: channel and spatial mask of the same input, in parallel, inside the convolution."""
+    """AICNN: a channel and a spatial mask of the same input, in parallel, inside convolutions."""
 
     label: ClassVar[str] = "ai"
     place: InBranch | AfterBlock | AfterStage | InConvolution = one_of(
@@ -186,7 +191,7 @@ class MultiHead(Placed):
 
 @dataclass(frozen=True, kw_only=True)
 class SharedCell(Recurrent):
-    """What both forms of DIA share: one cell a stage, used by every block."""
+    """Parameters of both forms of DIA: a cell that all blocks of a stage use."""
 
     output: str = choice("sigmoid", "tanh", "relu", doc="activation of the cell's output")
     tail_norm: bool = choice(
@@ -205,7 +210,7 @@ class DIA(SharedCell):
 
 
 def _term(default: str, other: str, gate: str, reads: str) -> str:
-    """A term of a gate of the light cell."""
+    """Declare one of the eight terms of the light cell's gates."""
     term: str = choice(
         default, other, doc=f"the {gate} gate's term of {reads}: after the squeeze, or w·x + b"
     )
@@ -214,9 +219,10 @@ def _term(default: str, other: str, gate: str, reads: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class DIALight(SharedCell):
-    """DIA-LSTM (Light): most of the eight terms of the gates are w·x + b a channel ("IE").
+    """DIA-LSTM (Light): most of the eight gate terms are w·x + b, a pair per channel ("IE").
 
-    The paper tells only in a figure which; the default is the form A of its six parameter counts.
+    Only a figure of the paper shows which; the default is one of the readings that meet all six
+    printed parameter counts.
     """
 
     label: ClassVar[str] = "dia_light"
@@ -233,8 +239,10 @@ class DIALight(SharedCell):
 
 @dataclass(frozen=True, kw_only=True)
 class MRLA(Recurrent):
-    """MRLA-light: a block's map attends to itself and keeps a part of the last block's
-    (https://arxiv.org/abs/2302.03985)."""
+    """MRLA-light: attention across the blocks of a stage (https://arxiv.org/abs/2302.03985).
+
+    A block's map attends to itself and keeps a part of the previous block's attention output.
+    """
 
     label: ClassVar[str] = "mrla"
     heads: int = choice(8, 1, 2, 4, doc="attention heads")

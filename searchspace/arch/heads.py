@@ -1,4 +1,4 @@
-"""The head: what reads the features of the stem and of the stages, and says the class."""
+"""Heads: classifiers over the features of the stem and of the stages."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,8 +18,10 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """A token of the stem and of each stage, through a transformer encoder: GradAttn
-    (https://arxiv.org/abs/2603.26756)."""
+    """A transformer encoder over one token of the stem and one of each stage.
+
+    Source: GradAttn (https://arxiv.org/abs/2603.26756).
+    """
 
     label: ClassVar[str] = "tokens"
     channels: int = integer(

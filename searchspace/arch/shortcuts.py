@@ -1,4 +1,4 @@
-"""The shortcut: what a block reads of the outputs before it, and what it adds to its own."""
+"""Shortcuts: what a block reads of earlier outputs, and how its own output joins them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -31,7 +31,7 @@ class Projection:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """No shortcut unless the width stays."""
+    """No shortcut where the width changes."""
 
     label: ClassVar[str] = "identity"
 
@@ -59,7 +59,7 @@ class ReZero:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerScale:
-    """skip + α ⊙ F, a scalar a channel (https://arxiv.org/abs/2103.17239)."""
+    """skip + α ⊙ F, a scalar per channel (https://arxiv.org/abs/2103.17239)."""
 
     label: ClassVar[str] = "layer_scale"
     start: float = choice(0.1, 1e-6, 1e-4, 1.0, doc="the scalars' initial value")
@@ -102,8 +102,10 @@ class Subsample:
 
 @dataclass(frozen=True, kw_only=True)
 class Compress:
-    """DenseNet's transition: norm, ReLU, 1×1 convolution, 2×2 average pool of all outputs
-    (https://arxiv.org/abs/1608.06993, section 3)."""
+    """DenseNet's transition (https://arxiv.org/abs/1608.06993, section 3).
+
+    Norm, ReLU, 1×1 convolution and 2×2 average pool of all outputs so far.
+    """
 
     label: ClassVar[str] = "compress"
     theta: float = choice(0.5, 1.0, doc="compression of a transition: channels kept")
@@ -111,7 +113,7 @@ class Compress:
 
 @dataclass(frozen=True, kw_only=True)
 class Merging:
-    """What concatenation and the weighted sums share."""
+    """Parameters that concatenation and the weighted sums share."""
 
     placement: str = choice(
         "blocks", "stages", doc="before every block, or before every stage with residuals inside"
@@ -134,15 +136,20 @@ class Concat(Merging):
 
 @dataclass(frozen=True, kw_only=True)
 class Weighted(Merging):
-    """g = x_{l−1} + Σ w_{l,i} ⊙ x_i, a weight a channel: DSNet, and section 1.6 of AS."""
+    """g = x_{l−1} + Σ w_{l,i} ⊙ x_i, a weight per channel.
+
+    Sources: DSNet; Attention Shortcuts (ERA 33(8)), section 1.6.
+    """
 
     label: ClassVar[str] = "weighted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoQuery(Merging):
-    """Σ softmax_i(w_l·norm(x_i)) x_i, a learned query a block, from 0: Attention Residuals
-    (https://arxiv.org/abs/2603.15031)."""
+    """Σ softmax_i(w_l·norm(x_i)) x_i with a learned query w_l for each block, from 0.
+
+    Source: Attention Residuals (https://arxiv.org/abs/2603.15031).
+    """
 
     label: ClassVar[str] = "pseudo_query"
 
@@ -161,8 +168,10 @@ class EveryBlock:
     projections: str = choice(
         "matched",
         "literal",
-        doc="matched: a query a use, keys and values a stage, no output projection, the "
-        "classifier attends (D1); literal: the paper's equation 3.2 with all four matrices (T)",
+        doc="sharing of the projections, which the paper leaves open. matched: as its parameter "
+        "counts imply, with a query for each use, keys and values for each stage, no output "
+        "projection, and a classifier that attends too; literal: its equation 3.2 with all four "
+        "matrices",
     )
 
 

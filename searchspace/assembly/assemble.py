@@ -1,4 +1,4 @@
-"""From an architecture to its plan: stem, stages joined by the shortcut, head."""
+"""Turn an architecture into its plan: stem, stages joined by the shortcut, head."""
 
 from dataclasses import dataclass
 from itertools import accumulate
@@ -34,9 +34,12 @@ Shape = tuple[int, int, int]
 
 
 def assemble(arch: Arch, *, classes: int, shape: Shape) -> Call:
-    """The plan of `arch` for images of `shape` (channels, height, width) in `classes` classes.
+    """Return the plan of `arch` for images of `shape` (channels, height, width).
 
-    Raises ValueError where the images are too small for the strides.
+    Raises
+    ------
+    ValueError
+        Fewer than 2 classes, channels other than 1 or 3, or images too small for the strides.
     """
     channels, height, width = shape
     if classes < 2 or channels not in (1, 3):
@@ -53,21 +56,21 @@ def assemble(arch: Arch, *, classes: int, shape: Shape) -> Call:
 
 @dataclass(frozen=True)
 class Features:
-    """What `forward_features` gives: of the stem, and of each stage."""
+    """Channels and strides of the maps of `forward_features`: of the stem, then of each stage."""
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
 
 
 def features(arch: Arch) -> Features:
-    """The last stage's are as the head reads them."""
+    """Return the network's features; those of the last stage are as the head reads them."""
     (_, stem), *halving = _strides(arch)
     strides = [2**stem, 1, *(2**count for _, count in halving)]
     return Features(tuple(_between(arch)[2]), tuple(accumulate(strides, mul)))
 
 
 def _between(arch: Arch) -> tuple[type, dict[str, Any], list[int]]:
-    """The kind of network, what is between its stem and its head, and the features' channels."""
+    """Return the network's class, its parts between stem and head, and the features' channels."""
     match arch.shortcut:
         case NoShortcut() | Sum():
             widths = [arch.stem_channels, *arch.output_widths]
@@ -84,7 +87,7 @@ def _between(arch: Arch) -> tuple[type, dict[str, Any], list[int]]:
 
 
 def chain(arch: Arch, residual: Sum | NoShortcut) -> list[Call]:
-    """The stages, each a sequence of blocks that read only the one before."""
+    """Plan the stages, each a sequence of blocks that read only the block before."""
     row, inputs = [], arch.stem_channels
     for stage in stages(arch, arch.output_widths):
         closes = stage.number == arch.stages - 1
@@ -95,7 +98,7 @@ def chain(arch: Arch, residual: Sum | NoShortcut) -> list[Call]:
 
 
 def head(arch: Arch, channels: list[int], classes: int) -> Call:
-    """The head for features of `channels`: of the stem and of each stage."""
+    """Plan the head for features with these channels: of the stem and of each stage."""
     match arch.head:
         case Pool(before=before):
             pool = call(nn.Identity)
@@ -122,7 +125,7 @@ def _token_head(tokens: Tokens, channels: list[int], classes: int) -> Call:
 
 
 def check_fits(arch: Arch, height: int, width: int) -> None:
-    """Raise ValueError where a stride meets a map of one pixel."""
+    """Raise ValueError if a stride meets a map of one pixel."""
     size = min(height, width)
     for where, strides in _strides(arch):
         for _ in range(strides):

@@ -26,7 +26,7 @@ from skipsearch.searchspace.layers.initialise import ProjectionConv2d
 def conv(
     inputs: int, outputs: int, kernel: int, stride: int = 1, *, groups: int = 1, bias: bool = False
 ) -> Call:
-    """A convolution that keeps the resolution but for its stride."""
+    """Plan a convolution, padded so that only its stride changes the resolution."""
     extra: dict[str, int] = {}
     if stride > 1:
         extra["stride"] = stride
@@ -38,18 +38,19 @@ def conv(
 
 
 def projection(inputs: int, outputs: int, stride: int = 1) -> Call:
-    """A 1×1 convolution of depth attention."""
+    """Plan a 1×1 convolution to queries, keys or values of depth attention."""
     made = conv(inputs, outputs, 1, stride)
     return call(ProjectionConv2d, *made.args, **made.kwargs)
 
 
 def norm(kind: Norm, channels: int) -> Call:
+    """Plan a norm over maps of `channels`; the identity for no norm."""
     match kind:
         case BatchNorm():
             return call(nn.BatchNorm2d, channels)
         case LayerNorm():
             return call(norms.LayerNorm2d, channels)
-        case GroupNorm(groups=groups):  # one value a group would normalise to a constant
+        case GroupNorm(groups=groups):  # one value per group would normalise to a constant
             return call(nn.GroupNorm, min(groups, channels // 2), channels)
         case NoNorm():
             return call(nn.Identity)
@@ -58,7 +59,7 @@ def norm(kind: Norm, channels: int) -> Call:
 
 
 def stem(arch: Arch, channels: int) -> Call:
-    """Convolution, norm, ReLU; a pre-activation network has norm and ReLU in its blocks."""
+    """Plan the stem: convolution, then norm and ReLU unless blocks are pre-activated."""
     width = arch.stem_channels
     after = [] if isinstance(arch.activation, Pre) else [norm(arch.norm, width), call(nn.ReLU)]
     match arch.stem:
@@ -78,7 +79,7 @@ def block(
     inputs: int,
     stride: int,
 ) -> Call:
-    """activation(add(skip(x), gate(body(x)))), and a gate after it where one belongs."""
+    """Plan a block: activation(add(skip(x), gate(body(x)))), and the gate after it, if any."""
     arch, gate = stage.arch, gates.in_branch(stage, number)
     activation = call(nn.ReLU) if isinstance(arch.activation, Post) else call(nn.Identity)
     skipped = added = None
@@ -101,6 +102,7 @@ def block(
 
 
 def body(stage: Stage, inputs: int, stride: int) -> Call:
+    """Plan the convolutions of a block, with norms and ReLUs where the activation has them."""
     match stage.arch.activation:
         case Post() | Linear():
             return _post_body(stage, inputs, stride)
@@ -111,7 +113,7 @@ def body(stage: Stage, inputs: int, stride: int) -> Call:
 
 
 def skip(stage: Stage, residual: shortcuts.Sum, inputs: int, stride: int) -> Call | None:
-    """What a block's branch is added to, or None where the shortcut has nothing to add."""
+    """Plan the skip that a block's branch is added to, or None if the shortcut has none here."""
     outputs = stage.outputs
     if inputs == outputs and stride == 1:
         return call(nn.Identity)
@@ -128,7 +130,7 @@ def skip(stage: Stage, residual: shortcuts.Sum, inputs: int, stride: int) -> Cal
 
 
 def join(stage: Stage, residual: shortcuts.Sum, number: int) -> Call:
-    """How the branch of block `number` joins the skip."""
+    """Plan the layer that joins skip and branch of block `number`."""
     match residual.add:
         case shortcuts.PlainAdd():
             add = call(joins.Sum)
@@ -146,7 +148,7 @@ def join(stage: Stage, residual: shortcuts.Sum, number: int) -> Call:
 
 
 def final(arch: Arch, channels: int) -> Call:
-    """What comes after the last block: norm and ReLU in a pre-activation network."""
+    """Plan the end of the last stage: norm and ReLU if blocks are pre-activated."""
     if isinstance(arch.activation, Pre):
         return call(nn.Sequential, norm(arch.norm, channels), call(nn.ReLU))
     return call(nn.Identity)
@@ -162,7 +164,7 @@ def _projection(stage: Stage, projection: shortcuts.Projection, inputs: int, str
 
 
 def _shares_activation(arch: Arch, inputs: int, outputs: int, stride: int) -> bool:
-    """Whether branch and projection read the same norm and ReLU (WRN)."""
+    """Return True if branch and projection read the same norm and ReLU (WRN)."""
     activation = arch.activation
     changes = inputs != outputs or stride > 1
     return isinstance(activation, Pre) and activation.projection == "activated" and changes
@@ -235,7 +237,7 @@ def _conv(
     groups: int = 1,
     bias: bool = False,
 ) -> Call:
-    """A convolution of a block: the gate on what it reads, and the way it halves."""
+    """Plan a convolution of a block, with the gate on its input and the way it halves."""
     gate = gates.in_convolution(stage, roles, inputs)
     if stride == 1:
         return in_turn(gate, conv(inputs, outputs, kernel, groups=groups, bias=bias))

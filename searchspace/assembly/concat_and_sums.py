@@ -1,7 +1,7 @@
 """Plans of concatenation and of weighted sums over all earlier outputs.
 
-Before each unit (a block, or a stage), the newest output is stored and what is stored is merged;
-where a unit changes resolution or width, what is stored is adapted after it.
+Before each unit (a block, or a stage), the newest output is stored and all stored outputs are
+merged; after a unit that changes resolution or width, the stored outputs are adapted to it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from skipsearch.searchspace.layers import blocks, merge
 
 
 def concat(arch: Arch, shortcut: Concat) -> Merged:
-    """Every unit reads all earlier outputs side by side (DenseNet)."""
+    """Plan a network whose units read all earlier outputs, concatenated (DenseNet)."""
     growth = tuple(multiple_of_8(shortcut.growth * width) for width in arch.output_widths)
     row, newest, stored = Row(arch), arch.stem_channels, list[int]()
     for unit in units(arch, shortcut.placement, growth):
@@ -39,8 +39,11 @@ def concat(arch: Arch, shortcut: Concat) -> Merged:
 
 
 def summed(arch: Arch, shortcut: Weighted | PseudoQuery) -> Merged:
-    """Every unit reads a weighted sum: the newest output plus each older one times a weight a
-    channel, or all of them by a softmax at each position."""
+    """Plan a network whose units read a weighted sum of all earlier outputs.
+
+    `Weighted`: the newest output, plus each older one times a weight per channel. `PseudoQuery`:
+    all outputs, weighed by a softmax at each position.
+    """
     row, newest, stored = Row(arch), arch.stem_channels, 0
     for unit in units(arch, shortcut.placement, arch.output_widths):
         merged = _sum(shortcut, stored, newest) if stored else None
@@ -58,7 +61,7 @@ def summed(arch: Arch, shortcut: Weighted | PseudoQuery) -> Merged:
 
 
 def ended(arch: Arch, row: Row, outputs: tuple[int, ...], read: Call, channels: int) -> Merged:
-    """The whole, whose last features have `channels` channels."""
+    """Gather the stages, what the head reads, and the features' channels, `channels` at the end."""
     return Merged(row.stages(), read, [arch.stem_channels, *outputs[:-1], channels])
 
 
@@ -71,7 +74,7 @@ def _sum(shortcut: Weighted | PseudoQuery, older: int, channels: int) -> Call:
 
 
 def step(merged: Call | None, block: Call, after: Call) -> Call:
-    """A step that stores the outputs as they are; without a merge where nothing is older."""
+    """Plan a step that stores outputs unchanged; `merged` is None if there is nothing to merge."""
     norm, store = call(nn.Identity), call(merge.Store, call(nn.Identity))
     if merged is None:
         return call(merge.Start, norm=norm, store=store, block=block, after=after)
@@ -81,12 +84,15 @@ def step(merged: Call | None, block: Call, after: Call) -> Call:
 
 
 def keep() -> Call:
+    """Plan a memory that stays as it is."""
     return call(merge.Keep)
 
 
 def adapt(inputs: int, outputs: int, stride: int, convolutions: Sequence[Call]) -> Call:
-    """Stored maps to a unit's shape: each through its 1×1 convolution where the width changes, else
-    subsampled."""
+    """Plan how stored maps take a unit's shape.
+
+    Each goes through its 1×1 convolution if the width changes, else it is subsampled.
+    """
     if inputs != outputs:
         return call(merge.Adapt, *convolutions)
     if stride > 1:
@@ -95,7 +101,7 @@ def adapt(inputs: int, outputs: int, stride: int, convolutions: Sequence[Call]) 
 
 
 def multiple_of_8(channels: float) -> int:
-    """The nearest multiple of 8, at least 8."""
+    """Round to the nearest multiple of 8, at least 8."""
     return max(8, round(channels / 8) * 8)
 
 

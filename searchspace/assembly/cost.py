@@ -1,9 +1,9 @@
-"""What a network costs: parameters, multiply-accumulates (FLOPs = 2 × macs), latency.
+"""Costs of a network: parameters, multiply-accumulates (FLOPs = 2 × macs), latency.
 
-`macs` counts convolutions, linear layers and every product that a layer writes as a function
-(layers with a method `macs` say their own: generic counters see no functional operation). Norms,
-activations, pooling and the multiplication by a mask or a learned scale are not counted, as in
-the papers' tables; weighted sums of several maps are.
+`macs` counts convolutions, linear layers and every product that a layer writes as a function:
+a layer reports those in a method `macs`, since generic counters see no functional operation.
+Norms, activations, pooling and the multiplication by a mask or a learned scale are not counted, as
+in the papers' tables; weighted sums of several maps are.
 """
 
 import math
@@ -26,13 +26,19 @@ from skipsearch.searchspace.assembly.plan import identity, module
 class Description:
     """Exact counts for a network on images of one shape, and its identity."""
 
-    params: int
-    macs: int
-    identity: str
+    params: int  # trainable; a shared one once
+    macs: int  # multiply-accumulates of one image
+    identity: str  # 12 hexadecimal digits, the same for the same network
 
 
 def describe(arch: Arch, *, classes: int, shape: Shape) -> Description:
-    """Cost of `arch`, without memory for its weights. Raises ValueError where it does not fit."""
+    """Count the costs of `arch` on the meta device, without memory for its weights.
+
+    Raises
+    ------
+    ValueError
+        The architecture does not fit images of this shape.
+    """
     plan = assemble(arch, classes=classes, shape=shape)
     with torch.device("meta"), Shapes():
         network = module(plan)
@@ -40,12 +46,12 @@ def describe(arch: Arch, *, classes: int, shape: Shape) -> Description:
 
 
 def count_params(network: nn.Module) -> int:
-    """Trainable parameters; a shared one counts once."""
+    """Count trainable parameters, a shared one once."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
 def count_macs(network: nn.Module, shape: Shape) -> int:
-    """Multiply-accumulates of one image of `shape`, on whatever device the network is."""
+    """Count multiply-accumulates of one image of `shape`; the network may be on any device."""
     total = 0
 
     def count(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -73,7 +79,7 @@ def latency_ms(
     device: str = "cpu",
     repeats: int = 20,
 ) -> float:
-    """Median of `repeats` warm forward passes of a batch, in milliseconds."""
+    """Time `repeats` warm forward passes of a batch and return their median in milliseconds."""
     network = module(assemble(arch, classes=classes, shape=shape)).eval().to(device)
     network = network.to(memory_format=torch.channels_last)
     images = torch.zeros(batch, *shape, device=device).to(memory_format=torch.channels_last)

@@ -1,8 +1,8 @@
-"""Plans of attention over depth: AS_out, AS_KV, AS_stages (ERA 33(8), "Introducing attention
-shortcuts in convolutional neural networks").
+"""Plans of attention over depth: AS_out, AS_KV, AS_stages.
 
-Two readings of the paper's sharing of projections, since its parameter counts fix none:
-`matched` meets both printed counts (a query a use, keys and values a stage, no output
+Source: "Introducing attention shortcuts in convolutional neural networks", ERA 33(8). The paper
+leaves the sharing of projections open, so there are two readings: `matched` meets both
+printed parameter counts (a query for each use, keys and values for each stage, no output
 projection); `literal` is equation 3.2 with all four matrices.
 """
 
@@ -27,6 +27,7 @@ from skipsearch.searchspace.layers import merge, norms
 
 
 def attention(arch: Arch, shortcut: Attention) -> Merged:
+    """Plan a network whose units attend over all earlier outputs."""
     match shortcut.placement:
         case BetweenStages(width=width):
             return _between_stages(arch, shortcut, width)
@@ -40,7 +41,7 @@ def attention(arch: Arch, shortcut: Attention) -> Merged:
 
 @dataclass(frozen=True)
 class _Output:
-    """The newest output: its channels, its stage (the stem counts as the first)."""
+    """The newest output: its channels, and its stage (the stem belongs to the first)."""
 
     channels: int
     stage: int
@@ -53,24 +54,25 @@ class _Projections:
     made: dict[tuple[object, ...], Call] = field(default_factory=dict)
 
     def of(self, role: str, owner: object, inputs: int, outputs: int) -> Call:
+        """Return the owner's projection for a role: the same object at every use."""
         key = (role, owner, inputs, outputs)
         if key not in self.made:
             self.made[key] = replace(blocks.projection(inputs, outputs), name=role)
         return self.made[key]
 
     def store(self, owner: object, inputs: int, outputs: int) -> Call:
-        """What makes a key and a value of an output."""
+        """Plan the layer that makes a key and a value of an output."""
         pair = (self.of(role, owner, inputs, outputs) for role in ("key", "value"))
         return call(merge.Store, *pair)
 
 
 def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
-    """One query a use, one key and value projection a stage, no output projection; the
-    classifier attends too (D1).
+    """Plan attention with a query for each use, keys and values for each stage.
 
-    `outputs`: a unit that opens a stage attends at the old resolution, and what is stored is
-    adapted after it. `keys_values`: what is stored first goes through strided convolutions, and
-    the unit attends at the new resolution and width.
+    There is no output projection, and the classifier attends too. `outputs`: a unit that opens a
+    stage attends at the old resolution, and the stored keys and values are adapted after it.
+    `keys_values`: they first go through strided convolutions, and the unit attends at the new
+    resolution and width.
     """
     row, newest, projections = Row(arch), _Output(arch.stem_channels, 0), _Projections()
     for unit in units(arch, "blocks", arch.output_widths):
@@ -98,12 +100,12 @@ def _matched(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
 
 
 def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
-    """Query, key, value and output projection before every unit; the classifier reads the newest
-    output (T).
+    """Plan attention with query, key, value and output projection before every unit.
 
-    One set for the network (`outputs`; for each width, where widths differ) or one for each
-    stage (`keys_values`), that of the newest output's stage. A unit that opens a stage attends
-    at the old resolution; then what is stored is adapted.
+    The classifier reads the newest output. One set of projections serves the network (`outputs`;
+    one for each width, if widths differ), or each stage has its own (`keys_values`), and that of
+    the newest output's stage is used. A unit that opens a stage attends at the old resolution;
+    then the stored keys and values are adapted.
     """
     row, newest, projections = Row(arch), _Output(arch.stem_channels, 0), _Projections()
     for unit in units(arch, "blocks", arch.output_widths):
@@ -131,11 +133,11 @@ def _literal(arch: Arch, shortcut: Attention, downsampling: str) -> Merged:
 
 
 def _between_stages(arch: Arch, shortcut: Attention, widths: CommonWidth | OwnWidths) -> Merged:
-    """Each entry has its own key and value projection; each stage but the first its own query and
-    output projection (AS_stages, section 1.6).
+    """Plan attention between stages (AS_stages, section 1.6).
 
-    `common`: all project to one width, and what is stored is subsampled. `own`: at each entry's
-    width, and what is stored goes through convolutions to the next entry's.
+    Each entry has its own key and value projection, each stage but the first its own query and
+    output projection. `common`: all project to one width, and stored keys and values are
+    subsampled. `own`: they have their entry's width, and go through convolutions to the next one's.
     """
     row, newest = Row(arch), _Output(arch.stem_channels, 0)
     for unit in units(arch, "stages", arch.output_widths):
@@ -162,12 +164,12 @@ def _between_stages(arch: Arch, shortcut: Attention, widths: CommonWidth | OwnWi
 
 
 def _adapted(inputs: int, outputs: int, stride: int) -> Call:
-    """Stored keys and stored values to the shape of the next unit."""
+    """Plan how stored keys and stored values take the shape of the next unit."""
     return adapt(inputs, outputs, stride, _pair(inputs, outputs, stride))
 
 
 def _strided(width: int, unit: Unit) -> Call:
-    """Stored keys through one strided 1×1 convolution, stored values through another."""
+    """Plan a strided 1×1 convolution for stored keys, and another for stored values."""
     return call(merge.Adapt, *_pair(width, unit.outputs, unit.stride))
 
 

@@ -1,4 +1,4 @@
-"""Plans of gates: the formula at its place, one a block or one a stage."""
+"""Plans of gates: their formulas at their places, one for each block or one for a stage."""
 
 import math
 from typing import assert_never
@@ -19,7 +19,7 @@ from skipsearch.searchspace.layers import (
     spatial_gates,
 )
 
-CONVOLUTIONS = {  # what `on` of a gate inside convolutions means, by the roles of a convolution
+CONVOLUTIONS = {  # `on` of a gate inside convolutions → the roles of a convolution that has it
     "spatial": {"spatial"},
     "first": {"first"},
     "later": {"later", "projection"},
@@ -29,7 +29,7 @@ CONVOLUTIONS = {  # what `on` of a gate inside convolutions means, by the roles 
 
 
 def in_branch(stage: Stage, block: int) -> Call:
-    """The gate of a block's branch, or the identity if it belongs elsewhere."""
+    """Plan the gate of a block's branch, or the identity if the gate stands elsewhere."""
     match stage.arch.gate:
         case gates.DIA() | gates.DIALight() | gates.MRLA() as gate if remembers(stage, "branch"):
             return _remembering(stage, gate, first=block == 0)
@@ -38,7 +38,7 @@ def in_branch(stage: Stage, block: int) -> Call:
 
 
 def after_block(stage: Stage, block: int, whole: Call) -> Call:
-    """The block, and the gate after it where it belongs there."""
+    """Plan the block `whole` with the gate after it, if the gate stands there."""
     gate = stage.arch.gate
     if isinstance(gate, gates.NoGate) or not isinstance(gate.place, gate_places.AfterBlock):
         return whole
@@ -53,11 +53,12 @@ def after_block(stage: Stage, block: int, whole: Call) -> Call:
 
 
 def after_stage(stage: Stage, channels: int) -> Call:
+    """Plan the gate after a stage, or the identity if the gate stands elsewhere."""
     return _placed(stage, gate_places.AfterStage, channels)
 
 
 def in_convolution(stage: Stage, roles: set[str], channels: int) -> Call:
-    """The gate on what a convolution reads, or the identity if it is not one of those."""
+    """Plan the gate on a convolution's input, or the identity if this convolution has none."""
     gate = stage.arch.gate
     if isinstance(gate, gates.NoGate) or not isinstance(gate.place, gate_places.InConvolution):
         return call(nn.Identity)
@@ -67,13 +68,13 @@ def in_convolution(stage: Stage, roles: set[str], channels: int) -> Call:
 
 
 def remembers(stage: Stage, place: str) -> bool:
-    """Whether the blocks of the stage have a gate there that hands a state from one to the next."""
+    """Return True if the stage has a recurrent gate at a place: "branch" or "block"."""
     gate = stage.arch.gate
     return stage.gated and isinstance(gate, gate_places.Recurrent) and gate.place.label == place
 
 
 def first_remembering(stage: Stage) -> int | None:
-    """The first block of the stage whose gate hands on a state, or None where none does."""
+    """Return the number of the first block with a recurrent gate, or None if no block has one."""
     gate = stage.arch.gate
     if not stage.gated or not isinstance(gate, gate_places.Recurrent):
         return None
@@ -82,7 +83,7 @@ def first_remembering(stage: Stage) -> int | None:
 
 
 def has_tail_norm(stage: Stage) -> bool:
-    """Whether a pre-activation branch ends with a norm for the recurrent gate's sake."""
+    """Return True if a pre-activation branch ends with a norm for the recurrent gate's sake."""
     gate = stage.arch.gate
     return (
         isinstance(gate, gates.SharedCell)
@@ -217,12 +218,12 @@ def _cell(gate: gates.DIA | gates.DIALight, channels: int) -> Call:
 
 
 def _squeezed(stage: Stage, base: str, channels: int, reduction: int) -> int:
-    """The hidden width of a squeeze, rounded as DIA's code does, at least 1."""
+    """Return the hidden width of a squeeze, rounded as in DIA's code, at least 1."""
     return max(1, round((stage.inner if base == "inner" else channels) / reduction))
 
 
 def _kernel(kernel: int | str, channels: int) -> int:
-    """ECA's rule: the odd number that follows from (log₂ channels + 1) / 2."""
+    """Return ECA's kernel: by its rule, (log₂ channels + 1) / 2 rounded to an odd number."""
     if isinstance(kernel, int):
         return kernel
     size = int((math.log2(channels) + 1) / 2)

@@ -1,4 +1,4 @@
-"""A network and its forward pass for their shapes only, on the meta device.
+"""Run a network on the meta device for its shapes only, skipping what changes no shape.
 
 There torch runs norms, activations, sums, convolutions and initial weights through Python,
 operation by operation: 50 ms for a network of 15 layers. What has a shape that is plain needs none
@@ -74,7 +74,7 @@ CONVOLVING = {functional.conv1d: 1, functional.conv2d: 2}  # along so many axes
 
 
 class Shapes(TorchFunctionMode):
-    """Skips what is slow there and plain; all else is torch's own, with its complaints."""
+    """Answer plain operations by their shapes; leave all others, and all errors, to torch."""
 
     def __torch_function__(
         self,
@@ -113,7 +113,7 @@ class Shapes(TorchFunctionMode):
 
 
 def _stacked(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
-    """None where torch has something to say."""
+    """Return None if the call is invalid, so that torch raises its own error."""
     shape = tensors[0].shape
     if dim < 0 or dim > len(shape) or any(one.shape != shape for one in tensors):
         return None
@@ -121,7 +121,7 @@ def _stacked(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
 
 
 def _joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
-    """None where torch has something to say."""
+    """Return None if the call is invalid, so that torch raises its own error."""
     around = [(*one.shape[:dim], *one.shape[dim + 1 :]) for one in tensors]
     if dim < 0 or dim >= tensors[0].dim() or any(one != around[0] for one in around):
         return None
@@ -175,8 +175,10 @@ def _widest(*operands: Any) -> Tensor | None:
 
 
 def _wider(one: Any, other: Any) -> Tensor | None:
-    """The operand whose shape the result has, or such a one; a number changes no shape. None
-    where they do not fit."""
+    """Return an operand, or a new tensor, with the result's shape; None if the shapes do not fit.
+
+    A number changes no shape.
+    """
     if not isinstance(one, Tensor):
         return None
     if not isinstance(other, Tensor) or _stretches(other, one):

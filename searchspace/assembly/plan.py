@@ -1,8 +1,13 @@
-"""A plan: a network as a tree of calls, which is run for training and printed for export.
+"""Plans: a network as a tree of calls, which is run for training and printed for export.
 
 `module(plan)` and `source(plan)` walk the same tree in the same order, so that the printed code
 draws the same random numbers and is the same network. A call that is used twice is one shared
 module, and prints as a local variable; equal neighbours print as a loop.
+
+>>> head = call(nn.Linear, 64, 10)
+>>> source(call(nn.Sequential, call(nn.Flatten), head))
+def build() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 """
 
 import hashlib
@@ -20,7 +25,7 @@ Argument = Any  # a Call, a list of arguments, or a constant that prints as itse
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """`cls(*args, **kwargs)`, not yet made. Compared by identity: the same object is one module."""
+    """A call `cls(*args, **kwargs)` yet to be made; the same object is one shared module."""
 
     cls: type
     args: tuple[Argument, ...] = ()
@@ -29,11 +34,12 @@ class Call:
 
 
 def call(cls: type, *args: Argument, **kwargs: Argument) -> Call:
+    """Plan `cls(*args, **kwargs)`."""
     return Call(cls, args, kwargs)
 
 
 def in_turn(*parts: Call) -> Call:
-    """One after the other, without identities; the identity where nothing is left."""
+    """Plan a sequence of parts without identities; the identity if nothing is left."""
     kept = [one for one in parts if one.cls is not nn.Identity]
     if len(kept) == 1:
         return kept[0]
@@ -41,7 +47,7 @@ def in_turn(*parts: Call) -> Call:
 
 
 def module(plan: Call) -> nn.Module:
-    """The network that the plan describes, its parameters drawn from torch's global generator."""
+    """Make the network of a plan; its parameters are drawn from torch's global generator."""
     made: dict[int, Any] = {}
     for shared in _shared(plan):
         made[id(shared)] = _make(shared, made)
@@ -50,22 +56,22 @@ def module(plan: Call) -> nn.Module:
 
 
 def source(plan: Call) -> str:
-    """`def build() -> nn.Module:` as Python that needs only torch and the classes it names."""
+    """Print a plan as `def build() -> nn.Module:`, which needs only torch and the named classes."""
     return _code(plan).replace("'", '"')  # as formatters have it; no string here holds a quote
 
 
 def identity(plan: Call) -> str:
-    """12 hexadecimal digits: the same for two plans exactly if they print the same code."""
+    """Return 12 hexadecimal digits, the same for two plans exactly if they print the same code."""
     return hashlib.sha256(_code(plan).encode()).hexdigest()[:12]
 
 
 def classes(plan: Call) -> list[type]:
-    """The classes that the plan calls, each after those of its parts."""
+    """List the classes that the plan calls, each after those of its parts."""
     return list(dict.fromkeys(one.cls for one in _calls(plan, set())))
 
 
 def strings(plan: Call) -> set[str]:
-    """The names that it passes, such as that of an initialisation."""
+    """Collect the strings that the plan passes, such as the name of an initialisation."""
     found, ahead = set[str](), [plan]
     while ahead:
         match one := ahead.pop():
@@ -104,14 +110,14 @@ def _make(argument: Argument, made: dict[int, Any]) -> Any:
 
 
 def _shared(plan: Call) -> list[Call]:
-    """Calls used more than once, each after those that it uses itself."""
+    """List the calls used more than once, each after those that it uses itself."""
     calls = list(_calls(plan, set()))
     uses = Counter(map(id, calls))
     return list({id(one): one for one in calls if uses[id(one)] > 1}.values())
 
 
 def _calls(argument: Argument, seen: set[int]) -> Iterator[Call]:
-    """Every use of a call, what a call uses before it; the parts of a shared one count once."""
+    """Yield every use of a call after those of its parts; parts of a shared call count once."""
     match argument:
         case Call():
             if id(argument) not in seen:
@@ -125,7 +131,7 @@ def _calls(argument: Argument, seen: set[int]) -> Iterator[Call]:
 
 
 def _print(argument: Argument, names: dict[int, str], indent: int, used: int = 0) -> str:
-    """The argument as code that starts `used` columns after the indentation."""
+    """Print an argument as code that starts `used` columns after the indentation."""
     match argument:
         case Call() if id(argument) in names:
             return names[id(argument)]
@@ -147,7 +153,7 @@ def _items(
     indent: int,
     used: int,
 ) -> str:
-    """One line where it fits; otherwise an item a line, equal neighbours as a loop."""
+    """Print a call or list: on one line if it fits, else one item per line, repeats as a loop."""
     inner = indent + 4
     parts: list[str] = []
     for text, run in groupby(args, lambda one: _print(one, names, inner)):
@@ -165,7 +171,7 @@ def _items(
 
 
 def _loop(equal: list[Argument], names: dict[int, str], indent: int) -> str:
-    """`*(one for _ in range(n))`, on one line where it fits."""
+    """Print `*(one for _ in range(n))`, on one line if it fits."""
     each = f"for _ in range({len(equal)})"
     line = f"*({_print(equal[0], names, indent)} {each})"
     if "\n" not in line and indent + len(line) + 1 <= WIDTH:

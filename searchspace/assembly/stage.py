@@ -1,4 +1,4 @@
-"""A stage as the plans of its parts see it: its number, its widths, and what its blocks share."""
+"""The stage that plans of its parts refer to: its number, its widths, its shared layers."""
 
 from dataclasses import dataclass, field
 
@@ -27,21 +27,23 @@ class Stage:
 
     @property
     def blocks(self) -> int:
+        """Number of blocks."""
         return self.arch.blocks[self.number]
 
     @property
     def gated(self) -> bool:
-        """Whether the stage has the gate, wherever it stands."""
+        """True if the stage has the gate, at any place."""
         gate = self.arch.gate
         if isinstance(gate, NoGate):
             return False
         return not isinstance(gate.stages, SomeStages) or gate.stages.gated[self.number]
 
     def depth(self, block: int) -> float:
-        """The block's place in the network: above 0, and 1 for the last one."""
+        """Return the block's relative depth in the network: above 0, and 1 for the last block."""
         before = sum(self.arch.blocks[: self.number])
         return (before + block + 1) / sum(self.arch.blocks)
 
 
 def stages(arch: Arch, outputs: tuple[int, ...]) -> list[Stage]:
+    """List the stages of `arch`, whose blocks have these output channels."""
     return [Stage(arch, number, width) for number, width in enumerate(outputs)]

@@ -1,4 +1,4 @@
-"""The row of units of a network whose units read everything before: blocks, or whole stages."""
+"""Units of a network with shortcuts over all earlier outputs: blocks, or whole stages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,16 +29,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Merged:
-    """What is between stem and head: the stages, what the head reads, and the channels of the
-    features: of the stem, of each stage, the last one as the head reads it."""
+    """The part of a network between stem and head."""
 
     stages: list[Call]
-    read: Call
-    channels: list[int]
+    read: Call  # makes what the head reads
+    channels: list[int]  # of the features: stem, each stage; the last as the head reads it
 
 
 def units(arch: Arch, placement: str, outputs: tuple[int, ...]) -> list[Unit]:
-    """The units of all stages in order; `outputs` are the channels of each stage's units."""
+    """List the units of all stages in order; `outputs` are the channels of each stage's units."""
     row: list[Unit] = []
     for stage in stages(arch, outputs):
         count = stage.blocks if placement == "blocks" else 1
@@ -58,7 +57,7 @@ def units(arch: Arch, placement: str, outputs: tuple[int, ...]) -> list[Unit]:
 
 
 def _block(stage: Stage, number: int) -> Callable[[int, int], Call]:
-    """A block without a residual; the last one of its stage has the gate of the stage."""
+    """Return the builder of a block without residual; a stage's last block has the stage's gate."""
 
     def build(inputs: int, stride: int) -> Call:
         block = blocks.block(stage, NoShortcut(), number, inputs, stride)
@@ -69,14 +68,14 @@ def _block(stage: Stage, number: int) -> Callable[[int, int], Call]:
 
 
 def _stage(stage: Stage) -> Callable[[int, int], Call]:
-    """All blocks of a stage, with residuals (projections where the shape changes)."""
+    """Return the builder of a whole stage, its blocks joined by residuals."""
     return lambda inputs, stride: chained(stage, Sum(), inputs, stride)
 
 
 def chained(
     stage: Stage, residual: Sum | NoShortcut, inputs: int, stride: int, *after: Call
 ) -> Call:
-    """The blocks of a stage, each of which reads only the one before; its gate; what is after."""
+    """Plan a stage whose blocks read only the block before, then its gate and the parts `after`."""
     row = [
         blocks.block(stage, residual, n, stage.outputs if n else inputs, 1 if n else stride)
         for n in range(stage.blocks)
@@ -92,20 +91,20 @@ def chained(
 
 
 class Row:
-    """The steps of a network's stages, as they are laid; those that hand on a state together."""
+    """The steps of a network's stages, in order; those with recurrent gates are kept together."""
 
     def __init__(self, arch: Arch) -> None:
         self.plain: list[list[Call]] = [[] for _ in range(arch.stages)]
         self.recurrent: list[list[Call]] = [[] for _ in range(arch.stages)]
 
     def lay(self, unit: Unit, step: Call) -> None:
+        """Append the step of a unit to its stage."""
         (self.recurrent if unit.remembers else self.plain)[unit.stage].append(step)
 
     def stages(self) -> list[Call]:
+        """Plan each stage from its steps."""
         found = []
         for plain, recurrent in zip(self.plain, self.recurrent, strict=True):
-            if recurrent:
-                plain = [*plain, call(RecurrentSteps, *recurrent)]
-            alone = len(plain) == 1 and bool(recurrent)
-            found.append(plain[0] if alone else call(Steps, *plain))
+            last = [call(RecurrentSteps, *recurrent)] if recurrent else []
+            found.append(last[0] if last and not plain else call(Steps, *plain, *last))
         return found

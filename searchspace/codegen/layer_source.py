@@ -1,8 +1,8 @@
-"""Definitions of the layers as text, and which of them need which: what an exported file copies."""
+"""Definitions of the layers as text, with the names that each of them needs."""
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import import_module
@@ -28,13 +28,12 @@ class Import:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some lines of a definition: a `method`, or what is around them (""). `needs` are the names
-    and `calls` the attributes that it uses."""
+    """Some lines of a definition: a method, or what stands around the methods."""
 
-    method: str
+    method: str  # its name, "" for what stands around
     text: str
-    needs: frozenset[str]
-    calls: frozenset[str]
+    needs: frozenset[str]  # names that it uses
+    calls: frozenset[str]  # attributes that it uses
 
 
 @dataclass(frozen=True)
@@ -46,28 +45,30 @@ class Definition:
     pieces: tuple[Piece, ...]
 
     def of(self, called: Set[str]) -> "Definition":
-        """Without methods that nothing calls."""
+        """Return the definition without methods that nothing calls."""
         kept = (one for one in self.pieces if one.method in called or one.method in IMPLIED)
         return replace(self, pieces=tuple(kept))
 
     @property
     def text(self) -> str:
+        """The code, as it is copied."""
         return "\n".join(one.text for one in self.pieces).rstrip()
 
     @property
     def needs(self) -> frozenset[str]:
+        """The names that the code uses from around it."""
         return frozenset().union(*(one.needs for one in self.pieces))
 
 
 @dataclass(frozen=True)
 class ByName:
-    """A table by name: code up to its brace, and each entry's."""
+    """A table by name, such as `INITIALISATIONS`."""
 
-    start: str
-    entries: dict[str, str]
+    start: str  # the code up to its brace
+    entries: dict[str, str]  # the code of each entry
 
     def text(self, named: frozenset[str]) -> str:
-        """With the entries that are named, on one line where they fit."""
+        """Return the table's code with the named entries alone, on one line if they fit."""
         kept = [entry for key, entry in self.entries.items() if key in named]
         line = f"{self.start}{', '.join(kept)}}}"
         if len(line) <= WIDTH:
@@ -77,52 +78,56 @@ class ByName:
 
 @dataclass(frozen=True)
 class Source:
-    """A module of the layers."""
+    """The text of one module of the layers."""
 
     name: str
 
     @cached_property
     def lines(self) -> list[str]:
+        """The lines of the file."""
         return getsource(self.module).splitlines()
 
     @cached_property
     def module(self) -> ModuleType:
+        """The module, imported."""
         return import_module(self.name)
 
     @cached_property
     def tree(self) -> ast.Module:
+        """The file, parsed."""
         return ast.parse("\n".join(self.lines))
 
     @cached_property
     def legend(self) -> str:
-        """The paragraph of its docstring that says what the shapes' letters mean, or ''."""
+        """The paragraph of its docstring that explains the letters of shapes, or ""."""
         paragraphs = (ast.get_docstring(self.tree) or "").split("\n\n")
         return next((text for text in paragraphs if text.startswith("Shapes:")), "")
 
     @cached_property
     def imports(self) -> dict[str, Import]:
-        """By the name that the module gives it."""
+        """The module's imports, by the name that it gives them."""
         found: dict[str, Import] = {}
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom):
-                found |= {a.name: Import(node.module or "", a.name) for a in node.names}
+                found |= {a.name: Import(unit(node.module or ""), a.name) for a in node.names}
             if isinstance(node, ast.Import):
                 found |= {a.name: Import(a.name, "") for a in node.names}
         return found
 
     @cached_property
     def definitions(self) -> dict[str, Definition | ByName]:
-        """In the order of the file."""
+        """Classes, functions and constants at the top level, in the order of the file."""
         found: dict[str, Definition | ByName] = {}
         for node in self.tree.body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict):
                 found[_name(node)] = self._table(node, node.value)
             elif isinstance(node, Statement):
-                found[_name(node)] = Definition(self.name, _name(node), tuple(self._pieces(node)))
+                name, pieces = _name(node), tuple(self._pieces(node))
+                found[name] = Definition(unit(self.name), name, pieces)
         return found
 
     def _pieces(self, node: Statement) -> Iterator[Piece]:
-        """With the comment above it; a class in as many as it has methods, and one more."""
+        """Cut a statement, with the comment above it, into pieces: for a class, its methods."""
         start = min(one.lineno for one in (node, *getattr(node, "decorator_list", []))) - 1
         while self.lines[start - 1].startswith("#"):
             start -= 1
@@ -130,14 +135,14 @@ class Source:
         for part in parts:
             end = part.end_lineno or 0
             method = part.name if part is not node and isinstance(part, ast.FunctionDef) else ""
-            yield _piece(method, self._text(start, end, part), part)
+            yield piece(method, self._text(start, end, part), part)
             start = end
         if isinstance(node, ast.ClassDef):
             around = [*node.bases, *(k.value for k in node.keywords), *node.decorator_list]
             yield Piece("", "", frozenset().union(*map(_free, around)), frozenset())
 
     def _text(self, start: int, end: int, node: ast.AST) -> str:
-        """Without assertions, which here tell types, and other remarks to the type checker."""
+        """Return lines without remarks to the type checker: comments, and assertions of types."""
         asserted = {
             line
             for one in ast.walk(node)
@@ -157,81 +162,52 @@ class Source:
         return ByName(start[: start.rindex("{") + 1], entries)
 
 
-source_of = cache(Source)
-
-
 @dataclass(frozen=True)
-class Library:
-    """All that the layers define, as far as a plan with these names needs it."""
+class Family:
+    """A folder of the layers, read as one module with its definitions in the order of `__all__`."""
 
-    named: frozenset[str]
+    name: str
 
-    def closure(self, classes: Sequence[type]) -> list[Definition]:
-        """The layers among the classes and all that they use, module by module: each after those
-        it imports, its definitions in the order of its file. Without methods that none of them
-        calls, and what only those would use."""
-        found, called = self._closure(classes, None), set[str]()
-        while (now := {name for one in found for p in one.pieces for name in p.calls}) != called:
-            called = now
-            found = self._closure(classes, called)
-        return found
+    @cached_property
+    def files(self) -> list[Source]:
+        """The files that its `__init__` imports from."""
+        nodes = (one for one in Source(self.name).tree.body if isinstance(one, ast.ImportFrom))
+        return [Source(one.module) for one in nodes if one.module]
 
-    def _closure(self, classes: Iterable[type], called: Set[str] | None) -> list[Definition]:
-        modules: dict[str, set[str]] = {}
-        for one in classes:
-            if one.__module__.startswith(LAYERS):
-                self._add(one.__module__, one.__name__, modules, called)
-        found = []
-        for module in self._ordered(modules):
-            names = (name for name in source_of(module).definitions if name in modules[module])
-            found += [self._definition(module, name, called) for name in names]
-        return found
+    @cached_property
+    def legend(self) -> str:
+        """The legend of shapes in the folder's docstring, or ""."""
+        return Source(self.name).legend
 
-    def imports(self, needed: Iterable[Definition]) -> set[Import]:
-        """What they need from outside of the layers."""
-        found = set()
-        for one in needed:
-            known = source_of(one.module).imports
-            found |= {known[name] for name in one.needs if name in known}
-        return {one for one in found if not one.module.startswith(LAYERS)}
+    @cached_property
+    def imports(self) -> dict[str, Import]:
+        """The imports of all files, but for those from each other."""
+        every = {name: one for file in self.files for name, one in file.imports.items()}
+        return {name: one for name, one in every.items() if one.module != self.name}
 
-    def _definition(self, module: str, name: str, called: Set[str] | None) -> Definition:
-        found = source_of(module).definitions[name]
-        if isinstance(found, ByName):
-            text = found.text(self.named)
-            return Definition(module, name, (_piece("", text, ast.parse(text)),))
-        return found if called is None else found.of(called)
-
-    def _add(
-        self, module: str, name: str, modules: dict[str, set[str]], called: Set[str] | None
-    ) -> None:
-        if name in modules.setdefault(module, set()):
-            return
-        modules[module].add(name)
-        source = source_of(module)
-        for needed in sorted(self._definition(module, name, called).needs):
-            if needed in source.definitions:
-                self._add(module, needed, modules, called)
-            elif needed in source.imports and source.imports[needed].module.startswith(LAYERS):
-                self._add(source.imports[needed].module, needed, modules, called)
-
-    def _ordered(self, modules: dict[str, set[str]]) -> list[str]:
-        ordered: list[str] = []
-
-        def visit(module: str) -> None:
-            if module in ordered:
-                return
-            for name in sorted({i.module for i in source_of(module).imports.values()}):
-                if name in modules:
-                    visit(name)
-            ordered.append(module)
-
-        for module in modules:
-            visit(module)
-        return ordered
+    @cached_property
+    def definitions(self) -> dict[str, Definition | ByName]:
+        """The definitions of all files, in the order of `__all__`."""
+        every = {name: one for file in self.files for name, one in file.definitions.items()}
+        order: list[str] = import_module(self.name).__all__
+        assert set(order) == set(every), f"{self.name}.__all__ must name {sorted(every)}"
+        return {name: every[name] for name in order}
 
 
-def _piece(method: str, text: str, node: ast.AST) -> Piece:
+@cache
+def source_of(name: str) -> Source | Family:
+    """Return the file or folder of that name; each is read once."""
+    return Family(name) if hasattr(import_module(name), "__path__") else Source(name)
+
+
+def unit(module: str) -> str:
+    """Return the file or folder directly in layers/ that holds a module, else the module itself."""
+    inside = module.removeprefix(LAYERS)
+    return module if inside == module else LAYERS + inside.split(".")[0]
+
+
+def piece(method: str, text: str, node: ast.AST) -> Piece:
+    """Make a piece of some code, whose names are looked up in its syntax tree."""
     kept = [one for one in ast.walk(node) if isinstance(one, ast.Attribute)]
     return Piece(method, text, frozenset(_free(node)), frozenset(one.attr for one in kept))
 
@@ -247,8 +223,10 @@ def _name(node: Statement) -> str:
 
 
 def _free(node: ast.AST) -> set[str]:
-    """The names that code takes from around it: those of assertions are not copied, and each
-    function hides its own ones."""
+    """Collect the names that code takes from around it.
+
+    Assertions are not copied, so theirs are left out; a function hides the names that it binds.
+    """
     found, bound = set[str](), set[str]()
     ahead = [node] if not isinstance(node, ast.FunctionDef) else list(ast.iter_child_nodes(node))
     while ahead:

@@ -1,9 +1,9 @@
-"""A network as one file that needs torch only: exactly its classes, then `build()`.
+"""Write a network as one file that needs torch only: exactly its classes, then `build()`.
 
 The plan is printed by `plan.source`; what it calls is copied from the layers' own files, so that
-the exported network is the trained one. Copied as it stands, but for what only we need: methods
-that nothing in the file calls (`macs`), remarks to the type checker, imports of other layers, and,
-of a table by name such as `INITIALISATIONS`, the entries that the plan does not name.
+the exported network is the trained one. Left out is what only this project needs: methods that
+nothing in the file calls (`macs`), remarks to the type checker, imports of other layers, and
+entries of a table such as `INITIALISATIONS` that the plan does not name.
 """
 
 import re
@@ -17,7 +17,8 @@ from skipsearch.searchspace.arch.heads import Pool, Tokens
 from skipsearch.searchspace.assembly.assemble import Shape, assemble, features
 from skipsearch.searchspace.assembly.plan import WIDTH, Call, source, strings
 from skipsearch.searchspace.assembly.plan import classes as called
-from skipsearch.searchspace.codegen.layer_source import Definition, Import, Library, source_of
+from skipsearch.searchspace.codegen.layer_source import Definition, Import, source_of
+from skipsearch.searchspace.codegen.library import Library
 from skipsearch.searchspace.layers.backbone import Backbone
 
 STANDARD = {"collections.abc", "typing", "math"}
@@ -52,9 +53,27 @@ def register_with_timm() -> None:
 
 
 def standalone(arch: Arch, *, classes: int, shape: Shape, name: str, about: str) -> str:
-    """The text of `model.py`, formatted; `name` is what timm knows it by, `about` its docstring.
+    """Return the text of `model.py`, formatted.
 
-    Raises ValueError as `assemble` does."""
+    Parameters
+    ----------
+    shape
+        (channels, height, width) of an image.
+    name
+        The name under which timm will know the network.
+    about
+        The file's docstring; the papers behind its layers are added.
+
+    Raises
+    ------
+    ValueError
+        The architecture does not fit images of this shape.
+
+    Examples
+    --------
+    >>> made = {"classes": 10, "shape": (3, 32, 32), "name": "resnet20"}
+    >>> print(standalone(PRESETS["cnntention/resnet20"].arch, **made, about="ResNet-20."))
+    """
     plan = assemble(arch, classes=classes, shape=shape)
     library = Library(frozenset(strings(plan)))
     needed = library.closure([*called(plan), Backbone])
@@ -69,7 +88,7 @@ def standalone(arch: Arch, *, classes: int, shape: Shape, name: str, about: str)
 
 
 def _about(about: str, needed: Iterable[Definition]) -> str:
-    """The docstring: paragraphs wrapped, the papers behind the layers at its end."""
+    """Return the file's docstring, paragraphs wrapped, the papers behind the layers at its end."""
     papers = dict.fromkeys(link for one in needed for link in PAPER.findall(one.text))
     text = f"{about.strip()}\n\nPapers: {', '.join(papers)}" if papers else about.strip()
     text = text.replace("\\", "/").replace('"""', "'''")
@@ -85,7 +104,7 @@ def _wrapped(text: str, start: str = "") -> str:
 
 
 def _functions(arch: Arch, plan: Call, classes: int, shape: Shape) -> list[str]:
-    """`build`, `backbone` and the registration."""
+    """Return the code of `build`, `backbone` and `register_with_timm`."""
     found = features(arch)
     head, body = source(plan).split("\n", 1)
     images = f"(B, {', '.join(map(str, shape))})"
@@ -101,7 +120,7 @@ def _functions(arch: Arch, plan: Call, classes: int, shape: Shape) -> list[str]:
 
 
 def classifier_width(arch: Arch) -> int:
-    """How many numbers the classifier reads of an image."""
+    """Return the number of features that the classifier reads."""
     match arch.head:
         case Pool():
             return features(arch).channels[-1]
@@ -112,7 +131,7 @@ def classifier_width(arch: Arch) -> int:
 
 
 def _texts(needed: Iterable[Definition]) -> list[str]:
-    """The definitions; a module's legend of shapes above its first one."""
+    """Return the definitions' code, a module's legend of shapes above its first definition."""
     found = []
     for module_name, own in groupby(needed, lambda one: one.module):
         texts = [one.text for one in own]
@@ -125,7 +144,7 @@ def _texts(needed: Iterable[Definition]) -> list[str]:
 
 
 def _imports(found: Iterable[Import]) -> str:
-    """Sorted as formatters sort them: Python's own, then torch's; modules before their parts."""
+    """Return import lines, sorted as formatters do: Python's own, then torch's."""
     blocks = []
     for own in (True, False):
         mine = sorted(one for one in found if (one.module in STANDARD) == own)
@@ -139,5 +158,5 @@ def _imports(found: Iterable[Import]) -> str:
 
 
 def _rank(name: str) -> tuple[int, str]:
-    """Constants, classes, functions."""
+    """Sort constants before classes before functions."""
     return (0 if name.isupper() else 1 if name[0].isupper() else 2), name

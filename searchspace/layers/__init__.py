@@ -1,4 +1,8 @@
-"""Layers in torch alone, copied into an exported file; here large maps have compiled loops too."""
+"""Layers that need torch only and are copied into exported files.
+
+Importing the package adds the compiled loops of `compiled/` to depth attention; an exported file
+does without them.
+"""
 
 from skipsearch.searchspace.layers import depth_attention
 from skipsearch.searchspace.layers.compiled import attention

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 class Backbone(nn.Module):
-    """Feature maps by name, {"1": map, "2": map, …}: of these stages, 0 being the stem.
+    """The feature maps of some stages by name, {"1": map, "2": map, …}; stage 0 is the stem.
 
     Takes the network's head off. `channels` are those of the maps in the same order, as
-    torchvision's `FeaturePyramidNetwork` asks for; `out_channels` are the last one's, as its
-    detectors ask for of a backbone with one map.
+    torchvision's `FeaturePyramidNetwork` expects; `out_channels` are the last map's, as its
+    detectors expect of a backbone with one map.
     """
 
     def __init__(self, network: nn.Module, stages: Sequence[int], channels: Sequence[int]) -> None:

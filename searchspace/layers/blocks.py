@@ -23,8 +23,11 @@ class Single(nn.Module):
 
 
 class Basic(nn.Module):
-    """norm2(conv2(dropout(relu(norm1(conv1(x)))))) (https://arxiv.org/abs/1512.03385, figure 5
-    left; the dropout is https://arxiv.org/abs/1605.07146's, section 2.4)."""
+    """norm2(conv2(dropout(relu(norm1(conv1(x)))))).
+
+    Source: https://arxiv.org/abs/1512.03385, figure 5 left; the dropout is
+    https://arxiv.org/abs/1605.07146's, section 2.4.
+    """
 
     def __init__(
         self,
@@ -45,8 +48,11 @@ class Basic(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """norm3(conv3(dropout(relu(norm2(conv2(relu(norm1(conv1(x))))))))) (1512.03385, figure 5
-    right; the dropout where 1605.07146 has it, before the last convolution)."""
+    """norm3(conv3(dropout(relu(norm2(conv2(relu(norm1(conv1(x))))))))).
+
+    Source: 1512.03385, figure 5 right; the dropout stands where 1605.07146 has it, before the last
+    convolution.
+    """
 
     def __init__(
         self,
@@ -71,9 +77,9 @@ class Bottleneck(nn.Module):
 
 
 class PreSingle(nn.Module):
-    """norm2(conv(dropout(relu(norm1(x))))): one convolution, activated before it.
+    """norm2(conv(dropout(relu(norm1(x))))): one pre-activated convolution.
 
-    In this and the two below the last norm is not in the source: the identity leaves it out.
+    Here and in the two bodies below, the source has no last norm: the identity leaves it out.
     """
 
     def __init__(
@@ -89,8 +95,10 @@ class PreSingle(nn.Module):
 
 
 class PreBasic(nn.Module):
-    """norm3(conv2(dropout(relu(norm2(conv1(relu(norm1(x)))))))) (https://arxiv.org/abs/1603.05027,
-    figure 1b)."""
+    """norm3(conv2(dropout(relu(norm2(conv1(relu(norm1(x)))))))).
+
+    Source: https://arxiv.org/abs/1603.05027, figure 1b.
+    """
 
     def __init__(
         self,
@@ -113,8 +121,10 @@ class PreBasic(nn.Module):
 
 
 class PreBottleneck(nn.Module):
-    """norm4(conv3(dropout(relu(norm3(conv2(relu(norm2(conv1(relu(norm1(x)))))))))))
-    (1603.05027, section 4)."""
+    """norm4(conv3(dropout(relu(norm3(conv2(relu(norm2(conv1(relu(norm1(x))))))))))).
+
+    Source: 1603.05027, section 4.
+    """
 
     def __init__(
         self,
@@ -141,7 +151,7 @@ class PreBottleneck(nn.Module):
 
 
 class Residual(nn.Module):
-    """activation(add(skip(x), gate(body(x))))."""
+    """activation(add(skip(x), gate(body(x)))): a residual block."""
 
     def __init__(
         self,

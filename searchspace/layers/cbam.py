@@ -1,4 +1,4 @@
-"""CBAM, a gate of two masks: over the channels, then over the positions."""
+"""CBAM: a mask over the channels, then one over the positions."""
 
 from typing import Literal
 
@@ -46,7 +46,7 @@ class ConvBlockAttention(nn.Module):
         return x_BCHW * torch.sigmoid(self.norm(self.spatial(maps_B2HW)))
 
     def mask(self, x_BCHW: Tensor) -> Tensor:
-        """That of the channels, (B, C)."""
+        """Return the mask of the channels, (B, C)."""
         return torch.sigmoid(self._mlp(x_BCHW.amax((2, 3))) + self._mlp(spatial_mean(x_BCHW)))
 
     def _mlp(self, x_BC: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The ways in which a gate on features (B, C, H, W) joins its input."""
+"""Sums of a gate's output and its input, both (B, C, H, W)."""
 
 import torch
 from torch import Tensor, nn

@@ -1,6 +1,6 @@
 """Attention over depth: at each pixel, the newest map attends over the maps of earlier blocks.
 
-Imports torch alone and stands alone: an exported model file carries this text as it is.
+The file imports torch alone: an exported model file carries its definitions as they are.
 
 Shapes: B batch, C channels, H and W height and width, N sources (earlier maps), G heads,
 D = C / G channels of a head (heads are contiguous groups of channels). A tile is a view of a map,
@@ -21,8 +21,8 @@ from torch.autograd.function import once_differentiable
 # 524,288, 27 at 1,048,576, which would hold 2 MiB more.
 TILE_ELEMENTS = 524_288
 
-# Asked in turn for (heads, query, keys and values), each may leave it to the next, and all to
-# torch's operations below, by returning None.
+# Faster implementations, called in turn with (heads, query, keys and values). Each may return None,
+# which leaves the operation to the next one and, after the last, to torch's operations below.
 FASTER: list[Callable[[int, Tensor, Sequence[Tensor]], Tensor | None]] = []
 
 
@@ -31,7 +31,8 @@ def depth_attention(
 ) -> Tensor:
     """`sum_j softmax_j(q · k_j / sqrt(D)) v_j` over the N sources, at each pixel and for each head.
 
-    Keys and values are N maps each, of the query's shape; so is the result.
+    Keys and values are N maps each, of the query's shape (B, C, H, W), which the result has too;
+    `heads` must divide C. Raises ValueError if they do not fit.
 
     Source: attention shortcuts, ERA 33(8), Eqs 3.3–3.5: 2·N·C multiply-accumulates per pixel.
     What differs: the N maps are never stacked. They are read where they lie, one by one, and the
@@ -94,7 +95,7 @@ def _result_dtype(query: Tensor, sources: Sequence[Tensor]) -> torch.dtype:
 def _traceable(
     query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], heads: int
 ) -> Tensor:
-    """The same arithmetic without a tile or a write in place; maps are seen as (B, G, D, H, W)."""
+    """The same arithmetic without tiles or writes in place; maps are viewed as (B, G, D, H, W)."""
     result = _result_dtype(query, [*keys, *values])
     dtype = torch.promote_types(result, torch.float32)
 
@@ -111,16 +112,16 @@ def _traceable(
 
 
 def _empty_map(like: Tensor, dtype: torch.dtype) -> Tensor:
-    """A new map in channels_last if `like` is, else contiguous: in both, tiles are views."""
+    """Make a map in channels_last if `like` is, else contiguous: in both, tiles are views."""
     channels_last = like.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     return torch.empty_like(like, dtype=dtype, memory_format=layout)
 
 
 def _tiles(map_BCHW: Tensor, heads: int) -> list[Tensor]:
-    """Views (images, pixels, G, D) that cover the map: some images, or some pixels of one.
+    """Return views (images, pixels, G, D) that cover the map: some images, or some pixels of one.
 
-    One tile off the CPU, where starting a kernel costs more than a trip to memory.
+    There is one tile off the CPU, where starting a kernel costs more than a trip to memory.
     """
     _, channels, height, width = map_BCHW.shape
     map_BPGD = torch.unflatten(map_BCHW.flatten(2), 1, (heads, -1)).permute(0, 3, 1, 2)
@@ -134,14 +135,14 @@ def _tiles(map_BCHW: Tensor, heads: int) -> list[Tensor]:
 
 
 def _weight_tiles(weights: Tensor, query_tiles: list[Tensor], count: int) -> list[Tensor]:
-    """The parts of a flat tensor that hold the weights of one tile after another."""
+    """Return the parts of a flat tensor that hold the weights of one tile after another."""
     shapes = [(count, *tile.shape[:3], 1) for tile in query_tiles]
     parts = weights.split_with_sizes([count * tile[..., 0].numel() for tile in query_tiles])
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def _scores(query: Tensor, keys: Sequence[Tensor], product: Tensor, scores: Tensor) -> None:
-    """scores_j = query · key_j, through the buffer `product`.
+    """Write scores_j = query · key_j, through the buffer `product`.
 
     Per 1,024 pixels of 128 channels: product and sum 19 µs, `bmm` 24, and a product followed by a
     matrix product with the block-diagonal matrix of heads 53.

@@ -9,12 +9,11 @@ from torch.nn import functional
 
 
 class BlurPool(nn.Module):
-    """Every second pixel of the map blurred with [1, 2, 1] ⊗ [1, 2, 1] / 16
-    (https://arxiv.org/abs/1904.11486, Tri-3), reflected at its borders.
+    """Every second pixel of the map blurred with [1, 2, 1] ⊗ [1, 2, 1] / 16, reflected at borders.
 
-    What differs: it follows the convolution that halves, before that one's norm and ReLU; the
-    source blurs after them. A map of one row or column, which has nothing to reflect, is
-    replicated.
+    Source: https://arxiv.org/abs/1904.11486, Tri-3. What differs: it follows the convolution that
+    halves, before that one's norm and ReLU; the source blurs after them. A map of one row or
+    column, which has nothing to reflect, is replicated.
     """
 
     kernel: Tensor
@@ -31,18 +30,18 @@ class BlurPool(nn.Module):
         return functional.conv2d(padded, self.kernel, stride=2, groups=x.shape[1])
 
     def macs(self, x: Tensor) -> int:
-        """As the depthwise convolution that it is: 9·C for each pixel of the result."""
+        """Count a depthwise convolution: 9·C for each pixel of the result."""
         _, channels, height, width = x.shape
         return 9 * channels * ((height + 1) // 2) * ((width + 1) // 2)
 
 
 class SpaceToDepth(nn.Module):
-    """Each tile of factor × factor pixels as one pixel: (B, C, H, W) to (B, factor²·C, H/factor,
-    W/factor) (https://arxiv.org/abs/2003.13630; https://arxiv.org/abs/2208.03641).
+    """Each tile of f × f pixels as one pixel: (B, C, H, W) to (B, f²·C, H/f, W/f), f the factor.
 
-    Channel c of the pixel (i, j) of a tile becomes channel factor²·c + factor·i + j. What differs:
-    the sources put the tile's axes before c, which the next convolution cannot tell apart, and take
-    maps that divide; here zeros at the end round the size up.
+    Sources: https://arxiv.org/abs/2003.13630; https://arxiv.org/abs/2208.03641. Channel c of the
+    pixel (i, j) of a tile becomes channel f²·c + f·i + j. What differs: the sources put the tile's
+    axes before c, which the next convolution cannot tell apart, and take maps whose sizes f
+    divides; here zeros at the end round the size up.
     """
 
     def __init__(self, factor: int) -> None:

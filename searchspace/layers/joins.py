@@ -1,4 +1,4 @@
-"""How a block's gated branch F joins its skip: `add(skip, branch)`, both (B, C, H, W)."""
+"""Joins of a block's skip and its gated branch F: `add(skip, branch)`, both (B, C, H, W)."""
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,11 @@ class Sum(nn.Module):
 
 
 class SkipScale(nn.Module):
-    """skip + α·F with one scalar α from 0: ReZero (https://arxiv.org/abs/2003.04887), SkipInit
-    (https://arxiv.org/abs/2002.10444).
+    """skip + α·F with one scalar α from 0.
 
-    What differs: the sources leave out the norms, which here are as the architecture says.
+    Sources: ReZero (https://arxiv.org/abs/2003.04887), SkipInit
+    (https://arxiv.org/abs/2002.10444). What differs: they leave out the norms, which here are as
+    the architecture says.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,7 @@ class SkipScale(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """skip + λ ⊙ F, a scalar a channel from `start` (https://arxiv.org/abs/2103.17239).
+    """skip + λ ⊙ F, a scalar per channel from `start` (https://arxiv.org/abs/2103.17239).
 
     What differs: under autocast λ is rounded to the branch's type, so that the sum, which every
     later block reads, does not become float32.
@@ -59,11 +60,11 @@ class Highway(nn.Module):
 
 
 class StochasticDepth(nn.Module):
-    """add(skip, m·F/(1 − p)), m = 0 with `probability` p for each image; in evaluation add(skip, F)
-    (https://arxiv.org/abs/1603.09382, equation 2).
+    """add(skip, m·F/(1 − p)), m = 0 with `probability` p, else 1; in evaluation add(skip, F).
 
-    What differs, as in timm's `drop_path`: the source draws m once a batch and saves the branch's
-    time, and scales in evaluation. A dropped branch of a highway leaves (1 − t)·skip.
+    Source: https://arxiv.org/abs/1603.09382, equation 2. What differs, as in timm's `drop_path`: m
+    is drawn for each image; the source draws it once per batch, which saves the branch's time, and
+    scales in evaluation. A dropped branch of a highway leaves (1 − t)·skip.
     """
 
     def __init__(self, add: nn.Module, probability: float) -> None:

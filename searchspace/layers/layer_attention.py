@@ -14,7 +14,7 @@ class LayerAttention(nn.Module):
     """a + norm(O_t), O_t = sigmoid(q·k/√D) ⊙ value(a) + λ ⊙ O_{t−1}: a recurrent gate.
 
     MRLA-light (https://arxiv.org/abs/2302.03985): q and k are convolutions along the
-    channels of the mean of a, the value a depthwise 3×3 convolution. λ is a weight a channel that
+    channels of the mean of a, the value a depthwise 3×3 convolution. λ is a weight per channel that
     starts N(0, 1) as in the authors' code; the first block of a stage has none, for it has nothing
     to weigh. Unlike the authors' code, whose O_{t−1} is the block's skip input (projected at the
     start of a stage), O_{t−1} is the paper's: the attention output of the block before, and the
@@ -50,6 +50,6 @@ class LayerAttention(nn.Module):
         return a_BCHW + self.norm(out_BCHW), (out_BCHW,)
 
     def macs(self, a_BCHW: Tensor, state: State) -> int:
-        """q·k and λ ⊙ O_{t−1}; the convolutions count themselves, the mask is not counted."""
+        """Count q·k and λ ⊙ O_{t−1}; convolutions count themselves, the mask is not counted."""
         _, channels, height, width = a_BCHW.shape
         return channels + (0 if state is None else channels * height * width)

@@ -1,6 +1,6 @@
-"""Shortcuts over everything before: entries are stored, merged, and read by the next block.
+"""Shortcuts over all earlier outputs: they are stored, merged, and read by the next block.
 
-`memory` is the list of entries so far, oldest first; an entry is a tuple of maps: the output
+`memory` is the list of stored entries, oldest first; an entry is a tuple of maps: the output
 itself, or its key and its value. Every map is (B, C, H, W).
 """
 
@@ -25,14 +25,14 @@ class Store(nn.Module):
 
 
 class Keep(nn.Module):
-    """The memory as it is."""
+    """The memory, unchanged."""
 
     def forward(self, memory: list[Entry]) -> list[Entry]:
         return memory
 
 
 class Adapt(nn.Module):
-    """Every entry to the next stage's shape: one map for each of an entry's."""
+    """The memory in the next stage's shape: `maps` change the maps of each entry, one for one."""
 
     def __init__(self, *maps: nn.Module) -> None:
         super().__init__()
@@ -43,16 +43,17 @@ class Adapt(nn.Module):
 
 
 class ConcatMerge(nn.Module):
-    """All entries, one after the other: DenseNet (https://arxiv.org/abs/1608.06993)."""
+    """All entries, concatenated: DenseNet (https://arxiv.org/abs/1608.06993)."""
 
     def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
         return torch.cat([entry[0] for entry in memory], dim=1)
 
 
 class WeightedMerge(nn.Module):
-    """x_{l−1} + Σ w_i ⊙ x_i over the older entries, a weight a channel (DSNet; AS section 1.6).
+    """x_{l−1} + Σ w_i ⊙ x_i over the older entries, a weight per channel.
 
-    The weights start at 1: the sum of all outputs (the sources leave it open).
+    Sources: DSNet; Attention Shortcuts (ERA 33(8)), section 1.6. They leave the initial weights
+    open; here they are 1, the sum of all outputs.
     """
 
     def __init__(self, older: int, channels: int) -> None:
@@ -71,11 +72,12 @@ class WeightedMerge(nn.Module):
 
 
 class PseudoQueryMerge(nn.Module):
-    """Σ_i softmax_i(w·x_i/rms(x_i)) x_i over all entries, at each pixel: attention residuals
-    (https://arxiv.org/abs/2603.15031); rms over the channels, w from 0, which is the mean.
+    """Σ_i softmax_i(w·x_i/rms(x_i)) x_i over all entries, at each pixel.
 
-    What differs: the source's RMS norm has a gain, which w absorbs, and its tokens are pixels here.
-    The maps are never stacked: what the backward keeps beyond them is a few numbers a pixel.
+    Source: attention residuals (https://arxiv.org/abs/2603.15031); rms over the channels, w from 0,
+    which gives the mean. What differs: the source's RMS norm has a gain, which w absorbs, and its
+    tokens are pixels here. The maps are never stacked: beyond them, the backward keeps a few
+    numbers per pixel.
     """
 
     def __init__(self, channels: int) -> None:
@@ -91,7 +93,7 @@ class PseudoQueryMerge(nn.Module):
         return merged.to(maps[-1].dtype)
 
     def score(self, map_BCHW: Tensor) -> Tensor:
-        """Under autocast in float32: half precision would round the exponent."""
+        """Return w·x/rms(x), (B, 1, H, W); in float32 under autocast, for softmax's exponent."""
         product_B1HW: Tensor = (map_BCHW * self.query[:, None, None]).sum(1, keepdim=True)
         precise = torch.promote_types(map_BCHW.dtype, torch.float32)
         norm_B1HW = torch.linalg.vector_norm(map_BCHW, dim=1, keepdim=True, dtype=precise)
@@ -99,14 +101,16 @@ class PseudoQueryMerge(nn.Module):
         return score
 
     def macs(self, x: Tensor, memory: list[Entry]) -> int:
-        """Scores and weighted sum: 2·H·W·n·C; the norms are not counted, as elsewhere."""
+        """Count scores and weighted sum, 2·H·W·n·C; norms are not counted, as elsewhere."""
         _, channels, height, width = memory[-1][0].shape
         return 2 * height * width * len(memory) * channels
 
 
 class AttentionMerge(nn.Module):
-    """project(Σ_j softmax_j(q·k_j/√d) v_j): at each pixel, the newest output attends over all
-    entries (AS, equation 3.2)."""
+    """project(Σ_j softmax_j(q·k_j/√d) v_j): at each pixel, the newest output attends over entries.
+
+    Source: Attention Shortcuts (ERA 33(8)), equation 3.2.
+    """
 
     def __init__(self, query: nn.Module, project: nn.Module, heads: int) -> None:
         super().__init__()
@@ -118,13 +122,13 @@ class AttentionMerge(nn.Module):
         return y
 
     def macs(self, x: Tensor, memory: list[Entry]) -> int:
-        """Scores and weighted sum: 2·H·W·n·c (AS, equations 3.3 to 3.5)."""
+        """Count scores and weighted sum, 2·H·W·n·c (equations 3.3 to 3.5)."""
         _, channels, height, width = memory[-1][0].shape
         return 2 * height * width * len(memory) * channels
 
 
 class Start(nn.Module):
-    """Stores the newest output and runs the block on it: nothing to merge yet."""
+    """block(x), with the newest output stored first: the first step, with nothing to merge."""
 
     def __init__(self, norm: nn.Module, store: Store, block: nn.Module, after: nn.Module) -> None:
         super().__init__()
@@ -145,8 +149,8 @@ class Start(nn.Module):
 class Step(nn.Module):
     """block(merge(x, memory)), with the newest output stored first.
 
-    `before` adapts the memory before it is merged, `after` once the block has run: all but the
-    block are `open` and `close`.
+    `before` adapts the memory before it is merged, `after` once the block has run. `open` is all
+    that comes before the block, `close` all that comes after.
     """
 
     def __init__(
@@ -177,7 +181,7 @@ class Step(nn.Module):
 
 
 class CompressStep(nn.Module):
-    """A step after which `transition` makes one entry of all outputs: DenseNet's transition."""
+    """DenseNet's transition: `transition` makes one map of all outputs; the memory is emptied."""
 
     def __init__(self, transition: nn.Module) -> None:
         super().__init__()
@@ -200,7 +204,7 @@ class Steps(nn.ModuleList):
 
 
 class RecurrentSteps(nn.ModuleList):
-    """A stage whose gates are recurrent: each block's gate hands a state to the next one's.
+    """A stage with recurrent gates: each block's gate passes a state to the next block's.
 
     The state is None before the first gate.
     """
@@ -211,7 +215,8 @@ class RecurrentSteps(nn.ModuleList):
     def forward(self, x: Tensor, memory: list[Entry]) -> tuple[Tensor, list[Entry]]:
         state: object = None
         for step in self:
-            assert isinstance(step, Start | Step) and isinstance(step.block, RecurrentBlock)
+            assert isinstance(step, Start | Step)
+            assert isinstance(step.block, RecurrentBlock)
             merged, memory = step.open(x, memory)
             z = step.block.open(merged)
             gated, state = step.block.gate(step.block.body(z), state)
@@ -220,9 +225,9 @@ class RecurrentSteps(nn.ModuleList):
 
 
 class Newest(nn.Module):
-    """The newest output: the classifier reads no shortcut.
+    """The newest output, for a classifier that reads no shortcut.
 
-    `last` is what a network that is activated before its convolutions ends with, or the identity.
+    `last` is the end of a pre-activation network (norm and ReLU), or the identity.
     """
 
     def __init__(self, last: nn.Module) -> None:

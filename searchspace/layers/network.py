@@ -8,7 +8,7 @@ from skipsearch.searchspace.layers.pooling import spatial_mean
 
 
 class PoolHead(nn.Module):
-    """A linear layer on the mean over all positions of the last features, pooled before."""
+    """classifier(mean(pool(x))): x the last features, the mean over all positions."""
 
     def __init__(self, channels: int, classes: int, pool: nn.Module) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class PoolHead(nn.Module):
 
 
 class Network(nn.Module):
-    """Stages one after the other; `init` names the initial weights."""
+    """head(stages(stem(x))); `init` names the initial weights."""
 
     def __init__(
         self, stem: nn.Module, stages: list[nn.Module], head: nn.Module, init: str
@@ -31,7 +31,7 @@ class Network(nn.Module):
         INITIALISATIONS[init](self)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The output of the stem and of each stage."""
+        """Return the output of the stem and of each stage."""
         features = [self.stem(x)]
         for stage in self.stages:
             features.append(stage(features[-1]))
@@ -43,8 +43,10 @@ class Network(nn.Module):
 
 
 class MergeNetwork(nn.Module):
-    """Stages of steps that read a merge of everything before; `read` is what the head sees;
-    `init` names the initial weights."""
+    """A network whose steps read a merge of all earlier outputs.
+
+    `read` makes what the head reads; `init` names the initial weights.
+    """
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class MergeNetwork(nn.Module):
         INITIALISATIONS[init](self)
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
-        """The output of the stem and of each stage; the last one as the head reads it."""
+        """Return the output of the stem and of each stage; the last one as the head reads it."""
         memory: list[Entry] = []
         features = [x := self.stem(x)]
         for stage in self.stages:

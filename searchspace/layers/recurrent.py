@@ -1,9 +1,9 @@
-"""Gates that remember the earlier blocks of their stage: DIA-LSTM, and the stage that runs them.
+"""Recurrent gates, whose state runs from block to block: DIA-LSTM, and the stage that runs them.
 
 A recurrent gate maps (features, state) to (gated features, state). The state is None at the start
 of every stage and every forward pass; nothing is kept in a module.
 
-Shapes: B batch, C channels, H, W positions; a cell's h and c are (B, C), one value a channel.
+Shapes: B batch, C channels, H, W positions; a cell's h and c are (B, C), one value per channel.
 Every step counts its linear layers; the cell's products by i, f, o and h are masks.
 """
 
@@ -34,7 +34,7 @@ class Reduced(nn.Module):
 
 
 class Scale(nn.Module):
-    """w ⊙ x + b with one w from 0 and one b from −1 a channel (https://arxiv.org/abs/2210.16101).
+    """w ⊙ x + b, w from 0 and b from −1, a pair per channel (https://arxiv.org/abs/2210.16101).
 
     The paper's IE(x). It gives no initial values; these are the authors' in SEM and SPEM.
     """
@@ -49,8 +49,10 @@ class Scale(nn.Module):
 
 
 class LightTerms(nn.Module):
-    """A cell's four terms of one input, in the order i, f, g, o: for each a linear layer on
-    relu(reduce(x)), where `linear` says so, or else a scale of x."""
+    """A cell's four terms of one input, in the order i, f, g, o.
+
+    Each is a linear layer on relu(reduce(x)) if `linear` says so, else a scale of x.
+    """
 
     def __init__(self, channels: int, hidden: int, linear: list[bool]) -> None:
         super().__init__()
@@ -116,7 +118,7 @@ class SharedLSTM(nn.Module):
 
 
 class LightLSTM(nn.Module):
-    """a · h_t as in DIA-LSTM, where a scale a channel replaces some of the eight gate terms.
+    """a · h_t as in DIA-LSTM, where a scale per channel replaces some of the eight gate terms.
 
     DIA-LSTM (Light) (https://arxiv.org/abs/2210.16101). Which terms are linear is only in a figure
     of the paper; [True, True, False, True] for the mean and none for h is one of the readings that
@@ -163,9 +165,9 @@ RecurrentBlock = Block | Whole
 
 
 class Recurrent(nn.Sequential):
-    """A stage of blocks whose recurrent gates hand their state from block to block.
+    """A stage of blocks whose recurrent gates pass their state from block to block.
 
-    A block opens, and joins what is gated; a gate may be one instance for all, or one for each.
+    The blocks may share one gate, or have one each.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 class SelfAttention(nn.Module):
     """softmax(q·kᵀ)·v over all positions: one head, no scale, no output projection.
 
-    `transposed` sums over the queries, softmax(q·kᵀ)ᵀ·v, as an early run of the authors did.
+    `transposed` sums over the queries, softmax(q·kᵀ)ᵀ·v, as in an early run of the authors.
     """
 
     def __init__(self, channels: int, transposed: bool) -> None:
@@ -30,7 +30,7 @@ class SelfAttention(nn.Module):
         return y
 
     def macs(self, x_BCHW: Tensor) -> int:
-        """Of the two products; the convolutions count themselves."""
+        """Count the two products; the convolutions count themselves."""
         return position_macs(x_BCHW)
 
 
@@ -58,27 +58,27 @@ class MultiHeadAttention(nn.Module):
         return y
 
     def macs(self, x_BCHW: Tensor) -> int:
-        """Of the two products; the convolutions count themselves."""
+        """Count the two products; the convolutions count themselves."""
         return position_macs(x_BCHW)
 
 
 def attend_positions(
     q_BCHW: Tensor, k_BCHW: Tensor, v_BCHW: Tensor, heads: int, scale: float
 ) -> Tensor:
-    """Each position attends over all positions, head by head (contiguous channel groups)."""
+    """Let each position attend over all positions, head by head (contiguous channel groups)."""
     q, k, v = (_heads(x, heads) for x in (q_BCHW, k_BCHW, v_BCHW))
     out_BGND = functional.scaled_dot_product_attention(q, k, v, scale=scale)
     return out_BGND.transpose(1, 2).flatten(2).mT.view(q_BCHW.shape)
 
 
 def _heads(x_BCHW: Tensor, heads: int) -> Tensor:
-    """(B, G, N, D), whose channels lie side by side: else torch writes all G·N·N weights down."""
+    """Return (B, G, N, D) with contiguous channels: else torch stores all G·N·N weights."""
     x_BNC = x_BCHW.flatten(2).mT.contiguous()
     batch, positions, channels = x_BNC.shape
     return x_BNC.view(batch, positions, heads, channels // heads).transpose(1, 2)
 
 
 def position_macs(x_BCHW: Tensor) -> int:
-    """Two products of N × N × C each."""
+    """Count two products of N × N × C multiply-accumulates each."""
     _, channels, height, width = x_BCHW.shape
     return 2 * (height * width) ** 2 * channels

@@ -1,4 +1,4 @@
-"""A head that lets the depths attend to each other: one token from each feature map (GradAttn).
+"""A head of tokens, one from each feature map, that attend to each other (GradAttn).
 
 Shapes: B batch, T tokens in depth order, F width of a token, G heads of D = F/G values.
 """
@@ -59,7 +59,7 @@ class TokenAttention(nn.Module):
         return y_BTF
 
     def macs(self, x_BTF: Tensor) -> int:
-        """Of the two products; the linear layers count themselves."""
+        """Count the two products; the linear layers count themselves."""
         _, tokens, width = x_BTF.shape
         return 2 * tokens * tokens * width
 
@@ -108,7 +108,7 @@ class EncoderLayer(nn.Module):
 
 
 class TokenHead(nn.Module):
-    """classifier(mean_t(encoder(position(tokens)))), a token tap(mean(map)) from every map.
+    """classifier(mean_t(encoder(position(tokens)))), with a token tap(mean(map)) from every map.
 
     GradAttn (arXiv 2603.26756): no class token, no final norm.
     """

@@ -1,4 +1,4 @@
-"""What a field of a configuration may hold: a choice, a range, a variant, or one value a stage.
+"""Domains of a configuration's fields: a choice, a range, a variant, or a value for each stage.
 
 A field is declared once, with its default, its domain and its one-line doc:
 
@@ -6,7 +6,7 @@ A field is declared once, with its default, its domain and its one-line doc:
     channels: int = integer(16, 8, 512, step=8, doc="…")            # default, low, high
     blocks: int = integer(3, 1, 64, search=Integers(1, 4), doc="…") # what a free search draws
     shortcut: Shortcut = one_of(Sum, Plain, doc="…")                # a union of dataclasses
-    width: tuple[int, ...] = per_stage(Integers(8, 64), 8, doc="…") # one value a stage
+    width: tuple[int, ...] = per_stage(Integers(8, 64), 8, doc="…") # per stage
 """
 
 import math
@@ -28,7 +28,7 @@ class Choice:
         return any(type(value) is type(v) and value == v for v in self.values)
 
     def as_float(self, whole: int) -> int | float:
-        """The one of the values that is equal, where all are floats; else the number itself."""
+        """Return the equal value of a choice of floats; of any other choice, `whole` itself."""
         floats = [value for value in self.values if type(value) is float]
         equal = [value for value in floats if value == whole]
         return equal[0] if equal and len(floats) == len(self.values) else whole
@@ -72,7 +72,7 @@ class Floats:
         return f"{self.low:g} … {self.high:g}"
 
     def at(self, part: float) -> float:
-        """The value at a part of the range, 0 to 1; even on the logarithm where so said."""
+        """Return the value at a fraction of the range, 0 to 1: of its logarithm if `log`."""
         part = min(1.0, max(0.0, part))
         if self.log:
             between = math.exp(math.log(self.low) + part * math.log(self.high / self.low))
@@ -81,7 +81,7 @@ class Floats:
         return min(self.high, max(self.low, between))
 
     def part(self, value: float) -> float:
-        """The inverse of `at`."""
+        """Return the fraction of the range, 0 to 1, at which `value` lies: the inverse of `at`."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -98,16 +98,18 @@ class Variants:
 
     @property
     def by_label(self) -> dict[str, type]:
+        """The classes by their labels, the default first."""
         return {cls.label: cls for cls in self.classes}  # type: ignore[attr-defined]
 
     @property
     def labels(self) -> Choice:
+        """The labels as a choice, the default first."""
         return Choice(tuple(self.by_label))
 
 
 @dataclass(frozen=True)
 class PerStage:
-    """One value of `domain` for each stage of the network (as many as its field `stages` says)."""
+    """A tuple with one value of `domain` for each stage: as many as the field `stages` says."""
 
     domain: Domain
 
@@ -115,7 +117,17 @@ class PerStage:
 def choice(
     default: Scalar, *others: Scalar, search: tuple[Scalar, ...] | None = None, doc: str
 ) -> Any:
-    """`search` are the values that a study draws from where it does not say; all, if not given."""
+    """Declare a field that takes one of a few values.
+
+    Parameters
+    ----------
+    default, *others
+        All legal values, the default first.
+    search
+        The values that a study draws from unless its file says otherwise; all, if not given.
+    doc
+        The meaning, one line, as `skipsearch space` prints it.
+    """
     drawn = None if search is None else Choice(search)
     return _declare(Choice((default, *others)), doc, drawn, default=default)
 
@@ -123,6 +135,7 @@ def choice(
 def integer(
     default: int, low: int, high: int, *, step: int = 1, search: Domain | None = None, doc: str
 ) -> Any:
+    """Declare a field of integers, `low` to `high` inclusive; a study draws from `search`."""
     return _declare(Integers(low, high, step), doc, search, default=default)
 
 
@@ -135,29 +148,37 @@ def real(
     search: Floats | None = None,
     doc: str,
 ) -> Any:
+    """Declare a field of real numbers, `low` to `high`, drawn log-uniformly if `log`."""
     return _declare(Floats(low, high, log), doc, search, default=default)
 
 
 def one_of(default: type, *others: type, doc: str) -> Any:
+    """Declare a field that holds one of several dataclasses, each known by its `label`."""
     return _declare(Variants((default, *others)), doc, default_factory=default)
 
 
 def per_stage(domain: Domain, *defaults: Scalar, search: Domain | None = None, doc: str) -> Any:
-    """`defaults` are the values of the first stages; the last one stands for all further ones."""
+    """Declare a field with a value for each stage.
+
+    `defaults` are the values of the first stages; the last one stands for all further stages.
+    """
     return _declare(PerStage(domain), doc, search or domain, default=defaults)
 
 
 def _declare(
     domain: Domain | Variants | PerStage, doc: str, search: Domain | None = None, **default: Any
 ) -> Any:
-    """`search` is what a study draws from where it does not say: the sensible part of `domain`."""
+    """Return a field with its metadata; `search` is the part of `domain` worth searching."""
     return field(metadata={"domain": domain, "search": search or domain, "doc": doc}, **default)
 
 
 def check(name: str, domain: Domain, value: object) -> Scalar:
-    """The value as its domain writes it (an int where floats are meant becomes a float).
+    """Return `value` as its domain writes it: an int becomes a float where floats are meant.
 
-    Raises ValueError with name, rule and value where it is outside.
+    Raises
+    ------
+    ValueError
+        The value is outside the domain; the message has name, domain, value and nearest values.
     """
     if isinstance(domain, Choice) and type(value) is int:
         value = domain.as_float(value)
@@ -168,7 +189,7 @@ def check(name: str, domain: Domain, value: object) -> Scalar:
 
 
 def values_of(domain: Domain) -> tuple[Scalar, ...] | None:
-    """All values of a finite domain in order, or None for a continuous one."""
+    """Return all values of a finite domain in order, or None for a continuous one."""
     match domain:
         case Choice(values):
             return values
@@ -179,7 +200,7 @@ def values_of(domain: Domain) -> tuple[Scalar, ...] | None:
 
 
 def uniform(domain: Domain, rng: random.Random) -> Scalar:
-    """Any value, each as likely (evenly on the logarithm where so said)."""
+    """Draw a value uniformly, or log-uniformly from `Floats` with `log`."""
     match domain:
         case Choice(values):
             return rng.choice(values)
@@ -190,12 +211,13 @@ def uniform(domain: Domain, rng: random.Random) -> Scalar:
 
 
 def size_of(domain: Domain) -> float:
+    """Count the values of a domain; infinity for a continuous one."""
     values = values_of(domain)
     return math.inf if values is None else len(values)
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """` (nearest: a, b)` for an unknown name, or an empty string where nothing is near."""
+    """Return ` (nearest: a, b)` for an unknown name, or "" if no known name resembles it."""
     near = get_close_matches(word, known, n=3, cutoff=0.6)
     near = near or [k for k in known if k.rsplit(".", 1)[-1] == word.rsplit(".", 1)[-1]][:3]
     return f" (nearest: {', '.join(near)})" if near else ""

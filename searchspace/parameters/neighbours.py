@@ -1,4 +1,4 @@
-"""Neighbours of a configuration: the same but for a few parameters, drawn through the one walk."""
+"""Mutation: draw configurations that differ from a given one in a few parameters."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ REACH = 0.2  # standard deviation of a change of a number, as a part of its rang
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a parameter was set to, and from where."""
+    """A parameter's value, and the domain that it was chosen from."""
 
     domain: Domain
     value: Scalar
@@ -29,20 +29,20 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Drawn(Generic[Config]):
-    """A configuration and what was asked on the way to it."""
+    """A configuration and the parameters that were asked for on the way to it, by name."""
 
     config: Config
     chosen: Mapping[str, Chosen]
 
 
 def recorded(draw: Callable[[Pick], Config], pick: Pick) -> Drawn[Config]:
-    """What `draw` makes of the answers of `pick`."""
+    """Draw a configuration with the answers of `pick`, and keep the answers."""
     chosen: dict[str, Chosen] = {}
     return Drawn(draw(recording(pick, chosen)), chosen)
 
 
 def recording(pick: Pick, into: dict[str, Chosen]) -> Pick:
-    """`pick`, whose answers are written down."""
+    """Wrap `pick` so that each of its answers is also written into `into`."""
 
     def answer(name: str, domain: Domain, default: Scalar) -> Scalar:
         value = pick(name, domain, default)
@@ -53,8 +53,10 @@ def recording(pick: Pick, into: dict[str, Chosen]) -> Pick:
 
 
 def neighbour(chosen: Mapping[str, Chosen], rng: random.Random, changes: int) -> Pick:
-    """Who answers a walk as `chosen` did, but for `changes` parameters, which become something
-    else; what that makes active is drawn uniformly."""
+    """Return a chooser that repeats `chosen`, except for `changes` random parameters.
+
+    Those take another value (`another`); parameters that a change makes active are drawn uniformly.
+    """
     names = [name for name, one in chosen.items() if size_of(one.domain) > 1]
     changed = set(rng.sample(names, min(changes, len(names))))
 
@@ -68,7 +70,7 @@ def neighbour(chosen: Mapping[str, Chosen], rng: random.Random, changes: int) ->
 
 
 def another(domain: Domain, value: Scalar, rng: random.Random) -> Scalar:
-    """Another value: any other of a choice, a number nearby of a range."""
+    """Draw a different value: any other one of a choice, a nearby one of a range."""
     match domain:
         case Integers(low, high, step):
             assert isinstance(value, int)
@@ -86,11 +88,11 @@ def another(domain: Domain, value: Scalar, rng: random.Random) -> Scalar:
 
 
 def _reflected(part: float) -> float:
-    """Back from the ends of 0 to 1: clipped there, a value at an end would often stay as it is."""
+    """Reflect at the ends of 0 … 1: clipped instead, a value at an end would often not change."""
     part = abs(part) % 2
     return 2 - part if part > 1 else part
 
 
 def distance(one: Mapping[str, Chosen], other: Mapping[str, Chosen]) -> int:
-    """How many parameters differ; one that only one of them has does."""
+    """Count the parameters that differ, those included that only one of the two has."""
     return sum(one.get(name) != other.get(name) for name in one.keys() | other.keys())

@@ -28,9 +28,16 @@ Drawn = TypeVar("Drawn")
 
 @dataclass(frozen=True)
 class Space(Generic[Config]):
-    """All configurations of `cls` whose parameters lie in `narrowed` (a domain a name).
+    """All configurations of `cls` whose parameters lie in the domains of `narrowed`, by name.
 
-    Values that are pinned are domains of one value: nobody is asked for them.
+    A pinned parameter is a domain of one value: a chooser is never asked for it. Parameters that
+    `narrowed` does not name are free: drawn from the `search` part of their domain.
+
+    Examples
+    --------
+    >>> import random
+    >>> space = parse_space(Arch, {"gate": ["se", "eca"], "stages": 3})
+    >>> arch = space.sample(random.Random(0))
     """
 
     cls: type[Config]
@@ -38,7 +45,19 @@ class Space(Generic[Config]):
     prefix: str = ""
 
     def draw(self, pick: Pick) -> Config:
-        """One configuration; `pick` answers what is free."""
+        """Return the configuration for which `pick` chooses every free parameter.
+
+        Parameters
+        ----------
+        pick
+            Called as `pick(name, domain, default)`, in the order of the walk, for active
+            parameters only.
+
+        Raises
+        ------
+        ValueError
+            An answer is outside its domain, or the classes refuse the combination.
+        """
 
         def narrow(name: str, domain: Domain, default: Scalar) -> Scalar:
             domain = self.domain(name)
@@ -48,11 +67,11 @@ class Space(Generic[Config]):
         return walk(self.cls, narrow, self.prefix)
 
     def sample(self, rng: random.Random) -> Config:
-        """One configuration, each free parameter drawn uniformly (log-uniformly where so said)."""
+        """Draw a configuration, each free parameter uniformly, or log-uniformly if declared so."""
         return self.draw(lambda _name, domain, _default: uniform(domain, rng))
 
     def domain(self, name: str) -> Domain:
-        """What the study says of `name`, of every stage, or what is sensible to search."""
+        """Return the domain of `name`: as narrowed, as narrowed for every stage, or as searched."""
         return self.narrowed.get(name) or self.narrowed.get(every_stage(name)) or self._search[name]
 
     @cached_property
@@ -60,7 +79,7 @@ class Space(Generic[Config]):
         return {p.name: p.search for p in document(self.cls, self.prefix)}
 
     def table(self) -> list[dict[str, str]]:
-        """Every parameter: name, domain here, default, condition, meaning; dead ones left out."""
+        """List the parameters that can be active: name, domain, default, condition, doc."""
         rows = []
         for p in document(self.cls, self.prefix):
             if self._reachable(p.name):
@@ -70,18 +89,18 @@ class Space(Generic[Config]):
         return rows
 
     def every(self) -> Iterator[Config]:
-        """All configurations, one after the other; for a space of finite size."""
+        """Enumerate all configurations of a space of finite size."""
         return every(self.draw)
 
     def size(self) -> float:
-        """How many configurations there are (inf with a continuous parameter)."""
+        """Count the configurations: infinity if a continuous parameter is free."""
         if all(f.name != "stages" for f in fields(self.cls)):  # type: ignore[arg-type]
             return _count(self, self.cls, self.prefix, 0)
         stages = values_of(self.domain(f"{self.prefix}stages")) or ()
         return sum(_count(self, self.cls, self.prefix, int(n)) for n in stages)
 
     def _reachable(self, name: str) -> bool:
-        """False for parameters of a variant or a stage that the narrowing excludes."""
+        """Return False for a parameter of a variant, or of a stage, that the narrowing excludes."""
         parts = name.split(".")
         if parts[-1].isdigit():
             stages = values_of(self.domain(f"{self.prefix}stages")) or ()
@@ -95,7 +114,7 @@ class Space(Generic[Config]):
 
 
 def every(draw: Callable[[Pick], Drawn]) -> Iterator[Drawn]:
-    """All that `draw` can come to, one after the other, without what the classes refuse."""
+    """Enumerate all results of `draw`; combinations that the classes refuse are skipped."""
     count: Odometer | None = Odometer([])
     while count is not None:
         with suppress(ValueError):  # may come before all was asked: then nothing of it can be
@@ -105,12 +124,13 @@ def every(draw: Callable[[Pick], Drawn]) -> Iterator[Drawn]:
 
 @dataclass
 class Odometer:
-    """Answers a walk with the values at `places`, and the first ones after these."""
+    """A chooser that answers with the values at `places`, then with the first of each domain."""
 
     places: list[int]
     sizes: list[int] = field(default_factory=list)
 
     def pick(self, _name: str, domain: Domain, _default: Scalar) -> Scalar:
+        """Return the value at the next place, and note how many the domain has."""
         values = values_of(domain) or ()
         if len(self.sizes) == len(self.places):
             self.places.append(0)
@@ -118,7 +138,7 @@ class Odometer:
         return values[self.places[len(self.sizes) - 1]]
 
     def next(self) -> "Odometer | None":
-        """One further: the last place that can move does; None after the last configuration."""
+        """Return the odometer of the next configuration, or None after the last one."""
         pairs = zip(self.places, self.sizes, strict=True)
         movable = [at for at, (place, size) in enumerate(pairs) if place + 1 < size]
         if not movable:
@@ -129,8 +149,30 @@ class Odometer:
 def parse_space(
     cls: type[Config], given: Mapping[str, object], prefix: str = "", where: str = "[space]"
 ) -> Space[Config]:
-    """A space from the words of a study file: a value pins, a list narrows to its values,
-    `{low, high}` (with `step`, `log`) narrows to a range. Raises ValueError, naming `where`."""
+    """Build a space from a table of a study file.
+
+    Parameters
+    ----------
+    cls
+        `Arch` or `Recipe`.
+    given
+        By the name of a parameter: a value pins it, a list narrows it to these values,
+        `{low, high}` (with `step` or `log`) to a range. A name without its stage's number
+        (`blocks`) stands for every stage.
+    prefix
+        Put before every name, such as `recipe.`.
+    where
+        The table, as error messages name it.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown or can never be active here, or a value is outside its domain.
+
+    Examples
+    --------
+    >>> parse_space(Arch, {"shortcut": "sum", "blocks": {"low": 1, "high": 3}}).size()
+    """
     full = {p.name: p for p in document(cls, prefix)}
     known = {every_stage(n): p for n, p in full.items()} | full
     narrowed: dict[str, Domain] = {}

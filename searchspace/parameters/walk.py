@@ -1,8 +1,8 @@
-"""The one walk over a tree of configuration dataclasses, and what is done with it.
+"""Walk over a tree of configuration dataclasses: sample, encode, decode, override.
 
 `walk(cls, pick)` asks `pick(name, domain, default)` at every field and builds the instance from
-the answers. Who answers decides what the walk does: a sampler draws, a stored dict decodes, a
-study file pins, defaults fill. Names are paths that contain the chosen variant
+the answers. What answers is a chooser, and decides what the walk does: a sampler draws, a stored
+dict decodes, a study file pins, defaults fill. Names are paths that contain the chosen variant
 (`shortcut.attention.heads`), so a name always means the same question with the same domain.
 """
 
@@ -25,8 +25,13 @@ MOST_STAGES = 4
 
 
 def walk(cls: type[Config], pick: Pick, prefix: str = "") -> Config:
-    """Build a `cls` from the answers of `pick`. Raises ValueError for answers outside a domain
-    and for combinations that the classes refuse."""
+    """Build a `cls` from the answers of the chooser `pick`.
+
+    Raises
+    ------
+    ValueError
+        An answer is outside its domain, or the classes refuse the combination.
+    """
     return _walk(cls, pick, prefix, [0])
 
 
@@ -59,14 +64,20 @@ def _default(f: "Field[Any]") -> Scalar:
 
 
 def _parts(name: str, f: "Field[Any]", stages: int) -> Iterator[tuple[str, Scalar]]:
-    """The names and defaults of a field with one value a stage."""
+    """Yield name and default of each stage's value of a `PerStage` field."""
     defaults: Any = f.default
     for stage in range(stages):
         yield f"{name}.{stage + 1}", defaults[min(stage, len(defaults) - 1)]
 
 
 def encode(config: object, prefix: str = "") -> dict[str, Scalar]:
-    """The flat form: `{"shortcut": "attention", "shortcut.attention.heads": 4, …}`."""
+    """Return a configuration as a flat dict: the inverse of `decode`.
+
+    Examples
+    --------
+    >>> encode(PRESETS["as/out"].arch)
+    {'stem': 'conv3', …, 'shortcut': 'attention', 'shortcut.attention.heads': 4, …}
+    """
     flat: dict[str, Scalar] = {}
     for f in fields(config):  # type: ignore[arg-type]
         name, value = prefix + f.name, getattr(config, f.name)
@@ -82,7 +93,14 @@ def encode(config: object, prefix: str = "") -> dict[str, Scalar]:
 
 
 def decode(cls: type[Config], flat: Mapping[str, object], prefix: str = "") -> Config:
-    """The inverse of `encode`; missing, unknown, inactive and out-of-domain names are errors."""
+    """Build a configuration from its flat form: the inverse of `encode`.
+
+    Raises
+    ------
+    ValueError
+        A name is missing, unknown or not active in this configuration, or a value is outside
+        its domain.
+    """
     unused = dict(flat)
 
     def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
@@ -101,9 +119,23 @@ def override(
     base: Config | None = None,
     prefix: str = "",
 ) -> Config:
-    """`base` (or the defaults) with `changes`; what a change makes active takes its default.
+    """Return `base`, or the defaults, with some parameters changed.
 
-    A per-stage name without its number (`blocks`) stands for every stage.
+    Parameters that a change makes active take their defaults.
+
+    Parameters
+    ----------
+    changes
+        Values by name; a name without its stage's number (`blocks`) stands for every stage.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown or not active in the result, or a value is outside its domain.
+
+    Examples
+    --------
+    >>> override(Arch, {"gate": "se", "gate.se.reduction": 8, "blocks": 2})
     """
     kept = {} if base is None else encode(base, prefix)
     used: set[str] = set()
@@ -121,7 +153,7 @@ def override(
 
 
 def every_stage(name: str) -> str:
-    """`blocks.2` → `blocks`; any other name stays as it is."""
+    """Drop the number of a stage: `blocks.2` → `blocks`; any other name stays as it is."""
     head, _, last = name.rpartition(".")
     return head if last.isdigit() else name
 
@@ -129,7 +161,7 @@ def every_stage(name: str) -> str:
 def refuse_unused(
     cls: type, unused: Mapping[str, object], given: Mapping[str, object], prefix: str = ""
 ) -> None:
-    """Raise ValueError for the first name that was not asked: unknown, or of another variant."""
+    """Raise ValueError for the first unused name: it is unknown, or belongs to another variant."""
     for name in unused:
         known = {p.name: p for p in document(cls, prefix)}
         known |= {every_stage(n): p for n, p in known.items()}
@@ -140,18 +172,18 @@ def refuse_unused(
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of the table of every parameter."""
+    """A parameter of a tree, as `document` lists it."""
 
     name: str
     domain: Domain  # what is legal
-    search: Domain  # what a study draws from where it does not say
+    search: Domain  # what a study draws from unless its file says otherwise
     default: Scalar
     condition: str  # when it is active, "" for always
     doc: str
 
 
 def document(cls: type, prefix: str = "", condition: str = "") -> list[Parameter]:
-    """Every parameter of the tree in the order of the walk, conditional ones included."""
+    """List every parameter of the tree in the order of the walk, conditional ones included."""
     rows: list[Parameter] = []
     for f in fields(cls):
         name, domain, doc = prefix + f.name, f.metadata["domain"], f.metadata["doc"]

@@ -1,7 +1,7 @@
 """Attention Shortcuts: every block attends over all earlier outputs (ERA 33(8)).
 
 ResNet-50 with a stem of 3×3 for 32×32 images, and the frame of AS_out with other shortcuts. Initial
-weights are chosen, for the source gives none: Kaiming fan-out convolutions, torch's own linears.
+weights are chosen, since the source gives none: Kaiming fan-out convolutions, torch's own linears.
 """
 
 from dataclasses import replace
@@ -53,10 +53,10 @@ AS_KV = replace(
 )
 
 _MATCHED = (
-    "a query a use, keys and values a stage, no output projection (D1); initial weights are "
-    "chosen: Kaiming fan-out convolutions, torch's own linears"
+    "a query for each use, keys and values for each stage, no output projection; initial weights "
+    "are chosen: Kaiming fan-out convolutions, torch's own linears"
 )
-_BETWEEN = "the printed figure lies between one set of matrices a stage and one a block"
+_BETWEEN = "the printed figure lies between a set of matrices for each stage and one for each block"
 
 
 def _literal(downsampling: str) -> Attention:
@@ -68,7 +68,7 @@ def _cifar100(params: int) -> tuple[Figure, ...]:
 
 
 def _errors(*of_both: tuple[float, float]) -> tuple[Result, ...]:
-    """The mean and deviation of the test error on CIFAR-10 and on CIFAR-100, of 5 runs."""
+    """Make results from mean and deviation of the test error of 5 runs, CIFAR-10, then -100."""
     return tuple(
         Result(dataset=dataset, metric="test_error", mean=mean, sd=sd, n=5)
         for dataset, (mean, sd) in zip(("cifar10", "cifar100"), of_both, strict=True)
@@ -160,7 +160,7 @@ SYSTEMS = (
         12_373_642,
         "12.7M",
         table="table 1",
-        note="equation 3.2 with all four matrices, one set for the network (T1)",
+        note="equation 3.2 with all four matrices, one set for the network",
         alternative=True,
         why=f"{_BETWEEN} (12,570,250 and 13,356,682): the text does not say which are a block's",
     ),
@@ -171,7 +171,7 @@ SYSTEMS = (
         15_426_506,
         "16.2M",
         table="table 1",
-        note="equation 3.2 with all four matrices, one set a stage (T)",
+        note="equation 3.2 with all four matrices, one set for each stage",
         alternative=True,
         why=f"{_BETWEEN} (this one and 18,031,562): the text does not say which are a block's",
     ),

@@ -22,7 +22,7 @@ def _after_stages(reduction: int) -> Arch:
 
 
 def _tests(cifar10: float, mnist: float, note: str = "") -> tuple[Result, ...]:
-    """The accuracies of the last epoch of the runs stopped early on the test error."""
+    """Make results from last-epoch accuracies of runs that stopped early on the test error."""
     return tuple(
         Result(dataset=name, metric="test_accuracy", mean=mean, table="logs", note=note)
         for name, mean in (("cifar10", cifar10), ("mnist", mnist))
@@ -30,7 +30,7 @@ def _tests(cifar10: float, mnist: float, note: str = "") -> tuple[Result, ...]:
 
 
 def _tuning(accuracy: float, table: str, note: str = "") -> Result:
-    """The accuracy of the last epoch on validation images, which were augmented too."""
+    """Make a result from the last epoch's accuracy on validation images, augmented ones too."""
     return Result(
         dataset="cifar10",
         metric="validation_accuracy",
@@ -130,7 +130,7 @@ SYSTEMS = (
         replace(RESNET20, gate=SelfAttention(place=AfterStage(), combine="add")),
         286_186,
         table="logs",
-        note="x + F(x), a parameter a module less",
+        note="x + F(x), one parameter less in each module",
         results=(_tuning(88.96, "logs", "printed as 88.00; trained on 45,000 images"),),
     ),
     variant(
@@ -143,7 +143,7 @@ SYSTEMS = (
         286_186,
         table="",
         note="F(x) alone, three modules, summed over the queries with weights that do not add up "
-        "to 1: the early run of 14.31 %, no result here, for our notes do not say whether that is "
-        "an accuracy or an error, nor on which images",
+        "to 1: the early run of 14.31 %, which is no result here, since it is not known whether "
+        "that is an accuracy or an error, nor on which images",
     ),
 )

@@ -1,7 +1,7 @@
 """DIA's tables 10 to 14 and figures 9 and 10: the cell varied, other depths, no norms, no skips.
 
-Of the counts that these tables print, our notes repeat one, and say that all are met. Table 15,
-without augmentation, is the recipe dia/resnet-plain.
+One of the counts that these tables print is repeated here as a printed figure; the others are not.
+Table 15, without augmentation, is the recipe dia/resnet-plain.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _SE = SE(reduction=4, base="inner")
 
 
 def _accuracy(mean: float, note: str = "") -> tuple[Result, ...]:
-    """Of table 13."""
+    """Make a result of table 13."""
     return (
         Result(dataset="cifar100", metric="test_accuracy", mean=mean, table="table 13", note=note),
     )
 
 
 def _without_norms(base: Preset, params: int) -> Preset:
-    """Without norms but those of the projections, which the printed counts contain."""
+    """Remove all norms but those of the projections, which the printed counts contain."""
     kept = Sum(match=Projection(norm="batch"))
     arch = replace(base.arch, norm=NoNorm(), last_norm=NoNorm(), shortcut=kept)
     note = "the norms of the projections are kept: 896 parameters"
@@ -34,7 +34,7 @@ def _without_norms(base: Preset, params: int) -> Preset:
 
 
 def _without_skips(base: Preset, params: int, figure: str) -> Preset:
-    """Without skips and their projections, trained as in the AAAI paper."""
+    """Remove skips and their projections; trained as in the AAAI paper."""
     arch, note = replace(base.arch, shortcut=NoShortcut()), "no projections either"
     plain = variant(base, f"{base.name}-no-skip", arch, params, table=figure, note=note)
     return replace(plain, recipe="dia/repository")

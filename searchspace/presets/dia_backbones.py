@@ -41,7 +41,7 @@ RESNEXT101 = Arch(
 def _cifar(
     name: str, arch: Arch, cifar10: int, cifar100: int, *printed: str, table: str, recipe: str
 ) -> Preset:
-    """A backbone for CIFAR, its counts for 10 and 100 classes, and both as printed."""
+    """Make a backbone for CIFAR from its counts for 10 and 100 classes, and both as printed."""
     of_10, of_100 = printed or ("", "")
     figure = Figure(
         dataset="cifar100", classes=100, shape=(3, 32, 32), params=cifar100, printed=of_100
@@ -59,7 +59,7 @@ def _cifar(
 
 
 def _resnet(depth: int, cifar10: int, cifar100: int, *printed: str, table: str) -> Preset:
-    """The ResNet of 9n + 2 layers, n a stage."""
+    """Make the ResNet of 9n + 2 layers, with n blocks in each stage."""
     blocks = (depth // 9,) * 3
     return _cifar(
         f"resnet{depth}",
@@ -73,7 +73,7 @@ def _resnet(depth: int, cifar10: int, cifar100: int, *printed: str, table: str) 
 
 
 def _with_stl10(one: Preset) -> Preset:
-    """The same for the 96×96 images of table 6, whose maps are averaged whole."""
+    """Add the figure for the 96×96 images of table 6, whose maps are averaged whole."""
     stl10 = Figure(dataset="stl10", classes=10, shape=(3, 96, 96), params=one.params)
     return replace(one, figures=(*one.figures, stl10))
 

@@ -1,10 +1,9 @@
-"""DIA's tables 3 and 4: each gate in every block, and one for all blocks of a stage ("-shared"),
-which table 3 has on ResNets alone.
+"""DIA's tables 3 and 4: each gate in every block, and one for all blocks of a stage ("-shared").
 
-A reduction has three bases (section 0 of our notes): SE divides the width in the blocks of the
-ResNets, but the output of WRN and ResNeXt, and has biases on all but ResNeXt; CBAM and SPA divide
-the output. Rows of which our notes repeat no printed figure have none here, though they say enough
-to infer some: WRN's SPA is met with and without biases (so 13.00M and 13.02M are printed).
+Table 3 has the shared ones on ResNets alone. A reduction has three bases: SE divides the width in
+the blocks of the ResNets, but the output of WRN and ResNeXt, and has biases on all but ResNeXt;
+CBAM and SPA divide the output. Rows without a printed figure may have one in the paper that is not
+repeated here: WRN's SPA is met with and without biases (so 13.00M and 13.02M are printed).
 """
 
 from skipsearch.searchspace.arch.gates import CBAM, DIA, ECA, SE, SEM, SPA, SPEM, SRM, DIALight

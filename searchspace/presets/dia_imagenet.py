@@ -1,8 +1,8 @@
 """DIA's backbones for mini-ImageNet, chest X-rays and COCO (tables 7 to 9), plain and with gates.
 
-The paper prints no counts of them and gives no recipes. Which modules stand in tables 7 and 9 our
-notes do not say, only that all is compared with DIA; those of table 8 they name. Chosen, where the
-paper says nothing: SE's usual r = 16, ECA's k = 5 as for CIFAR.
+The paper prints no counts of them and gives no recipes. The gates of table 8 are known; of tables
+7 and 9 only DIA is. Chosen, where the paper says nothing: SE's usual r = 16, ECA's k = 5 as for
+CIFAR.
 """
 
 from dataclasses import replace
@@ -77,7 +77,7 @@ def _rows(base: Preset, counts: tuple[int, ...]) -> list[Row]:
 
 
 def _table(base: Preset, label: str) -> str:
-    """DIA stands in every table, of which reduction is not said; the others surely in table 8."""
+    """Return the tables that have this row: all have DIA, of unstated reduction; others table 8."""
     if label == "dia":
         return base.table
     return "table 8" if base in (_RESNET50, _RESNET101) and label != "dia-r20" else ""

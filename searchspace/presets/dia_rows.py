@@ -1,4 +1,4 @@
-"""Rows of DIA's tables: a backbone with a gate, one in every block or one a stage."""
+"""Rows of DIA's tables: a backbone with a gate, one in every block or one for each stage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,18 +15,20 @@ class Row:
     label: str
     gate: Gate
     params: int
-    shared: int = 0  # with one gate a stage; 0 where no table has such a row
+    shared: int = 0  # with one gate for each stage; 0 where no table has such a row
     printed: tuple[str, ...] = ()  # of `params`, then for the backbone's other data sets
     note: str = ""
     why: str = ""
-    table: str = ""  # where it stands, "" where our notes do not say
+    table: str = ""  # of the paper, "" if not known
     alternative: bool = False
     results: tuple[Result, ...] = ()
 
 
 def systems(base: Preset, *rows: Row, shared_table: str = "") -> Iterator[Preset]:
-    """`base-label` of each row, and `base-label-shared` with one gate a stage, which stands in
-    `shared_table`."""
+    """Make the preset `base-label` of each row, and `base-label-shared` if it has a shared count.
+
+    The latter has one gate for each stage, and stands in the table `shared_table`.
+    """
     for row in rows:
         name = f"{base.name}-{row.label}"
         yield variant(

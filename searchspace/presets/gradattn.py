@@ -1,9 +1,9 @@
-"""GradAttn: a shortcut-free ResNet-18, read by a transformer over a token a stage
-(https://arxiv.org/abs/2603.26756).
+"""GradAttn: a shortcut-free ResNet-18 with a transformer over one token of each stage.
 
-Accuracies are of one run with seed 42, scored with the weights of the last epoch; the copy of the
-best ones did not work. Training images of CIFAR-10 and FashionMNIST were damaged, test images not.
-Printed counts are those of the column for CIFAR-10 and SVHN; our notes repeat no others.
+Source: https://arxiv.org/abs/2603.26756. Accuracies are of one run with seed 42, scored with the
+weights of the last epoch; the copy of the best ones did not work. Training images of CIFAR-10 and
+FashionMNIST were damaged, test images not. Printed counts are those of the column for CIFAR-10 and
+SVHN; others are not repeated here.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ _DAMAGED = ("cifar10", "fashion-mnist")
 
 
 def _tests(*rows: tuple[str, float, float | None, str]) -> tuple[Result, ...]:
-    """Data set, accuracy, gradient health score, and what else there is to say."""
+    """Make results from rows of data set, accuracy, gradient health score and further remarks."""
     return tuple(
         Result(
             dataset=dataset,
@@ -52,7 +52,7 @@ def _note(dataset: str, health: float | None, more: str) -> str:
 
 
 def _figures(svhn: int, grey: int, eight: int, two: int, six: int, many: int) -> tuple[Figure, ...]:
-    """For SVHN; 10 classes of 1×28×28; 8 and 2 and 6 classes; 200 classes."""
+    """Make figures from counts: SVHN, 10 classes of 1×28×28, 8, 2 and 6 classes, 200 classes."""
     rows = (
         ("svhn", 10, (3, 32, 32), svhn),
         ("fashion-mnist", 10, (1, 28, 28), grey),
@@ -114,8 +114,8 @@ SYSTEMS = (
         printed="11,049,488",
         params=11_049_488,
         figures=_figures(11_049_488, 11_043_216, 11_049_422, 11_049_224, 11_049_356, 11_055_758),
-        note="d = 32, 16 heads, hidden width 2: behind most of the paper's No PE rows, whose "
-        "README says d = 256",
+        note="d = 32, 16 heads, hidden width 2: the network of most of the paper's No PE rows, "
+        "though its README says d = 256",
         results=_tests(
             ("tiny-imagenet", 33.39, 91.43, "2025-08"),
             ("cifar10", 12.12, 91.43, ""),

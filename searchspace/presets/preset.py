@@ -1,4 +1,4 @@
-"""What a preset says: a published system's architecture, its printed figures, its results."""
+"""Presets: a published system's architecture, its printed figures, its results."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,7 +12,7 @@ Metric = Literal["test_error", "test_accuracy", "validation_accuracy"]
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """The parameters of a system for one data set, counted, and as its paper prints them."""
+    """A system's parameters for one data set, counted, and as its paper prints them."""
 
     dataset: str
     classes: int
@@ -22,19 +22,22 @@ class Figure:
 
     @property
     def match(self) -> bool | None:
+        """True if the printed figure is met; None if none is printed."""
         return met(self.printed, self.params)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A published error or accuracy, in per cent: as its paper prints it, or as the authors' logs
-    or notebooks hold it where `table` says so."""
+    """A published error or accuracy, in per cent.
+
+    It is as the paper prints it, or as the authors' logs or notebooks have it if `table` says so.
+    """
 
     dataset: str
     metric: Metric
     mean: float
-    sd: float | None = None  # None where it is not given
-    n: int | None = None  # runs; None where they are not said
+    sd: float | None = None  # None if it is not given
+    n: int | None = None  # runs; None if it is not given
     seeds: tuple[int, ...] = ()
     table: str = ""
     note: str = ""
@@ -42,32 +45,34 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A published system: what it is, what its paper prints of it, and what of that is met."""
+    """A published system: its architecture, the figures its paper prints, and its results."""
 
     name: str
     arch: Arch
     source: str
-    table: str  # where the system stands, "" where our notes do not say
+    table: str  # of the paper, "" if not known
     params: int  # exact, for `classes` classes and images of `shape`
-    printed: str = ""  # `params` as the paper prints it, "" where it does not or our notes do not
+    printed: str = ""  # `params` as the paper prints it, "" if it does not, or is not known to
     classes: int = 10
     shape: Shape = (3, 32, 32)
     figures: tuple[Figure, ...] = ()  # for other data sets
     note: str = ""  # what differs from the source, and which reading of it this is
     why: str = ""  # why a printed figure is not met
     alternative: bool = False  # another reading of figures that another preset claims
-    recipe: str = ""  # its name in trainers.recipe.presets, "" where the source gives none
+    recipe: str = ""  # its name in trainers.recipe.presets, "" if the source gives none
     results: tuple[Result, ...] = ()
 
     @property
     def match(self) -> bool | None:
-        """Whether the printed figure is met; None where none is printed."""
+        """True if the printed figure is met; None if none is printed."""
         return met(self.printed, self.params)
 
 
 def met(printed: str, params: int) -> bool | None:
-    """Whether `params` is `printed` (such as 11,181,642), rounded as that where it is rounded
-    (1.95M); None where nothing is printed."""
+    """Compare `params` with a printed figure, such as 11,181,642, or 1.95M, which is rounded.
+
+    Returns None if nothing is printed.
+    """
     if not printed:
         return None
     if not printed.endswith("M"):
@@ -88,10 +93,10 @@ def variant(
     alternative: bool = False,
     results: tuple[Result, ...] = (),
 ) -> Preset:
-    """A system of the same paper as `base`, for the same data sets, trained by the same recipe.
+    """Make a system of the same paper, data sets and recipe as `base`.
 
     `printed` are its figures for the classes and shape of `base`, then for the others in their
-    order. From data set to data set its count changes as that of `base`.
+    order. Its count changes from data set to data set as that of `base` does.
     """
     first, *others = [*printed, *[""] * (1 + len(base.figures) - len(printed))]
     figures = (

@@ -1,4 +1,4 @@
-"""The images of one study in memory: train, validation and test as plain numpy arrays.
+"""Images of a data set in memory: train, validation and test as plain numpy arrays.
 
 Arrays, not tensors: Ray's object store maps a numpy array into every worker without a copy and
 read-only. Nothing here or in training writes to them.
@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-STEP = 4096  # images handled at a time where a whole array as floats would not fit in memory
+STEP = 4096  # images converted at a time, since a whole array as floats may not fit in memory
 
 
 @dataclass(frozen=True, eq=False)  # compared as objects: arrays have no one truth value
 class Images:
-    """Images and their labels in the same order."""
+    """Images and their labels, in the same order."""
 
     images: Array  # uint8 (N, H, W, C), C-contiguous
     labels: Array  # int64 (N,)
-    # int64 (N,), where each stood among the images of the data set that were split (those for
-    # training; all, where it has none for testing); empty for a part that was taken as it came
+    # int64 (N,), the place of each image in the part of the data set that was split: its training
+    # images, or all if it has no test images. Empty for a part that was not split.
     index: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
@@ -30,15 +30,23 @@ class Images:
 
     @property
     def nbytes(self) -> int:
-        """Of images and labels."""
+        """Bytes of the images and labels."""
         return self.images.nbytes + self.labels.nbytes
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set, split. A search sees `train` and `validation`; `test` is for the final training.
+    """A data set in memory, split into training, validation and test images.
 
-    `mean` and `std` are those of the training images, per channel, on the scale 0 to 1.
+    A search sees `train` and `validation`; `test` is only for the final training. `mean` and `std`
+    are those of the training images, per channel, on the scale 0 to 1. A function
+    `module:function` that a study names as its data set may return such an object.
+
+    Examples
+    --------
+    >>> data = load("digits", seed=0)
+    >>> data.shape, data.num_classes, len(data.train)
+    ((1, 8, 8), 10, 1294)
     """
 
     name: str
@@ -51,32 +59,34 @@ class Data:
 
     @property
     def nbytes(self) -> int:
-        """Of all images and labels."""
+        """Bytes of all images and labels."""
         return sum(part.nbytes for part in (self.train, self.validation, self.test))
 
     @property
     def channels(self) -> int:
+        """Channels of an image: 1 or 3."""
         return int(self.train.images.shape[3])
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """(H, W)"""
+        """(height, width) of an image, in pixels."""
         return int(self.train.images.shape[1]), int(self.train.images.shape[2])
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W), as a network sees one image."""
+        """(channels, height, width) of an image, as `build` takes them."""
         return (self.channels, *self.image_size)
 
     @property
     def num_classes(self) -> int:
+        """Number of classes."""
         return len(self.classes)
 
 
 def statistics(images: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel of uint8 images, on the scale 0 to 1.
+    """Compute mean and standard deviation of uint8 images per channel, on the scale 0 to 1.
 
-    A channel that never varies gets the deviation of one grey level, so that it can be divided by.
+    A constant channel gets the deviation of one grey level, so that it can be divided by.
     """
     total = np.zeros(images.shape[3])
     squares = np.zeros(images.shape[3])
@@ -91,7 +101,7 @@ def statistics(images: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def fingerprint(data: Data) -> str:
-    """SHA-256 of all images and labels in their order: it tells one split from every other."""
+    """Hash all images and labels in their order (SHA-256): two splits never share a fingerprint."""
     digest = hashlib.sha256()
     for part in (data.train, data.validation, data.test):
         for array in (part.images, part.labels):
@@ -101,7 +111,11 @@ def fingerprint(data: Data) -> str:
 
 
 def check(name: str, part: str, images: Images, classes: tuple[str, ...]) -> None:
-    """Raise ValueError unless `images` are what the rest of the program takes for granted."""
+    """Raise ValueError unless images, labels and classes have the types and ranges that we need.
+
+    Images: at least one, uint8 (N, H, W, 1 or 3). Labels: N integers, 0 … number of classes − 1.
+    Classes: at least 2.
+    """
     where = f"data set {name}: {part}"
     pixels, labels = images.images, images.labels
     if len(pixels) == 0:

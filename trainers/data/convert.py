@@ -1,4 +1,4 @@
-"""Images as they come to uint8 arrays of the wanted size and number of channels."""
+"""Convert images to uint8 arrays of the wanted size and number of channels."""
 
 import warnings
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the caller asks for; None keeps what the images have."""
+    """The size (of a square, in pixels) and channels of the result; None keeps the images' own."""
 
     image_size: int | None = None
     channels: int | None = None
@@ -31,7 +31,7 @@ class Wanted:
 
 
 def converted(images: Array, wanted: Wanted) -> Array:
-    """uint8 (N, H, W, C), shorter side scaled (bilinear, antialiased), middle cut out."""
+    """Convert uint8 images (N, H, W, C): shorter side scaled (antialiased), middle cut out."""
     size, channels = wanted.image_size, wanted.channels or images.shape[3]
     if images.shape[1:] == (size or images.shape[1], size or images.shape[2], channels):
         return np.ascontiguousarray(images)
@@ -63,7 +63,7 @@ def _resized(images: Array, size: int) -> Array:
 
 
 def from_pil(image: Image.Image, wanted: Wanted) -> Array:
-    """(H, W, C) of one decoded image. Raises ValueError for more than 8 bits a channel."""
+    """Convert a decoded image to (H, W, C); raise ValueError for more than 8 bits per channel."""
     if image.mode in DEEP_MODES:  # Pillow would clip them at 255
         raise ValueError(f"it has mode {image.mode}: convert it to 8 bits a channel")
     channels = wanted.channels or (1 if image.mode in GREY_MODES else 3)
@@ -78,7 +78,10 @@ def from_pil(image: Image.Image, wanted: Wanted) -> Array:
 
 
 def from_tensor(image: torch.Tensor) -> Array:
-    """(H, W, C) of a uint8 or float (0 to 1) tensor of shape (C, H, W) or (H, W)."""
+    """Convert a uint8 or float (0 to 1) tensor of shape (C, H, W) or (H, W) to (H, W, C).
+
+    Raises ValueError for another shape, type or range.
+    """
     if image.ndim not in (2, 3):
         raise ValueError(f"its shape must be (C, H, W) or (H, W), got {tuple(image.shape)}")
     if image.is_floating_point():
@@ -93,6 +96,7 @@ def from_tensor(image: torch.Tensor) -> Array:
 
 
 def pixels_of(image: Any, wanted: Wanted) -> Array:
+    """Convert a PIL image or a tensor to (H, W, C); raise ValueError for anything else."""
     match image:
         case Image.Image():
             return from_pil(image, wanted)

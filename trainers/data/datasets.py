@@ -1,7 +1,9 @@
-"""Load a data set by its name into memory, checked, split and converted.
+"""Load a data set by its name into memory: checked, split and converted.
 
-load("cifar10", data_dir="data")      load("folder:photos", image_size=64)
-load("digits", train_subset=500)      load("my_module:my_function")
+>>> load("cifar10", data_dir="data")
+>>> load("folder:photos", image_size=64)
+>>> load("digits", train_subset=500)
+>>> load("my_module:my_function")
 """
 
 from pathlib import Path
@@ -35,12 +37,32 @@ def load(
     validation: float = 0.1,
     seed: int = 0,
 ) -> Data:
-    """The data set `name`: one of `NAMES`, `folder:PATH` or `module:function`.
+    """Load a data set and split it.
 
-    `image_size` makes squares (shorter side scaled, middle cut out), `channels` grey (1) or colour
-    (3). `validation` is the part of the training images set aside, stratified by class and
-    seeded; `train_subset` images are then drawn from the rest in the same way. Raises
-    ValueError, one line, for whatever is wrong with the name, the files or the numbers.
+    Parameters
+    ----------
+    name
+        One of `NAMES`, `folder:PATH` (images in one sub-folder per class, with or without
+        `train/` and `test/` above them) or `module:function` (see `sources.from_function`).
+    data_dir
+        Folder of torchvision's files; missing ones are downloaded into it.
+    image_size
+        Side of the square images in pixels: shorter side scaled, middle cut out. None keeps the
+        images' size.
+    channels
+        1 (grey) or 3 (colour); None keeps what the images have.
+    train_subset
+        Number of training images to keep, drawn after the validation images were set aside.
+    validation
+        Fraction of the training images to set aside, above 0 and below 1.
+    seed
+        Seed of both draws, which are stratified by class. The test part of a data set without
+        one, 20 % of its images, does not depend on it.
+
+    Raises
+    ------
+    ValueError
+        In one line: the name, the files or a number is wrong.
     """
     wanted = Wanted(image_size, channels)
     if not 0 < validation < 1:
@@ -88,7 +110,11 @@ def _train_and_test(name: str, source: Source) -> tuple[Images, Images]:
 def split(
     name: str, images: Images, classes: tuple[str, ...], fraction: float, seed: int
 ) -> tuple[Images, Images]:
-    """(rest, part): `fraction` of the images, at least one of each class, stratified."""
+    """Split images into (rest, part), stratified by class.
+
+    The part has `fraction` of the images, at least one of each class. Raises ValueError if there
+    are too few images.
+    """
     n, count = len(images), max(len(classes), round(fraction * len(images)))
     _enough_of_each(name, images, classes)
     if n - count < len(classes):

@@ -1,4 +1,4 @@
-"""An image folder: `train/` and `test/` with one sub-folder a class, or one level of classes."""
+"""Read image folders: one sub-folder per class, or such folders below `train/` and `test/`."""
 
 import struct
 from collections.abc import Callable, Iterable
@@ -18,20 +18,28 @@ Result = TypeVar("Result")
 
 
 def from_folder(root: Path, wanted: Wanted) -> tuple[Images, Images | None, tuple[str, ...]]:
-    """(train, test, classes); test is None where the folder has one level of classes."""
+    """Read a folder into (train, test, classes); test is None if there is no `train/`.
+
+    Raises ValueError for a folder without classes, an image that cannot be read, or images of
+    different sizes if `wanted` names none.
+    """
     if not root.is_dir():
         raise ValueError(f"folder {root} must be an existing folder: check the path")
     if "train" not in _folders(root):
         classes = _folders(root)
         if not classes:
-            raise ValueError(f"folder {root} must hold one sub-folder of images a class, got none")
+            raise ValueError(
+                f"folder {root} must hold one sub-folder of images per class, got none"
+            )
         return _read(root, classes, wanted), None, tuple(classes)
     if "test" not in _folders(root):
         raise ValueError(f"folder {root} must hold test/ beside train/: add it or rename one")
     classes = _folders(root / "train")
     extra = sorted(set(_folders(root / "test")) - set(classes))
     if extra:
-        raise ValueError(f"folder {root / 'test' / extra[0]} must have its like in train/")
+        raise ValueError(
+            f"folder {root / 'test' / extra[0]} must have a folder of the same name in train/"
+        )
     train = _read(root / "train", classes, wanted)
     like = Wanted(wanted.image_size, train.images.shape[3])  # the test images follow suit
     test = _read(root / "test", classes, like)
@@ -52,8 +60,11 @@ def _size(images: Images) -> str:
 
 
 def _read(root: Path, classes: list[str], wanted: Wanted) -> Images:
-    """All images of one part. Two passes, the first over the headers only, so that the one array
-    is allocated once: a list of images and its stack would need the memory twice."""
+    """Read all images of one part.
+
+    A first pass reads only the headers, so that the array is allocated once: a list of images and
+    its stack would need the memory twice.
+    """
     files = [
         (path, label)
         for label, name in enumerate(classes)
@@ -80,7 +91,7 @@ def _read(root: Path, classes: list[str], wanted: Wanted) -> Images:
 
 
 def _survey(paths: list[Path], wanted: Wanted) -> tuple[int, int, int]:
-    """(H, W, C) of all images; grey only where every image is."""
+    """Return (H, W, C) of all images, grey only if every image is; refuse different sizes."""
 
     def header(number: int) -> tuple[tuple[int, int], bool]:
         with Image.open(paths[number]) as image:
@@ -101,7 +112,7 @@ def _survey(paths: list[Path], wanted: Wanted) -> tuple[int, int, int]:
 
 
 def _each(work: Callable[[int], Result], numbers: Iterable[int], paths: list[Path]) -> list[Result]:
-    """In threads: Pillow decodes without Python's lock."""
+    """Run `work` in threads: Pillow decodes without Python's lock. Name an unreadable file."""
 
     def guarded(number: int) -> Result:
         try:

@@ -1,4 +1,4 @@
-"""Where images come from: scikit-learn's digits, torchvision's sets, a user's own function."""
+"""Sources of images: scikit-learn's digits, torchvision's data sets, a user's own function."""
 
 import importlib
 import operator
@@ -27,7 +27,7 @@ TORCHVISION: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it was found; `test` is None where it has no test part of its own."""
+    """A data set before it is split; `test` is None if it has no test part of its own."""
 
     train: Images
     test: Images | None
@@ -35,7 +35,7 @@ class Source:
 
 
 def digits() -> Source:
-    """1,797 grey digits of 8×8, 0 to 16, from https://archive.ics.uci.edu/dataset/80"""
+    """Load 1,797 grey digits of 8×8 pixels (https://archive.ics.uci.edu/dataset/80)."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -44,7 +44,10 @@ def digits() -> Source:
 
 
 def from_torchvision(name: str, data_dir: Path) -> Source:
-    """Files that are already under `data_dir` are used as they are; else they are downloaded."""
+    """Load a data set of torchvision from `data_dir`, after downloading it if it is not there.
+
+    Raises ValueError if files are damaged or the download fails.
+    """
     _, train, test = TORCHVISION[name]
     parts = [_torchvision_part(name, data_dir, part) for part in (train, test)]
     images = [Images(_as_nhwc(part.data), _labels(part)) for part in parts]
@@ -64,7 +67,7 @@ def _torchvision_part(name: str, data_dir: Path, part: dict[str, Any]) -> Any:
 
 @contextmanager
 def _alone(name: str, data_dir: Path) -> Iterator[None]:
-    """Two studies that download at one time would read each other's half files."""
+    """Hold a file lock: two studies that download at once would read each other's partial files."""
     from filelock import FileLock
 
     lock: AbstractContextManager[object] = nullcontext()
@@ -101,7 +104,7 @@ def _line(error: BaseException) -> str:
 
 
 def _as_nhwc(images: Any) -> Array:
-    """torchvision holds (N, H, W) tensors, (N, H, W, 3) arrays and (N, 3, H, W) arrays."""
+    """Return (N, H, W, C); torchvision has (N, H, W), (N, H, W, 3) and (N, 3, H, W)."""
     array: Array = np.asarray(images)
     if array.ndim == 3:
         return array[..., None]
@@ -113,8 +116,12 @@ def _labels(part: Any) -> Array:
 
 
 def from_function(name: str, wanted: Wanted) -> Source | Data:
-    """`module:function`, called without arguments, returns (train, test), two torch datasets of
-    (PIL image or tensor, label), or a finished `Data`."""
+    """Load what `module:function` returns, called without arguments.
+
+    It returns (train, test), two torch datasets of (PIL image or tensor, label), or a `Data`,
+    whose split is kept. The module is looked for beside the study file too. Raises ValueError if
+    it is not found or returns anything else.
+    """
     result = _function(name)()
     if isinstance(result, Data):
         return result

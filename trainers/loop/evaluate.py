@@ -1,4 +1,4 @@
-"""Loss and error of a model over one part of the data."""
+"""Evaluate a model: loss and error over one part of the data."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -12,8 +12,9 @@ from skipsearch.trainers.data.arrays import Data, Images
 from skipsearch.trainers.loop.augment import normalise
 from skipsearch.trainers.loop.device import Batches, autocast
 
-# Of a batch, on a GPU (512 images of 32×32) and else (128, as in training, whose memory is then
-# enough; of 25 networks 512 took up to 2.2 GiB where training had taken 1.3, and 29 % more time).
+# Pixels of a batch on a GPU (512 images of 32×32) and on a CPU (128 such images, as in training,
+# whose memory then is enough: with 512, 25 networks took up to 2.2 GiB where training had taken
+# 1.3, and 29 % more time).
 PIXELS, PIXELS_CPU = 2**19, 2**17
 
 
@@ -23,8 +24,17 @@ Prepare = Callable[[Tensor], Tensor]  # uint8 (B, H, W, C) → what the network 
 def evaluate(
     model: nn.Module, data: Data, part: Literal["train", "validation", "test"], *, bf16: bool
 ) -> tuple[float, float]:
-    """(cross-entropy, part of the images that are wrong) without augmentation, on the device of
-    the model."""
+    """Evaluate a model on one part of the data, without augmentation, on the model's device.
+
+    Returns
+    -------
+    tuple of float
+        Mean cross-entropy, and the fraction of wrong answers, 0 to 1.
+
+    Examples
+    --------
+    >>> loss, error = evaluate(model, data, "validation", bf16=False)
+    """
 
     def plain(images_BHWC: Tensor) -> Tensor:
         return normalise(images_BHWC, data.mean, data.std)
@@ -35,7 +45,7 @@ def evaluate(
 def evaluate_as(
     prepare: Prepare, model: nn.Module, images: Images, *, bf16: bool
 ) -> tuple[float, float]:
-    """The same of images that were prepared in some other way."""
+    """Evaluate as `evaluate` does, on images that `prepare` turns into what the model sees."""
     device = next(model.parameters()).device
     loss = torch.zeros((), device=device)
     wrong = torch.zeros((), device=device, dtype=torch.int64)
@@ -48,7 +58,7 @@ def evaluate_as(
 def answers(
     prepare: Prepare, model: nn.Module, images: Images, *, bf16: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits (B, K) in float32 and labels (B,), batch by batch in the order of the images."""
+    """Yield logits (B, K) in float32 and labels (B,), batch by batch in the order of the images."""
     device = next(model.parameters()).device
     batches = Batches(images, device)
     count = batch_size(images, device)
@@ -65,7 +75,7 @@ def answers(
 
 
 def batch_size(images: Images, device: torch.device) -> int:
-    """At how many images a network looks at a time where none is trained on."""
+    """Return the batch size of evaluation, bounded by the pixels of a batch."""
     height, width = images.images.shape[1:3]
     pixels = PIXELS_CPU if device.type == "cpu" else PIXELS
     return max(1, pixels // int(height * width))

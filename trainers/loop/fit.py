@@ -1,11 +1,11 @@
-"""Train one model: an iterator of epoch records that Ray, a script and a test consume alike.
+"""Train one model: an iterator of epoch records for Ray, a script or a test to consume.
 
-    for epoch in fit(model, data, recipe, seed=0):
-        print(epoch.epoch, epoch.val_error)
+>>> for epoch in fit(model, data, recipe, seed=0):
+...     print(epoch.epoch, epoch.val_error)
 
-What an epoch does is a pure function of the weights, the optimiser, the validation errors so far
-and (seed, epoch), so a stopped training continues from its state as if it had never stopped
-(bit-equal on the CPU).
+An epoch is a pure function of the weights, the optimiser, the validation errors so far and
+(seed, epoch), so a stopped training continues from its state as if it had never stopped (bit-equal
+on the CPU).
 """
 
 import copy
@@ -35,14 +35,14 @@ LOOK = 32  # steps between looks at the loss: each look makes a GPU wait
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. Errors are parts of the images, 0 to 1.
+    """The results of one epoch. Errors are fractions of the images, 0 to 1.
 
     `train_loss` (cross-entropy without penalties, so that all layers compare) and `train_error`
     are over the augmented images, as they were trained on; `images_per_second` is of training
     alone, `seconds` includes the validation. `kept_error` is the validation error of the weights
     that remain if training ends here: of this epoch, or the lowest so far under `keep = best`.
-    Without validation images all three are nan.
-    `diverged` says where the loss became nan or infinite; it is "" in every sound record.
+    Without validation images, `val_error`, `val_loss` and `kept_error` are nan. `diverged` says
+    where the loss became nan or infinite; it is "" in every sound record.
     """
 
     epoch: int  # 1 is the first
@@ -52,7 +52,7 @@ class Epoch:
     val_error: float
     val_loss: float
     kept_error: float
-    last: bool  # training is over: all epochs, no more patience, or divergence
+    last: bool  # training is over: all epochs done, patience exhausted, or diverged
     seconds: float
     images_per_second: float
     peak_memory_bytes: int
@@ -63,11 +63,12 @@ class Epoch:
 class Penalised(Protocol):
     """A layer that adds a loss of its own (SPEM)."""
 
-    def penalty(self) -> Tensor: ...
+    def penalty(self) -> Tensor:
+        """Return the loss to add, a scalar, before it is weighed by the recipe's `penalty`."""
 
 
 class Fit:
-    """The training of one model, an iterator of `Epoch`; see `fit`."""
+    """The training of one model: an iterator of `Epoch`, made by `fit`."""
 
     def __init__(
         self, model: nn.Module, data: Data, recipe: Recipe, seed: int, device: torch.device
@@ -76,8 +77,8 @@ class Fit:
         self.data, self.recipe, self.seed, self.device = data, recipe, seed, device
         self.optimizer = optimizer_of(model, recipe)
         self.epoch = 0  # epochs done
-        self.errors: list[float] = []  # one an epoch, of validation or `_watched` in its place
-        self.best: dict[str, Any] = {}  # under `keep = best` the model's state at its lowest error
+        self.errors: list[float] = []  # of each epoch: validation's, or what `_watched` says
+        self.best: dict[str, Any] = {}  # under `keep = best`, the model's state at its lowest error
         self.diverged = ""
         self.penalised = [layer for layer in model.modules() if isinstance(layer, Penalised)]
         self.bf16 = bf16_chosen(recipe.precision, device)
@@ -90,7 +91,7 @@ class Fit:
 
     @property
     def done(self) -> bool:
-        """Training is over, and the model has the weights that it keeps."""
+        """True once training is over, and the model has the weights that it keeps."""
         return bool(self.diverged) or is_over(self.recipe, len(self.data.train), self.errors)
 
     def __next__(self) -> Epoch:
@@ -119,7 +120,7 @@ class Fit:
         )
 
     def _train(self) -> tuple[int, float, float]:
-        """One epoch: images seen, mean loss and error over them (nan where it diverged)."""
+        """Train an epoch; return images seen, mean loss and error over them (nan: diverged)."""
         self.model.train()
         generator = torch.Generator(self.device).manual_seed(_mixed(self.seed, self.epoch, 1))
         n_train, total = len(self.data.train), steps(self.recipe, len(self.data.train))
@@ -143,7 +144,7 @@ class Fit:
         return seen, loss_sum / seen, float(torch.stack(wrong).sum()) / seen
 
     def _step(self, index: Array, lr: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One optimiser step; the mean loss and the number of wrong answers, on the device."""
+        """Take an optimiser step; return mean loss and number of wrong answers, on the device."""
         images_BHWC, label_B = self._batches(index)
         if self.recipe.train_images == "recast":
             images_BHWC = recast(images_BHWC, self.data.mean, self.data.std)
@@ -168,7 +169,7 @@ class Fit:
         return augment(images_BHWC, draws, self.recipe, self.data.mean, self.data.std)
 
     def _validate(self) -> tuple[float, float]:
-        """Loss and error of the validation images (nan where training diverged, or without)."""
+        """Return loss and error of the validation images; nan if diverged, or if there are none."""
         if self.diverged or not len(self.data.validation):
             return math.nan, math.nan
         if self.recipe.validation_images == "plain":
@@ -183,15 +184,17 @@ class Fit:
         return loss, error
 
     def _watched(self, val_error: float, train_error: float) -> float:
-        """What the recipe looks at. A final training has no validation images; its learning rate
-        then waits for the training error."""
+        """Return the error that schedule and patience follow.
+
+        A final training has no validation images: there it is the training error.
+        """
         return val_error if len(self.data.validation) else train_error
 
     def _keep(self, error: float) -> None:
-        """Note the error; copy the weights of the best epoch; give them back when all is over.
+        """Note the error, copy the weights of the best epoch, restore them at the end.
 
-        A deep copy, because `state_dict` returns the very tensors that training goes on to change:
-        GradAttn keeps those, so that its "best weights" are always its last ones.
+        The copy is deep because `state_dict` returns the very tensors that training goes on to
+        change: GradAttn keeps those, so that its "best weights" are always its last ones.
         """
         if not self.diverged:
             if self.recipe.keep == "best" and error < min(self.errors, default=math.inf):
@@ -207,9 +210,9 @@ class Fit:
         return min(self.errors, default=math.nan)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to continue: a copy, which `torch.load(weights_only=True)` reads.
+        """Return a copy of all that is needed to continue, of types that `weights_only` loads.
 
-        No generator is in it: random numbers are drawn afresh from (seed, epoch) every epoch.
+        It has no generator: random numbers are drawn afresh from (seed, epoch) in every epoch.
         """
         return {
             "model": copy.deepcopy(self.model.state_dict()),
@@ -222,7 +225,7 @@ class Fit:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state`. Raises ValueError where it belongs to another training."""
+        """Continue from `state`; raise ValueError if it is of another seed, recipe or data set."""
         for key, value in self._identity().items():
             if state[key] != value:
                 raise ValueError(
@@ -235,7 +238,7 @@ class Fit:
         self.errors, self.best = list(state["errors"]), copy.deepcopy(state["best"])
 
     def is_own(self, state: dict[str, Any]) -> bool:
-        """Whether a state is of this seed, recipe and number of images."""
+        """Return True if a state is of this seed, recipe and number of images."""
         return all(state.get(key) == value for key, value in self._identity().items())
 
     def _identity(self) -> dict[str, Any]:
@@ -247,21 +250,37 @@ class Fit:
 
 
 def fit(model: nn.Module, data: Data, recipe: Recipe, *, seed: int, device: str = "cpu") -> Fit:
-    """Train `model` on `data.train`, a record an epoch. Out-of-memory errors of torch pass."""
+    """Train `model` in place on `data.train`; return an iterator with a record of each epoch.
+
+    `seed` is that of order, augmentation and dropout; initial weights are the model's own. At the
+    end the model has the weights that `recipe.keep` names. A loss that is not finite ends the
+    training with a record that is `diverged`; out-of-memory errors of torch are raised as they are.
+
+    Examples
+    --------
+    >>> data = load("digits")
+    >>> model = build(Arch(), classes=data.num_classes, shape=data.shape)
+    >>> records = list(fit(model, data, Recipe(epochs=3), seed=0))
+    """
     return Fit(model, data, recipe, seed, torch.device(device))
 
 
 def order(n_train: int, recipe: Recipe, seed: int, epoch: int) -> list[Array]:
-    """The batches of one epoch as indices: every image once, sizes that differ by one at most, so
-    that no image is dropped and BatchNorm never meets a batch of one."""
+    """Return the batches of one epoch as indices: every image once, in an order of its own.
+
+    Their sizes differ by one at most, so that no image is dropped and BatchNorm never meets a
+    batch of one.
+    """
     shuffled = np.random.default_rng((seed, epoch)).permutation(n_train)
     return np.array_split(shuffled, steps_per_epoch(recipe, n_train))
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """torch's global generators (initial weights, dropout) start from `seed` inside, and
-    afterwards go on as if nothing had been drawn."""
+    """Seed torch's global generators (initial weights, dropout) inside a `with` block.
+
+    Afterwards they go on as if nothing had been drawn.
+    """
     device = torch.device(device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
@@ -272,5 +291,5 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
 
 
 def _mixed(*numbers: int) -> int:
-    """One 63-bit seed of several numbers, without the likeness that sums of seeds have."""
+    """Hash several numbers into a 63-bit seed; sums of seeds would be alike."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,9 +1,9 @@
-"""The C library's heap: kept between the steps of a training, given back between trainings.
+"""Keep the C library's heap between the steps of a training, give it back between trainings.
 
-That of glibc, or jemalloc's in a process that was started with it, as Ray's workers are
-(studies/cluster.py). Between torch's maps of many sizes glibc (2.36) leaves much unused: for a
-network whose maps take 0.7 GiB at most a process held 2.0, with jemalloc 0.75, in the same time;
-for ResNet-20 0.23 and 0.13.
+The heap is glibc's, or jemalloc's in a process that was started with it, as Ray's workers are
+(studies/executors/ray_tune.py). Between torch's maps of many sizes glibc (2.36) leaves much unused:
+for a network whose maps take 0.7 GiB at most, a process held 2.0 GiB, with jemalloc 0.75, in the
+same time; for ResNet-20 0.23 and 0.13.
 """
 
 import ctypes
@@ -17,10 +17,10 @@ Number = ctypes.c_ssize_t | ctypes.c_uint
 
 
 def keep_freed() -> None:
-    """Freed pages stay for the next step, instead of being returned and faulted in again.
+    """Keep freed pages for the next step, instead of returning them and faulting them in again.
 
     A step of ResNet-20 (batch 128, bf16, 2 threads) takes 72 to 75 ms with this, 78 to 82 without.
-    For the whole process; elsewhere than under Linux nothing happens.
+    It applies to the whole process, and does nothing except on Linux.
     """
     library = _library()
     if hasattr(library, "mallctl"):
@@ -35,7 +35,7 @@ def keep_freed() -> None:
 
 
 def give_back() -> None:
-    """Return all freed pages now: over many trainings in one process they would add up."""
+    """Return all freed pages to the system: over many trainings in a process they would add up."""
     library = _library()
     if hasattr(library, "mallctl"):
         _control(library, "thread.tcache.flush")
@@ -51,7 +51,7 @@ def _library() -> Any:
 def _control(
     jemalloc: Any, name: str, *, old: Number | None = None, new: Number | None = None
 ) -> None:
-    """mallctl(3). What it refuses (an arena that was never used) stays as it was."""
+    """Call mallctl(3); a setting that it refuses (of an arena never used) stays as it was."""
     length = ctypes.byref(ctypes.c_size_t(ctypes.sizeof(old))) if old is not None else None
     jemalloc.mallctl(
         name.encode(),

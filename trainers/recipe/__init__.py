@@ -1,1 +1,1 @@
-"""How a network is trained: optimiser, schedule, augmentation, as a tree of choices."""
+"""Recipes: optimiser, schedule and augmentation of a training, as a tree of choices."""

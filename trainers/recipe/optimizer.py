@@ -1,4 +1,4 @@
-"""From a recipe to torch's optimiser over a model's parameters."""
+"""Make torch's optimiser from a recipe and a model's parameters."""
 
 from typing import assert_never
 
@@ -9,7 +9,7 @@ from skipsearch.trainers.recipe.recipe import SGD, Adam, AdamW, Recipe
 
 
 def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Fused: one kernel over all parameters; 0.6 % of a ResNet-20 step on 2 cores."""
+    """Make the optimiser, fused: one kernel over all parameters, 0.6 % of a ResNet-20 step."""
     groups = decay_groups(model, recipe)
     match recipe.optimizer:
         case SGD(momentum=momentum, nesterov=nesterov):
@@ -25,7 +25,10 @@ def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def decay_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
-    """`weights` spares what has one dimension or none: biases, norms, gains of a channel."""
+    """Group parameters by weight decay.
+
+    `decay = "weights"` spares those of one dimension or none: biases, norms, gains of a channel.
+    """
     decayed, spared = [], []
     for parameter in model.parameters():
         if recipe.decay == "all" or parameter.ndim > 1:

@@ -1,8 +1,11 @@
-"""Recipes by name: ours, and those of the papers, each with what of it was stated, read or chosen.
+"""Recipes by name: ours and those of the papers, each with the source of its settings.
 
 Common to the papers' recipes (`PAPER`): weight decay on everything, no Nesterov momentum, no
 warm-up, no label smoothing. Images are always normalised by the statistics of the training images;
 dropout belongs to the architecture, the number of training images to the study.
+
+>>> RECIPES["cnntention/attention"].lr
+0.0005
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +16,11 @@ from skipsearch.trainers.recipe.schedule import Plateau, Step
 
 @dataclass(frozen=True)
 class Preset:
-    """`source`: where a recipe is from. "Stated" is what the paper prints, "read" what its code
-    or logs say, "chosen" what neither says and is ours."""
+    """A recipe and its source.
+
+    The source says which settings are "stated" (the paper prints them), "read" (from its code or
+    logs) and "chosen" (by us, since neither has them).
+    """
 
     recipe: Recipe
     source: str
@@ -55,7 +61,7 @@ _CNNTENTION = (
 )
 
 PRESETS: dict[str, Preset] = {
-    # No flip, because a mirrored digit is no digit; photographs want `flip = true`. A crop of 1
+    # No flip, because a mirrored digit is no digit; for photographs set `flip = true`. A crop of 1
     # pixel suits 8×8 digits and costs larger images nothing in 10 epochs.
     "short": Preset(Recipe(crop=1), "ours: for searches"),
     "he2016": Preset(

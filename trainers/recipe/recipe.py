@@ -1,4 +1,4 @@
-"""How a network is trained: one configuration tree, searched, pinned and printed like `Arch`."""
+"""A recipe: the settings of a training as a tree, searched, pinned and printed like `Arch`."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class SGD:
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """What both forms of Adam average."""
+    """Parameters that both forms of Adam share."""
 
     beta1: float = real(0.9, 0.0, 0.999, doc="decay of the mean of gradients")
     beta2: float = real(0.999, 0.0, 0.9999, doc="decay of the mean of squared gradients")
@@ -43,14 +43,14 @@ class Moments:
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Moments):
-    """Adam with decoupled weight decay, https://arxiv.org/abs/1711.05101"""
+    """Adam with decoupled weight decay (https://arxiv.org/abs/1711.05101)."""
 
     label: ClassVar[str] = "adamw"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(Moments):
-    """https://arxiv.org/abs/1412.6980; weight decay is L2, added to the gradient."""
+    """Adam (https://arxiv.org/abs/1412.6980); weight decay is L2, added to the gradient."""
 
     label: ClassVar[str] = "adam"
 
@@ -61,11 +61,13 @@ NO_LIMIT = 10_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Training ends with `epochs`, `iterations` or `patience`, whichever comes first.
+    """The settings of a training: optimiser, schedule, length, augmentation, precision.
 
-    All that looks at results looks at the validation images. CNNtention's final runs stop early on
-    the test error and DIA reports the best test error of all epochs; neither can be written here,
-    for a test set that chooses anything is no test set.
+    Training ends with `epochs`, `iterations` or `patience`, whichever comes first.
+
+    Patience, schedule and `keep` follow the validation error alone. CNNtention's final runs stop
+    early on the test error and DIA reports the best test error of all epochs; neither can be
+    expressed here, because a test set that chooses anything is no test set.
 
     The last two fields repeat mistakes of published code, so that its numbers can be met:
 
@@ -74,6 +76,11 @@ class Recipe:
       normalised once more, they have little in common with those of validation and test.
     - `validation_images = augmented`: CNNtention cuts its validation images out of a set that
       crops and mirrors at random, so that its errors are too high and vary from epoch to epoch.
+
+    Examples
+    --------
+    >>> Recipe(epochs=30, optimizer=AdamW(), lr=1e-3, crop=4, flip=True)
+    >>> override(Recipe, {"schedule": "cosine", "lr": 0.05}, base=RECIPES["short"])
     """
 
     epochs: int = integer(10, 1, 2000, doc="passes over the training images")
@@ -91,7 +98,9 @@ class Recipe:
     keep: str = choice(
         "last", "best", doc="weights that remain: of the last epoch, or of least validation error"
     )
-    batch_size: int = integer(128, 8, 8192, search=Choice((64, 128, 256)), doc="most images a step")
+    batch_size: int = integer(
+        128, 8, 8192, search=Choice((64, 128, 256)), doc="images per step, at most"
+    )
     optimizer: Optimizer = one_of(SGD, AdamW, Adam, doc="what turns gradients into steps")
     lr: float = real(0.1, 1e-6, 10.0, log=True, doc="learning rate at its peak")
     schedule: Schedule = one_of(
@@ -121,24 +130,25 @@ class Recipe:
 
 
 def steps_per_epoch(recipe: Recipe, n_train: int) -> int:
+    """Count the optimiser steps of a whole epoch over `n_train` images."""
     return math.ceil(n_train / recipe.batch_size)
 
 
 def steps(recipe: Recipe, n_train: int) -> int:
-    """Most optimiser steps, for that many training images."""
+    """Count the optimiser steps of a training over `n_train` images, unless patience ends it."""
     return min(recipe.iterations, recipe.epochs * steps_per_epoch(recipe, n_train))
 
 
 def total_epochs(recipe: Recipe, n_train: int) -> int:
-    """Most epochs; the last one is shorter where `iterations` end within it."""
+    """Count the epochs, unless patience ends them; `iterations` may cut the last one short."""
     return math.ceil(steps(recipe, n_train) / steps_per_epoch(recipe, n_train))
 
 
 def is_over(recipe: Recipe, n_train: int, errors: Sequence[float]) -> bool:
-    """Is training over after these validation errors, one an epoch?
+    """Return True if training is over after epochs with these validation errors.
 
-    An epoch improves where its error is below best · (1 − min_improvement), best being that of the
-    last epoch that improved; `patience` epochs in a row that do not are the end.
+    An epoch improves if its error is below best · (1 − min_improvement), best being that of the
+    last epoch that improved; `patience` epochs in a row that do not improve end the training.
     """
     if len(errors) >= total_epochs(recipe, n_train):
         return True
@@ -148,7 +158,9 @@ def is_over(recipe: Recipe, n_train: int, errors: Sequence[float]) -> bool:
 
 
 def lr_at(recipe: Recipe, step: int, total: int, errors: Sequence[float] = ()) -> float:
-    """The learning rate of step 0 ≤ `step` < `total`, after the validation `errors` of the epochs
-    before it. Taken at the middle of the step, so that neither the first nor the last step of a
-    cycle is spent at 0."""
+    """Return the learning rate of step 0 ≤ `step` < `total`.
+
+    `errors` are the validation errors of the epochs before it. The schedule is evaluated at the
+    middle of the step, so that neither the first nor the last step of a cycle is spent at 0.
+    """
     return rate(recipe.schedule, recipe.lr, (step + 0.5) / total, errors)

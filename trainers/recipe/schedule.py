@@ -1,7 +1,7 @@
-"""Schedules of the learning rate, and what validation errors say of progress.
+"""Schedules of the learning rate, and progress as validation errors show it.
 
-Schedules are stated as parts of the whole training, so that one recipe means the same at any
-length, and a search may change `epochs` alone. `Plateau` alone looks at the validation errors.
+Schedules are given as fractions of the whole training, so that one recipe means the same at any
+length, and a search may change `epochs` alone. Only `Plateau` depends on the validation errors.
 """
 
 import math
@@ -11,14 +11,14 @@ from typing import ClassVar, assert_never
 
 from skipsearch.searchspace.parameters.domains import Floats, Integers, integer, real
 
-THRESHOLD = 1e-4  # relative, torch's default: what an accuracy must gain to end a plateau
+THRESHOLD = 1e-4  # relative gain in accuracy that ends a plateau: torch's default
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneCycle:
-    """A straight rise to `lr` and a straight fall to 0.
+    """A linear rise to `lr` and a linear fall to 0.
 
-    After https://arxiv.org/abs/1708.07120, which also cycles the momentum; here it stays.
+    Source: https://arxiv.org/abs/1708.07120, which also cycles the momentum; here it is constant.
     """
 
     label: ClassVar[str] = "one-cycle"
@@ -27,7 +27,7 @@ class OneCycle:
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine:
-    """Half a cosine from `lr` to 0 after the warm-up, https://arxiv.org/abs/1608.03983"""
+    """Half a cosine from `lr` to 0 after a linear warm-up (https://arxiv.org/abs/1608.03983)."""
 
     label: ClassVar[str] = "cosine"
     warmup: float = real(0.1, 0.0, 0.9, doc="part of all steps over which lr rises from 0")
@@ -35,10 +35,10 @@ class Cosine:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """`lr` multiplied by `factor` at up to three points, in whatever order they are given.
+    """`lr` multiplied by `factor` at up to three points, given in any order.
 
-    A point of m/n in a training of n epochs is the boundary before epoch m + 1, exactly: epochs 1
-    to m are spent above it. This is torch's MultiStepLR with the milestone m.
+    A point of m/n in a training of n epochs is exactly the boundary before epoch m + 1: epochs 1 to
+    m have the higher rate. This is torch's MultiStepLR with the milestone m.
     """
 
     label: ClassVar[str] = "step"
@@ -60,8 +60,8 @@ class Plateau:
     """`lr` multiplied by `factor` when more than `patience` epochs in a row did not improve.
 
     torch's ReduceLROnPlateau(mode="max") on the validation accuracy, with its defaults: an epoch
-    improves where its accuracy is above best · (1 + 1e-4), best being that of the last epoch that
-    improved; after a fall the count begins anew. Differs: torch skips a fall of less than 1e-8.
+    improves if its accuracy is above best · (1 + 1e-4), best being that of the last epoch that
+    improved; after a fall the count begins anew. What differs: torch skips a fall below 1e-8.
     """
 
     label: ClassVar[str] = "plateau"
@@ -80,8 +80,10 @@ Schedule = OneCycle | Cosine | Step | Plateau
 
 
 def rate(schedule: Schedule, lr: float, done: float, errors: Sequence[float]) -> float:
-    """The learning rate when the part `done` (above 0, below 1) of all steps is done, and `errors`
-    are the validation errors of the epochs so far."""
+    """Return the learning rate once the fraction `done` (above 0, below 1) of all steps is done.
+
+    `errors` are the validation errors of the epochs so far.
+    """
     match schedule:
         case OneCycle(peak=peak):
             return lr * (done / peak if done < peak else (1 - done) / (1 - peak))
@@ -100,15 +102,16 @@ def rate(schedule: Schedule, lr: float, done: float, errors: Sequence[float]) ->
 
 
 def falls(plateau: Plateau, errors: Sequence[float]) -> int:
-    """How often lr has fallen after these validation errors."""
+    """Count the falls of lr after epochs with these validation errors."""
     waited = waits(errors, lambda error, best: 1 - error > (1 - best) * (1 + THRESHOLD))
     return sum(n > 0 and n % (plateau.patience + 1) == 0 for n in waited)
 
 
 def waits(errors: Sequence[float], better: Callable[[float, float], bool]) -> list[int]:
-    """For each epoch, how many in a row (it included) did not improve: 0 for one that did.
+    """Count, for each epoch, how many in a row up to it did not improve: 0 for one that did.
 
-    `better(error, best)` compares with the last epoch that improved, not with the lowest error."""
+    `better(error, best)` compares with the last epoch that improved, not with the lowest error.
+    """
     counts, best, waited = [], math.inf, 0
     for error in errors:
         best, waited = (error, 0) if better(error, best) else (best, waited + 1)

@@ -1,4 +1,4 @@
-"""Layers' operations compiled for this machine's CPU, where torch's would go to memory more often.
+"""Operations compiled for this machine's CPU that go to memory less often than torch's.
 
-Nothing here is needed, or exported: without numba or GNU OpenMP torch's own operations stay.
+Optional and never exported: without numba or GNU OpenMP, torch's own operations are used.
 """

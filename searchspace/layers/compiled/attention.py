@@ -1,7 +1,7 @@
-"""Depth attention in one pass over memory: jobs for the loops of `loops.py`.
+"""Depth attention in one pass over memory, through the compiled loops of `loops.py`.
 
-For large maps of one type in channels_last, the layout that training uses; anything else is left
-to torch's operations in `depth_attention.py`.
+It takes large maps of one type in channels_last, the layout that training uses, and leaves all
+others to torch's operations in `depth_attention.py`.
 
 16 sources of 16×128×32×32, 4 heads, forward and backward, 2 threads: 33 ms in float32 where torch's
 operations take 74, 23 in bfloat16 where they take 86.
@@ -28,7 +28,7 @@ SCORES, OUTPUT, GRADS = range(3)  # of loops.py
 
 
 def attend(heads: int, query: Tensor, sources: Sequence[Tensor]) -> Tensor | None:
-    """`depth_attention`, or None where it is left to torch."""
+    """Compute `depth_attention`, or return None to leave it to torch."""
     if not _takes(heads, query, sources) or _loops() is None or _team() is None:
         return None
     output: Tensor = _Attention.apply(heads, query, *sources)
@@ -65,10 +65,10 @@ def _loops() -> ModuleType | None:
 
 @cache
 def _team() -> Callable[[int, int, int, int], None] | None:
-    """`GOMP_parallel(function, data, threads, flags)` of the OpenMP that torch itself runs on.
+    """Return `GOMP_parallel(function, data, threads, flags)` of the OpenMP that torch itself uses.
 
-    Its threads await the next operation awake, for some milliseconds: threads of another team
-    would share their cores with them.
+    Its threads spin for some milliseconds while they wait for the next operation: threads of
+    another team would compete with them for the cores.
     """
     library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
     try:
@@ -90,9 +90,10 @@ def _work(
     output: Tensor,
     grads: Sequence[Tensor | None] = (),
 ) -> None:
-    """Fill the scores, the output, or the gradients, where `output` is its own gradient."""
+    """Fill the scores, the output, or the gradients; for these, `output` is its own gradient."""
     loops, team = _loops(), _team()
-    assert loops is not None and team is not None
+    assert loops is not None
+    assert team is not None
     batch, channels, height, width = query.shape
     pixels, block = batch * height * width, max(1, BLOCK_ELEMENTS // channels)
     addresses = [

@@ -1,4 +1,4 @@
-"""The parts of depth attention as loops over pixels: the scores, the output, all gradients.
+"""Loops over pixels for depth attention: the scores, the output, all gradients.
 
 Each source is read once forward and once backward. `attention.py` decides when, and fills the
 job. Any number of threads may work on one job at a time: each takes the next pixels until none is
@@ -28,7 +28,7 @@ from skipsearch.searchspace.layers.compiled.rows import (
 
 JOB = np.dtype(
     [
-        ("next", np.int64),  # first pixel that nobody has taken
+        ("next", np.int64),  # first pixel that no thread has taken
         ("part", np.int64),  # SCORES, OUTPUT or GRADS
         ("pixels", np.int64),  # of all images
         ("share", np.int64),  # pixels taken at a time
@@ -57,20 +57,20 @@ def _addresses(list_: Any, count: Any) -> Any:
 
 @compiled_loop
 def _row(map_: Any, row: Any, job: Any, like: Any) -> Any:
-    """The address of a row, of its map's."""
+    """Return the address of a row from the address of its map."""
     return map_ + np.uint64(row * job.width * like.itemsize)
 
 
 @compiled_loop
 def _fetch_behind(row: Any, job: Any, like: Any) -> None:
-    """Ask for what lies some way behind a row: it is read soon or, at the map's end, never."""
+    """Prefetch what lies AHEAD bytes behind a row: it is read soon or, at a map's end, never."""
     for byte in range(AHEAD, AHEAD + job.width * like.itemsize, LINE):
         fetch(row + np.uint64(byte))
 
 
 @compiled_loop
 def _softmax_backward(weights: Any, grads: Any, factor: Any) -> None:
-    """The gradients of the scores from those of the weights, in place."""
+    """Turn the gradients of the weights into those of the scores, in place."""
     rows, count = weights.shape
     for row in range(rows):
         mean = np.float32(0)
@@ -82,7 +82,7 @@ def _softmax_backward(weights: Any, grads: Any, factor: Any) -> None:
 
 @compiled_loop
 def _scores(job: Any, first: Any, weights: Any, like: Any) -> None:
-    """query · key / √D, in the place of the weights."""
+    """Write the scores query · key / √D in the place of the weights."""
     width, factor = job.width, np.float32(1 / math.sqrt(job.width))
     query, sources = _row(job.query, first, job, like), _addresses(job.sources, 2 * job.count)
     for source in range(job.count):
@@ -95,7 +95,7 @@ def _scores(job: Any, first: Any, weights: Any, like: Any) -> None:
 
 @compiled_loop
 def _output(job: Any, first: Any, weights: Any, like: Any) -> None:
-    """The weighted sum of the values."""
+    """Write the weighted sum of the values."""
     width, sources = job.width, _addresses(job.sources, 2 * job.count)
     sums = np.zeros((len(weights), width), np.float32)
     total = np.uint64(sums.ctypes.data)
@@ -110,7 +110,7 @@ def _output(job: Any, first: Any, weights: Any, like: Any) -> None:
 
 @compiled_loop
 def _grads(job: Any, first: Any, weights: Any, like: Any) -> None:
-    """The gradients of query, keys and values."""
+    """Write the gradients of query, keys and values."""
     (rows, count), width = weights.shape, job.width
     sources, grads = _addresses(job.sources, 2 * count), _addresses(job.grads, 1 + 2 * count)
     query, grad = _row(job.query, first, job, like), _row(job.output, first, job, like)
@@ -170,10 +170,10 @@ def _in_bfloat16(jobs: Any) -> None:
 
 @cache
 def compiled(dtype: torch.dtype) -> Any:
-    """A C function `void work(JOB *)`, its `address`, for maps of a type.
+    """Compile a C function `void work(JOB *)` for maps of a type; it has an `address`.
 
-    Compiling takes some seconds, once on a machine: it is kept beside this file, or in the user's
-    cache; where neither can be written, nowhere.
+    Compiling takes some seconds. The result is kept beside this file, or in the user's cache, for
+    later processes; if neither can be written, each process compiles anew.
     """
     function = {torch.float32: _in_float32, torch.bfloat16: _in_bfloat16}[dtype]
     signature = types.void(types.CPointer(from_dtype(JOB)))

@@ -1,4 +1,4 @@
-"""Sums and products of rows of numbers, for numba to compile into loops: a few at a time.
+"""Sums and products of rows of numbers in vector instructions, for numba to compile into loops.
 
 A row lies at an address: `width` numbers, a multiple of LANES, like those of the (empty) array
 `like`: float32, or bfloat16, which numpy does not have, as uint16. All arithmetic is in float32.
@@ -36,7 +36,7 @@ def _is_float32(like: Any) -> bool:
 
 
 def _place(builder: ir.IRBuilder, row: ir.Value, index: ir.Value, like: Any) -> ir.Value:
-    """A pointer to some of a row's numbers, from `index` on."""
+    """Return a pointer to LANES of a row's numbers, from `index` on."""
     offset = builder.mul(index, LONG(like.dtype.bitwidth // 8))
     kind = FLOATS if _is_float32(like) else SHORTS
     return builder.inttoptr(builder.add(row, offset), kind.as_pointer())
@@ -51,7 +51,7 @@ def _load(builder: ir.IRBuilder, row: ir.Value, index: ir.Value, like: Any) -> i
 
 
 def _stored(builder: ir.IRBuilder, numbers: ir.Value, like: Any) -> ir.Value:
-    """As a map keeps them: bfloat16 is rounded to the nearest, halves to even."""
+    """Convert numbers to a map's type: to bfloat16, rounded to the nearest, halves to even."""
     if _is_float32(like):
         return numbers
     bits = builder.bitcast(numbers, INTS)
@@ -63,7 +63,7 @@ def _stored(builder: ir.IRBuilder, numbers: ir.Value, like: Any) -> ir.Value:
 
 @intrinsic
 def dot(context: Any, own: Any, theirs: Any, width: Any, like: Any) -> Lowered:
-    """The sum of two rows' products."""
+    """Sum the products of two rows."""
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         own, theirs, width, _ = values
@@ -82,7 +82,7 @@ def dot(context: Any, own: Any, theirs: Any, width: Any, like: Any) -> Lowered:
 
 @intrinsic
 def add(context: Any, sums: Any, weight: Any, row: Any, width: Any, like: Any) -> Lowered:
-    """sums += weight · row; the sums are float32."""
+    """Add: sums += weight · row; the sums are float32."""
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         sums, weight, row, width, _ = values
@@ -99,7 +99,7 @@ def add(context: Any, sums: Any, weight: Any, row: Any, width: Any, like: Any) -
 
 @intrinsic
 def scale(context: Any, target: Any, weight: Any, row: Any, width: Any, like: Any) -> Lowered:
-    """target = weight · row, written past the caches: what was there is not read for it.
+    """Write target = weight · row past the caches, so that the old content is not read for it.
 
     The target's address must be a multiple of the bytes of LANES numbers.
     """
@@ -121,7 +121,7 @@ def scale(context: Any, target: Any, weight: Any, row: Any, width: Any, like: An
 
 @intrinsic
 def keep(context: Any, target: Any, sums: Any, width: Any, like: Any) -> Lowered:
-    """target = sums, which are float32."""
+    """Write target = sums; the sums are float32."""
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         target, sums, width, _ = values
@@ -137,7 +137,7 @@ def keep(context: Any, target: Any, sums: Any, width: Any, like: Any) -> Lowered
 
 @intrinsic
 def fetch(context: Any, address: Any) -> Lowered:
-    """Ask for the cache line at an address, which need not be one of ours."""
+    """Prefetch the cache line at an address, which need not be a valid one."""
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         place = ir.IntType(8).as_pointer()
@@ -152,7 +152,7 @@ def fetch(context: Any, address: Any) -> Lowered:
 
 @intrinsic
 def finish(context: Any) -> Lowered:
-    """What was written past the caches is seen by every thread from here on."""
+    """Fence: every thread sees from here on what was written past the caches."""
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         builder.fence("seq_cst")
@@ -163,7 +163,7 @@ def finish(context: Any) -> Lowered:
 
 @intrinsic
 def pointer(context: Any, address: Any, like: Any) -> Lowered:
-    """An address as numba's pointer to numbers like those of an array."""
+    """Cast an address to numba's pointer to numbers like those of an array."""
     kind = types.CPointer(like.dtype)
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
@@ -174,7 +174,7 @@ def pointer(context: Any, address: Any, like: Any) -> Lowered:
 
 @intrinsic
 def take(context: Any, counter: Any, share: Any) -> Lowered:
-    """Add to the int64 at a pointer, one thread at a time; returns what it was."""
+    """Add to the int64 at a pointer, atomically, and return its old value."""
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         place = builder.bitcast(values[0], LONG.as_pointer())
