@@ -1,1 +1,1 @@
-"""The record of a study: an Optuna storage, opened, written and found again."""
+"""Open, write and find the record of a study, which is an Optuna storage."""

@@ -1,7 +1,7 @@
-"""Files of a trial that the dashboard shows: its curves, and its network as Python.
+"""Attach files to a trial for optuna-dashboard: its curves, and its network as Python.
 
-What is attached to a trial must be there before it is told; then its attributes are fixed. The
-name of a file follows from the trial, so that a driver that is killed on the way repeats nothing.
+A file must be attached before its trial is told, because then the attributes are fixed. The name of
+a file follows from the trial, so that a driver that was killed on the way attaches none twice.
 """
 
 import io

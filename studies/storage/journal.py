@@ -1,5 +1,5 @@
-"""A study in one file of lines (`journal:///path/study.log`), for file systems on which SQLite's
-locks do not hold, such as NFS.
+"""Keep a study in one file of lines (`journal:///path/study.log`), for file systems on which
+SQLite's locks do not hold, such as NFS.
 
 Optuna's journal reads a last line that was torn off (disk full, loss of power), but the next line
 is then glued to it, and from there on the file cannot be read (optuna#5138).
@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 JOURNAL = "journal://"
-# The lock is held for one write, of milliseconds; one that is older is of a process that died.
+# The lock is held for one write, of milliseconds; an older one was left by a process that died.
 GRACE_SECONDS = 10
 RECORD = b'{"op_code":'  # how each line begins
 

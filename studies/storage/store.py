@@ -1,12 +1,12 @@
-"""Optuna's storage, the only durable state of a study: opened, checked, led by one driver.
+"""Write and read one study in its storage, the only durable state of it.
 
-Written per trial, in this order, so that a driver killed anywhere loses nothing:
+Each trial is written in this order, so that a driver killed anywhere loses nothing:
 
     ask → arch, recipe, baseline → identity, params, macs, latency_ms → seed, max_epochs, charged
         → per epoch: curve point, epochs, seconds, checkpoint → why, fidelity, verdict
         → constraints → tell
 
-A trial of an earlier study (`imported`) is written whole, in one transaction: importing.py.
+A trial of an earlier study (`imported`) is written whole, in one transaction.
 
 | found RUNNING at a start | means                         | becomes                         |
 |--------------------------|-------------------------------|---------------------------------|
@@ -34,7 +34,9 @@ RETRY = 3  # a trial that was attached so often without one more epoch has faile
 
 
 class Store:
-    """One study in its storage. All writing goes through here."""
+    """One study in its storage, through which its driver writes.
+
+    `run` names this opening of the study: the lease and the records of what was done carry it."""
 
     def __init__(self, study: optuna.Study, storage: BaseStorage, url: str) -> None:
         self.study, self.storage, self.url = study, storage, url
@@ -44,15 +46,18 @@ class Store:
 
     @property
     def trials(self) -> list[FrozenTrial]:
+        """All trials by number, not copied: read them, and change them by `note` and the others."""
         return self.study.get_trials(deepcopy=False)
 
     def trial(self, number: int) -> FrozenTrial:
+        """Return one trial as it is now. Raises KeyError for a number that there is not."""
         own = study_id(self.study)
         found = self.storage.get_trial_id_from_study_id_trial_number(own, number)
         return self.storage.get_trial(found)
 
     def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
-        """Write attributes of a trial that has not been told; `TrialRecord` declares them."""
+        """Write attributes of a trial that has not been told, all or none; `TrialRecord` declares
+        them."""
         TrialRecord.require_declared(facts)
         write_user_attrs(self.storage, trial_id(trial), facts)
 
@@ -63,36 +68,41 @@ class Store:
         self.study.enqueue_trial({}, user_attrs=dict(facts))
 
     def point(self, trial: FrozenTrial | optuna.Trial, epoch: int, val_error: float) -> None:
+        """Add a point to the curve of a trial: its error after an epoch."""
         self.storage.set_trial_intermediate_value(trial_id(trial), epoch, val_error)
 
     def curve(self, trial: FrozenTrial | optuna.Trial) -> Mapping[int, float]:
-        """The points so far, by epoch."""
+        """Return the errors of a trial so far, by epoch."""
         points: dict[int, float] = self.storage.get_trial(trial_id(trial)).intermediate_values
         return points
 
     def conclude(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
-        """First the verdict, so that a crash repeats only the rest."""
+        """End a trial: write the verdict, then tell Optuna, so that after a crash between the two
+        `interrupted` tells what was decided."""
         self.decide(trial, verdict)
         self.tell(trial, verdict)
 
     def decide(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
+        """Write the verdict on a trial, which Optuna is not told yet."""
         self.note(trial, why=verdict.why, verdict=verdict.to_dict())
 
     @property
     def answered(self) -> int:
-        """Proposals so far, without those that a dead driver left half-asked."""
+        """Count the proposals so far, without those that a dead driver left unfinished."""
         if self._abandoned is None:
             self._abandoned = sum(kind_of(t) == Kind.ABANDONED for t in self.trials)
         return int(self.storage.get_n_trials(study_id(self.study))) - self._abandoned
 
     def tell(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
+        """Tell Optuna the verdict on a trial; from then on the trial cannot be changed."""
         # The list form, because optuna-dashboard 0.21 does not see `Trial.set_constraint`.
         constraints = list(verdict.constraints)
         self.storage.set_trial_system_attr(trial_id(trial), "constraints", constraints)
         self.study.tell(trial.number, verdict.values, verdict.state)
 
     def fidelity_violation(self, number: int) -> float:
-        """Which part of its epochs a trial lacks; 0 for a finished one or one in training."""
+        """Return the part of its epochs that a pruned trial lacks, from 0 to 1; 0 for a finished
+        trial and for one in training."""
         trial = self.trial(number)
         if trial.state != TrialState.PRUNED:
             return 0.0
@@ -100,7 +110,8 @@ class Store:
         return float(Verdict.from_dict(verdict).constraints[-1])
 
     def interrupted(self) -> list[FrozenTrial]:
-        """Charged trials of a dead driver that are not told; others that run are told here."""
+        """Return the charged trials that a dead driver left RUNNING, which are to be trained on;
+        tell those that it had decided, and those that it had not finished asking for as failed."""
         charged = []
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             record = TrialRecord.of(trial)
@@ -114,18 +125,19 @@ class Store:
         return charged
 
     def take_lease(self) -> None:
-        """Raise ValueError while another driver leads this study."""
+        """Make this process the driver. Raises ValueError while another driver is alive."""
         lease = self.study.user_attrs.get("lease")
         if lease and alive(lease) and not is_own(lease):
-            who = f"process {lease['pid']} of {lease['user']} on {lease['host']}"
+            holder = f"process {lease['pid']} of {lease['user']} on {lease['host']}"
             raise ValueError(
-                f"study {self.study.study_name} is being run by {who} since {lease['since']}: "
+                f"study {self.study.study_name} is being run by {holder} since {lease['since']}: "
                 "wait for it or stop it"
             )
         self.beat(force=True)
 
     def beat(self, *, force: bool = False) -> None:
-        """A sign of life, every few seconds. Raises ValueError when another driver took over."""
+        """Give a sign of life, where the last one is `BEAT_SECONDS` old or with `force`. Raises
+        ValueError when another driver took over."""
         now = time.monotonic()  # the wall clock may be set back, and the sign would not be given
         if not force and now - self._beaten < BEAT_SECONDS:
             return
@@ -136,14 +148,14 @@ class Store:
         self.study.set_user_attr("lease", lease_of(self.run, time.time()))
 
     def release(self) -> None:
-        """The end of this driver; a lease that another one took is left to it."""
+        """Close the lease; one that another driver has taken is left to it."""
         if self.study.user_attrs.get("lease", {}).get("run") != self.run:
             return
         self.study.set_user_attr("lease", {**lease_of(self.run, time.time()), "closed": True})
 
 
 def load(name: str, *, storage: str) -> optuna.Study:
-    """A study that ran before, for reading."""
+    """Open the study `name` of a storage URL. Raises ValueError where there is none."""
     try:
         return optuna.load_study(study_name=name, storage=connect(storage))
     except KeyError:

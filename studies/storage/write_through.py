@@ -1,4 +1,4 @@
-"""A storage that is read from memory and written through.
+"""Cache a driver's storage in memory: reads are answered from it, writes go through to the storage.
 
 Samplers read all trials dozens of times per proposal (Optuna's grouped TPE with `constant_liar`:
 once per group of parameters, 3 ms each in SQLite, more over a network). A study has one driver (its
@@ -43,6 +43,7 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
     def __init__(
         self, durable: BaseStorage, ranges: Mapping[str, BaseDistribution] | None = None
     ) -> None:
+        """Cache `durable`; `ranges` are the present ones of the study's numbers, by name."""
         self.durable, self.ranges = durable, ranges or {}
         self._studies: dict[int, list[int]] = {}
         self._trials: dict[int, FrozenTrial] = {}
