@@ -27,9 +27,18 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from killed import LOSSES, MOMENTS, Counts, Killed, Moment, killed_at, train, violations
-from killing import LONGEST, Driver, kill_node, planned, stored, two_nodes
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.support.kill_processes import LONGEST, Driver, kill_node, planned, stored, two_nodes
+from tests.support.kills import (
+    LOSSES,
+    MOMENTS,
+    Counts,
+    Killed,
+    Moment,
+    killed_at,
+    train,
+    violations,
+)
 
 PER_STUDY = 3  # kills; a trial that loses its driver thrice in one epoch has failed by design
 Advance = Callable[[], None]

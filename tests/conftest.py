@@ -3,7 +3,6 @@
 Small networks train fastest on one thread.
 """
 
-import os
 import random
 import shutil
 import sys
@@ -12,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sampled import left_out
 
-HERE = Path(__file__).parent
+from tests.support import ROOT
+from tests.support.sampled import left_out
+
 RAYS = {"cluster", "drivers", "nodes"}  # fixtures that start one
 
 
@@ -49,7 +49,7 @@ def cluster() -> Iterator[str]:
 
     folder = tempfile.mkdtemp(prefix="rt-")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
+        patch.setenv("PYTHONPATH", str(ROOT))
         there = ray.init(
             num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=folder
         )
@@ -61,7 +61,7 @@ def cluster() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of studies in which `tiny` was trained; for reading alone."""
-    from trained_study import trained
+    from tests.support.trained_study import trained
 
     folder = tmp_path_factory.mktemp("runs")
     trained(folder)

@@ -1,0 +1,1 @@
+"""The suite: rooms as in the packages, helpers in support/."""

@@ -1,0 +1,5 @@
+"""What tests share: small studies, tabulated trainings, kills, drawn architectures."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]  # of the repository
