@@ -69,7 +69,7 @@ def test_the_table_has_the_architectures_and_curves_of_the_study(table: Path) ->
     assert len(curves.rows) == CURVES - 1
     rng = random.Random(0)
     for row, chosen in zip(curves.rows, curves.chosen, strict=True):
-        assert row.flat == encode(curves.study.arch_space.sample(rng))
+        assert row.flat == encode(curves.config.arch_space.sample(rng))
         assert len(row.curve) == EPOCHS
         assert curves.distances(chosen).min() == 0
     assert curves.distances(curves.chosen[0])[0] == 0
