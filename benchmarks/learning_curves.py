@@ -74,7 +74,8 @@ class Curves:
 
     def distances(self, said: Mapping[str, Chosen]) -> np.ndarray:
         """Of all rows from a proposal: the parts of their ranges by which numbers differ, and 1 for
-        each choice that differs and for each parameter that one of both has only."""
+        each choice that differs and for each parameter that one of both has only.
+        """
         own = np.array(self.coded(said))
         apart = np.abs(self.codes - own)
         ordered = [not isinstance(domain, Choice) for domain in self.domains.values()]
@@ -96,7 +97,8 @@ def code(one: Chosen) -> float:
 
 def make(folder: Path, path: Path) -> int:
     """Write the table of a study, which is the only one in its folder; its baselines, which need
-    not lie in its space, and what was not trained to its end are left out."""
+    not lie in its space, and what was not trained to its end are left out.
+    """
     study = store.load(folder.name, storage=sqlite_url(folder.resolve() / "study.db"))
     trials = [
         t

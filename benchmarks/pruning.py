@@ -63,7 +63,8 @@ SETTINGS = ("seeds", "trials", "workers", "clock", "references", "eta", "grace")
 
 def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int]) -> np.ndarray:
     """(references, epochs + 2): the hypervolumes of one study, as parts of the table's; at the
-    end of each row the trials that were begun."""
+    end of each row the trials that were begun.
+    """
     sampler, mode, seed = run
     epochs, kind = given.trials * curves.config.epochs, MODES[mode]
     replay = Replay(

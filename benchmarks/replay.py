@@ -50,7 +50,8 @@ class Shuffled:
 
 class Proposed:
     """Of the rows that are left, the nearest to what a sampler proposes; trials have the numbers of
-    the replayed study."""
+    the replayed study.
+    """
 
     def __init__(self, curves: Curves, seed: int, sampler: str) -> None:
         self.curves, self.left, self.seed = curves, np.arange(len(curves.rows)), seed
@@ -97,7 +98,8 @@ class Live:
 
 class Replay:
     """One study on the table: `volumes[r, k]` is its hypervolume after k epochs, inside the r-th
-    reference."""
+    reference.
+    """
 
     def __init__(
         self,

@@ -62,7 +62,8 @@ class Handle:
     def front(self) -> "pd.DataFrame":
         """Return the Pareto front: a row for each network, lowest error first.
 
-        Columns are those of `trials` and `knee`, which is True for the best bargain."""
+        Columns are those of `trials` and `knee`, which is True for the best bargain.
+        """
         return front(self)
 
     def trials(self) -> "pd.DataFrame":
@@ -241,7 +242,8 @@ def load(study: str | Path, *, folder: str | Path = RUNS, storage: str | None = 
 def front(study: "StudyLike | optuna.Study") -> "pd.DataFrame":
     """Return the Pareto front of a study (a handle, Optuna's study, or a name) as a DataFrame.
 
-    A row for each network that no other beats in every objective, lowest error first."""
+    A row for each network that no other beats in every objective, lowest error first.
+    """
     from skipsearch.studies.results.front import front as front_of
 
     return front_of(_study(study))

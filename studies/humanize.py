@@ -98,7 +98,8 @@ def rough(seconds: float) -> str:
 def phrases(flat: Mapping[str, object]) -> dict[str, str]:
     """A flat configuration by its first names: `{"blocks": "3 3 3", "shortcut": "attention ·
     heads 4", …}`; values of stages in one row, `recipe.` left out of names. Inside a variant,
-    words and rates that are as they are by default go without saying."""
+    words and rates that are as they are by default go without saying.
+    """
     parts: dict[str, dict[str, str]] = {}
     for name, value in flat.items():
         words = name.removeprefix("recipe.").split(".")
@@ -133,4 +134,4 @@ def plain(value: object) -> str:
 
 
 def _missing(value: float | None) -> bool:
-    return value is None or value != value or math.isinf(value)
+    return value is None or not math.isfinite(value)

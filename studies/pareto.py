@@ -43,7 +43,8 @@ class Staircase:
 def non_dominated(points: Sequence[Point]) -> list[bool]:
     """For each of the points (1 to 3 objectives): is no other one better? Equal ones stay together.
 
-    In lexicographic order nothing is dominated by a later point, so one pass is enough."""
+    In lexicographic order nothing is dominated by a later point, so one pass is enough.
+    """
     staircase, on_front = Staircase(), set()
     for point in sorted(set(points)):
         _, y, z = _three(point)
@@ -56,7 +57,8 @@ def non_dominated(points: Sequence[Point]) -> list[bool]:
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """Volume that the points dominate inside `reference`, exact for 1 to 3 objectives.
 
-    Optuna has the same number, but only in a private module."""
+    Optuna has the same number, but only in a private module.
+    """
     x_end, y_end, z_end = _three(reference, fill=1.0)
     staircase = Staircase((y_end, z_end))
     volume = area = 0.0
@@ -75,7 +77,8 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 class Scale:
     """Objectives scaled to 0 (best) … 1 (worst) over given points, by their logarithms: halving
     the error or the parameters weighs the same everywhere, as the page draws it. Errors below
-    0.1 % count as 0.1 %."""
+    0.1 % count as 0.1 %.
+    """
 
     low: Point
     high: Point
@@ -115,7 +118,8 @@ def front_numbers(points: Points) -> np.ndarray:
     """For each point the number of its front: 0 for what nothing dominates, and so on.
 
     In lexicographic order nothing is dominated by a later point, so one pass is enough; all
-    earlier ones are as good or better in the first objective."""
+    earlier ones are as good or better in the first objective.
+    """
     unique, where = np.unique(points, axis=0, return_inverse=True)
     columns = unique.T[1:].copy()
     fronts = np.zeros(len(unique), dtype=int)
@@ -131,7 +135,8 @@ def front_numbers(points: Points) -> np.ndarray:
 
 def _of_two(seconds: list[float]) -> np.ndarray:
     """Of points with two objectives, in lexicographic order, by the second: a front whose least is
-    no greater dominates. n·log n, because a study of 10,000 asks at every report."""
+    no greater dominates. n·log n, because a study of 10,000 asks at every report.
+    """
     least: list[float] = []  # of each front; they rise with its number
     fronts = []
     for second in seconds:
@@ -143,7 +148,8 @@ def _of_two(seconds: list[float]) -> np.ndarray:
 
 def unbeaten_or_first(points: Points, fronts: np.ndarray, room: float) -> np.ndarray:
     """Which points are in the first front or have a place below `room`: after all of better fronts,
-    and within its own front in the order of `spread`, which only the front that is cut needs."""
+    and within its own front in the order of `spread`, which only the front that is cut needs.
+    """
     chosen: np.ndarray = fronts == 0
     ranks = ranked(points)
     before = int(chosen.sum())
@@ -166,7 +172,8 @@ def ranked(points: Points) -> Points:
 
 def spread(points: Points) -> list[int]:
     """Rows in the order in which they are taken: the least first objective, then always the
-    farthest from all that were taken."""
+    farthest from all that were taken.
+    """
     columns = points.T.copy()
     order = [int(np.lexsort(columns[::-1])[0])]
     nearest = np.full(len(points), np.inf)

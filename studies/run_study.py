@@ -1,5 +1,6 @@
 """`skipsearch run`: the driver with the terminal, the files beside the database, and an end that
-says how to go on."""
+says how to go on.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

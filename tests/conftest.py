@@ -25,7 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)  # a sample of what -k and -m left
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Those that wait for Ray come first: one process has them and waits, while another has the
-    rest and computes."""
+    rest and computes.
+    """
     if not config.getoption("full") and (without := left_out(items)):
         config.hook.pytest_deselected(items=[*without])
         items[:] = [item for item in items if item not in without]
@@ -38,13 +39,14 @@ def seeded() -> Iterator[None]:
     if (torch := sys.modules.get("torch")) is not None:
         torch.manual_seed(0)
         torch.set_num_threads(1)
-    yield
+    return
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """The address of a Ray with two cores and what it takes for a GPU, whose workers import
-    `tabulated`; this process has joined it."""
+    `tabulated`; this process has joined it.
+    """
     import ray
 
     folder = tempfile.mkdtemp(prefix="rt-")

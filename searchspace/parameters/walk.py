@@ -103,13 +103,13 @@ def decode(cls: type[Config], flat: Mapping[str, object], prefix: str = "") -> C
     """
     unused = dict(flat)
 
-    def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
+    def pick(name: str, domain: Domain, _default: Scalar) -> Scalar:
         if name not in unused:
             raise ValueError(f"{name} is missing: it must be {domain}")
         return check(name, domain, unused.pop(name))
 
     config = walk(cls, pick, prefix)
-    refuse_unused(cls, unused, flat, prefix)
+    refuse_unused(cls, unused, prefix)
     return config
 
 
@@ -148,7 +148,7 @@ def override(
         return kept.get(name, default)
 
     config = walk(cls, pick, prefix)
-    refuse_unused(cls, {k: v for k, v in changes.items() if k not in used}, changes, prefix)
+    refuse_unused(cls, {k: v for k, v in changes.items() if k not in used}, prefix)
     return config
 
 
@@ -158,9 +158,7 @@ def every_stage(name: str) -> str:
     return head if last.isdigit() else name
 
 
-def refuse_unused(
-    cls: type, unused: Mapping[str, object], given: Mapping[str, object], prefix: str = ""
-) -> None:
+def refuse_unused(cls: type, unused: Mapping[str, object], prefix: str = "") -> None:
     """Raise ValueError for the first unused name: it is unknown, or belongs to another variant."""
     for name in unused:
         known = {p.name: p for p in document(cls, prefix)}

@@ -1,5 +1,6 @@
 """Which images: a random part of them, those that were named, the first of each class, or those
-that a network is wrong about."""
+that a network is wrong about.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -69,7 +70,8 @@ def mistakes(
     subject: Subject, count: int, *, batch_size: int = 128, track: Track = untracked
 ) -> Array:
     """The images that it is wrong about, the most confident mistakes first, `count` at most.
-    Raises ValueError where there is none."""
+    Raises ValueError where there is none.
+    """
     found, place = list[tuple[float, int]](), 0
     with undisturbed(subject.network), torch.no_grad():
         network = subject.network.eval()
@@ -97,7 +99,8 @@ def asked_for(
     track: Track = untracked,
 ) -> Array:
     """`images` (`3,17`), the mistakes of the network, or the first of each class. Raises
-    ValueError for two of these at once."""
+    ValueError for two of these at once.
+    """
     if wrong and images is not None:
         raise ValueError("--wrong and --images both say which images: leave one out")
     if wrong:

@@ -15,7 +15,8 @@ def undisturbed(network: nn.Module) -> Iterator[Handles]:
     """The modes, buffers (running statistics), gradients and `requires_grad` of the network are the
     same afterwards, also after an error; hooks whose handles were put into the list are gone.
 
-    Inside, no parameter has a gradient yet."""
+    Inside, no parameter has a gradient yet.
+    """
     modes = [(module, module.training) for module in network.modules()]
     parameters = [(p, p.requires_grad, p.grad) for p in network.parameters()]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]

@@ -22,7 +22,7 @@ class Track(Protocol):
     def __call__(self, steps: Steps[T], what: str) -> Iterable[T]: ...
 
 
-def untracked(steps: Steps[T], what: str) -> Iterable[T]:
+def untracked(steps: Steps[T], _what: str) -> Iterable[T]:
     return steps
 
 

@@ -19,7 +19,8 @@ HERE = "skipsearch.studies.analysis"
 @dataclass(frozen=True, kw_only=True)
 class Section:
     """A figure (Plotly's JSON, colours as in `web.axes`), a table, lines of text or a picture,
-    with its title and what is to be said about it."""
+    with its title and what is to be said about it.
+    """
 
     title: str
     note: str = ""

@@ -51,7 +51,8 @@ class Subject:
 
     def prepared(self, index: Array) -> tuple[Tensor, Tensor]:
         """The images at `index` as the network sees them, float32 (B, C, H, W), and their labels
-        (B,)."""
+        (B,).
+        """
         images_BHWC, label_B = self._gather(index)
         inputs = self.model.inputs
         return normalise(images_BHWC, inputs.mean, inputs.std), label_B
@@ -64,7 +65,8 @@ class Subject:
 @dataclass(frozen=True)
 class Drawn:
     """Batches of a subject's images, one at a time in memory; `len` is how many. Drawn ones are
-    all of one size, where there are so many images."""
+    all of one size, where there are so many images.
+    """
 
     subject: Subject
     size: int

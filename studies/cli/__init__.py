@@ -1,6 +1,7 @@
 """The command `skipsearch`: a file for each group of commands, in the order of `--help`.
 
-Each command imports what it needs when it runs, so that `--help` answers at once."""
+Each command imports what it needs when it runs, so that `--help` answers at once.
+"""
 
 from skipsearch.studies.cli import search  # noqa: F401, I001
 from skipsearch.studies.cli import results  # noqa: F401

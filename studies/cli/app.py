@@ -1,5 +1,6 @@
 """The application and its entry point, where every mistake of the user becomes one line on stderr
-and exit status 2."""
+and exit status 2.
+"""
 
 import sys
 from typing import Annotated, NoReturn

@@ -35,7 +35,8 @@ def every(config: StudyConfig) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
 
 def preset_recipe(config: StudyConfig, given: Mapping[str, Scalar] | None = None) -> Recipe:
     """The recipe of a baseline: as `given`, else its preset's values, where the study does not
-    forbid them."""
+    forbid them.
+    """
     preset = encode(RECIPES[config.recipe.get("preset", "short")])
 
     def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
@@ -50,7 +51,8 @@ def preset_recipe(config: StudyConfig, given: Mapping[str, Scalar] | None = None
 
 def known(config: StudyConfig, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
     """The searched parameters of a given network whose values lie in the study's domains: what a
-    sampler can learn from it."""
+    sampler can learn from it.
+    """
     parts = ("", config.arch_space, encode(arch)), (RECIPE, config.recipe_space, encode(recipe))
     for prefix, own_space, flat in parts:
         for name, value in flat.items():

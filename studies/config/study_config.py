@@ -51,7 +51,8 @@ class Change:
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
     """A checked study file. `epochs` are full fidelity: only trials that had them, or whose recipe
-    ended early, are compared."""
+    ended early, are compared.
+    """
 
     name: str
     dataset: str

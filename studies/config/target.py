@@ -101,7 +101,8 @@ NETWORKS: Kinds = (PresetTarget, ArchFile, ExportFolder, StudyTarget, TrialTarge
 
 def parse(text: str, *, folder: Path, storage: str | None = None) -> Target:
     """What `text` is, studies by name being looked for in `folder`; with a `storage`, what is
-    nothing else is the name of a study in it. Raises ValueError for what names nothing."""
+    nothing else is the name of a study in it. Raises ValueError for what names nothing.
+    """
     found = _parsed(text, folder, storage)
     if found is None:
         raise _unknown(text, folder, NETWORKS)
@@ -136,7 +137,8 @@ def parse_source(
 
 def parse_arch(text: str, *, folder: Path, others: Sequence[str] = ()) -> PresetTarget | ArchFile:
     """For `retrain --add`; an unknown name may be near to one of `others`. Raises ValueError for
-    what is no preset and no arch file."""
+    what is no preset and no arch file.
+    """
     found = _parsed(text, folder, None)
     match found:
         case PresetTarget() | ArchFile():

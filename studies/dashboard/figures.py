@@ -1,5 +1,6 @@
 """Figures that the dashboard does not draw for studies of several objectives: every learning
-curve, the fronts, the hypervolume; in colours that stand on white and on black."""
+curve, the fronts, the hypervolume; in colours that stand on white and on black.
+"""
 
 import json
 import re

@@ -52,7 +52,8 @@ def results(known: Mapping[str, Any]) -> Iterator[str]:
 
 def tree(flat: Mapping[str, object]) -> list[str]:
     """A flat configuration as nested bullets; what belongs to an alternative stands under it, the
-    values of stages in one row."""
+    values of stages in one row.
+    """
     rows: dict[str, list[str]] = {}
     for name, value in flat.items():
         head, _, last = name.rpartition(".")

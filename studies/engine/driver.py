@@ -181,7 +181,8 @@ def train(
 
 def require_resources(config: StudyConfig, executor: Executor) -> None:
     """Raise ValueError where the trials at one time need more than this machine has. A cluster
-    may grow; there Ray waits."""
+    may grow; there Ray waits.
+    """
     if isinstance(executor, OnRay) and executor.address is not None:
         return
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -49,7 +49,8 @@ class Difference:
 
 def table(config: StudyConfig) -> dict[str, str]:
     """Every parameter with its domain and condition, as it is stored with the study; epochs are a
-    key of [study]."""
+    key of [study].
+    """
     rows = joint_space.domains(config)
     return {name: _row(*row) for name, row in rows.items() if name != "recipe.epochs"}
 
@@ -61,7 +62,8 @@ def _row(domain: Domain, condition: str) -> str:
 
 def check_same(config: StudyConfig, opened: optuna.Study, space_hash: str, *, extend: bool) -> None:
     """Raise ValueError where it is another study by now; with `extend`, where it may not become
-    that one."""
+    that one.
+    """
     found = differences(config, opened, space_hash)
     other = f"give the study another name and start that with --import {config.name}"
     if found and not extend:
@@ -159,7 +161,8 @@ def _refused(
 
 def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
     """Write what the study is now, by the driver that leads it: first that it changes, last its
-    file, so that whoever is killed between finds a difference again."""
+    file, so that whoever is killed between finds a difference again.
+    """
     found = differences(config, store.study, space_hash)
     if not found:
         return

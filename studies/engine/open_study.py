@@ -22,7 +22,8 @@ from skipsearch.studies.storage.write_through import Mirror
 
 def open_store(config: StudyConfig, url: str, space_hash: str, *, extend: bool = False) -> Store:
     """Create the study, or continue it. Raises ValueError where it is another study by now; with
-    `extend` only where it may not become that one (nothing is written yet: extending.py)."""
+    `extend` only where it may not become that one (nothing is written yet: extending.py).
+    """
     if url.startswith(JOURNAL):
         mend(url)
     storage = Mirror(connect(url), ranges(config))
@@ -59,7 +60,8 @@ def _complete(config: StudyConfig, created: optuna.Study, space_hash: str) -> No
 
 def _check_ours(config: StudyConfig, opened: optuna.Study, space_hash: str) -> None:
     """A study whose creation was cut short is completed: it has no trials yet, and is as Optuna
-    makes it or has the first of our attributes."""
+    makes it or has the first of our attributes.
+    """
     record = StudyRecord.of(opened)
     if record.study is not None:
         return

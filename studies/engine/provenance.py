@@ -41,7 +41,8 @@ PACKAGES = (
 
 def environment() -> dict[str, Any]:
     """Of this process. `commit` is that of the checkout the code is run from, with `-dirty` where
-    files differ from it; "" where it is not a checkout."""
+    files differ from it; "" where it is not a checkout.
+    """
     import torch
 
     gpus = _gpus()
@@ -70,7 +71,8 @@ def _gpus() -> list[str]:
 
 def record(study: optuna.Study) -> list[dict[str, Any]]:
     """Note the environment in the study, if it is not that of its last run. Returns all of them, in
-    their order, each with `since`."""
+    their order, each with `since`.
+    """
     found = list(StudyRecord.of(study).environments or ())
     now = environment()
     last = {k: v for k, v in found[-1].items() if k != "since"} if found else {}
@@ -141,7 +143,8 @@ def _portable(config: StudyConfig, folder: Path) -> dict[str, Any]:
 
 def split_document(config: StudyConfig, data: Data, digest: str) -> dict[str, Any]:
     """`index` has the positions of each part's images among those of the data set that were split,
-    counted from 0 (`Images.index`); a part that the data set has of its own is not in it."""
+    counted from 0 (`Images.index`); a part that the data set has of its own is not in it.
+    """
     parts = {name: getattr(data, name) for name in PARTS}
     return {
         "dataset": config.dataset,

@@ -56,7 +56,8 @@ class Sharing:
 
     def back_off(self, share: float) -> None:
         """After a trial with this share of its GPU ran out of memory. One that began when more
-        shared it has been heard."""
+        shared it has been heard.
+        """
         if self.number is None or self.number == 1 or share * self.number < 1 - 1e-6:
             return
         before, self.number = self.number, self.number // 2
@@ -85,7 +86,8 @@ RunProbe = Callable[[Probe, Sequence[Job]], Sequence[tuple[int, int]]]
 
 def largest(networks: Networks, samples: int = SAMPLES) -> list[Arch]:
     """Of random networks within the limits and of the baselines: that of most parameters, and that
-    of most multiply-accumulates, which stand for activations."""
+    of most multiply-accumulates, which stand for activations.
+    """
     config, rng = networks.config, random.Random(networks.config.seed)
     found = list(config.baselines.values())
     for _ in range(samples):

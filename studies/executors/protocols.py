@@ -1,5 +1,6 @@
 """Protocols between an executor (serial, Ray) and its source of jobs (`StudySearcher`,
-`Retrainer`), the scheduler that stops them, and the observer that shows them."""
+`Retrainer`), the scheduler that stops them, and the observer that shows them.
+"""
 
 from collections.abc import Callable, Sized
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ class Observer(Protocol):
 @dataclass
 class Work:
     """The training of trials. `begin` and `measure` hold the images; an executor that has them
-    elsewhere deletes both, so whoever hands this on keeps no images of his own."""
+    elsewhere deletes both, so whoever hands this on keeps no images of his own.
+    """
 
     begin: Begin
     size: int  # of the images, in bytes
@@ -41,7 +43,8 @@ class NoJob(Enum):
 
 class JobSource(Protocol):
     """Hands out jobs and takes their reports, by the numbers of their trials. Called from the
-    driver, never at the same time."""
+    driver, never at the same time.
+    """
 
     config: StudyConfig
     store: Store
@@ -64,7 +67,8 @@ class JobSource(Protocol):
 
     def take_back(self, number: int, why: str, *, counted: bool) -> bool:
         """Hand out a trial once more whose worker died as it began; return False if it has no
-        attempt left. `counted`: the next attempt is noted already."""
+        attempt left. `counted`: the next attempt is noted already.
+        """
 
     def failed(self, number: int, why: str) -> None:
         """Conclude a trial that is not tried again."""

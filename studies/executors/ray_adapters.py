@@ -83,7 +83,8 @@ class RayScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
         """Called for every failed attempt, before Ray tries a trial again: with its new share, the
-        last time with a whole GPU."""
+        last time with a whole GPU.
+        """
         if self.sharing.number is None or not out_of_memory(raised_by(trial)):
             return
         self.sharing.back_off(trial.placement_group_factory.required_resources.get("GPU", 0.0))

@@ -101,7 +101,8 @@ class StudyCallback(Callback):  # type: ignore[misc]
     ) -> None:
         """An error once too often; or the first one of a trial that was about to begin. Ray only
         recovers who trains, and of a worker that dies as it takes over a trial it hears twice: from
-        the actor, which is recovered, and from its task, which then is not."""
+        the actor, which is recovered, and from its task, which then is not.
+        """
         error = raised_by(trial)
         if isinstance(error, RayTaskError) and isinstance(error.cause, CannotSave):
             raise error.cause

@@ -16,7 +16,8 @@ from skipsearch.studies.executors.trial_errors import ExecutorError, marked
 @contextmanager
 def driver_errors() -> Iterator[None]:
     """Raise ExecutorError where Tune raises its own error, in which it wraps whatever the driver's
-    code raised."""
+    code raised.
+    """
     try:
         yield
     except TuneError as error:

@@ -26,7 +26,8 @@ LIBRARIES = {
 
 class TensorBoard(TBXLoggerCallback):  # type: ignore[misc]
     """A folder a trial, by its number, which an interrupted trial goes on with; steps are epochs,
-    where Ray counts from 1 again after every interruption."""
+    where Ray counts from 1 again after every interruption.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -46,7 +47,8 @@ class TensorBoard(TBXLoggerCallback):  # type: ignore[misc]
 
 def names_of(text: str) -> list[str]:
     """Of `tensorboard,mlflow`. Raises ValueError for a name that is none, and for a library that
-    is not installed."""
+    is not installed.
+    """
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in LIBRARIES:

@@ -41,7 +41,8 @@ TOKEN = (
 
 def cluster_address(given: str | None) -> str | None:
     """`--address`, or RAY_ADDRESS, which Ray sets inside `ray job submit`; None for a Ray of our
-    own on this machine. Raises ValueError where nobody answers."""
+    own on this machine. Raises ValueError where nobody answers.
+    """
     address = given or os.environ.get("RAY_ADDRESS")
     if not address or address == "local":
         return None
@@ -104,7 +105,8 @@ def train(
     log: Sequence[str] = (),
 ) -> None:
     """Until nothing is left to train; `address` is that of a cluster, `log` names loggers. Raises
-    KeyboardInterrupt when an end was asked for."""
+    KeyboardInterrupt when an end was asked for.
+    """
     config = source.config
     with ray_session(config, work.size, address) as scratch, ending.listening(), driver_errors():
         if work.measure is not None and source.sharing.to_measure:
@@ -174,7 +176,8 @@ def _name(trial: Any) -> str:
 @contextmanager
 def ray_session(config: StudyConfig, size: int, address: str | None = None) -> Iterator[str]:
     """Ray for one study, and a scratch folder that goes with it. A Ray that this process has
-    joined is used, then the cluster at `address`."""
+    joined is used, then the cluster at `address`.
+    """
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     scratch = tempfile.mkdtemp(prefix="ss-")  # short: Ray's socket paths end at 107 bytes
     mine = not ray.is_initialized()

@@ -13,7 +13,8 @@ SIGNS = (
 
 class ExecutorError(Exception):
     """Raised by an executor in place of its library's own error; that one, and what the driver's
-    code raised, are its causes."""
+    code raised, are its causes.
+    """
 
 
 def out_of_memory(error: BaseException | None) -> bool:

@@ -89,7 +89,8 @@ class Watchdog:
 
     def look(self, now: float) -> Iterator[tuple[str, float]]:
         """Who is silent for too long, with the seconds; each is named once, and then left alone
-        until it is started again."""
+        until it is started again.
+        """
         gap = 0.0 if self.looked is None else min(BLINK, now - self.looked)
         self.looked = now
         for trial_id, silence in list(self.silent.items()):

@@ -57,7 +57,8 @@ def export(
     """Write the network that `target` names (`models.load`) into the folder `to`, by default
     `exports/NAME`; `say` hears the name of each file before it is made.
 
-    Raises ValueError in one line; a folder that is there is replaced with `force` alone."""
+    Raises ValueError in one line; a folder that is there is replaced with `force` alone.
+    """
     if to is not None:
         check(Path(to), force)
     model = load(target, trial=trial, retrained=retrained, folder=folder, storage=storage)
@@ -102,7 +103,8 @@ def write(
 
 def verify(code: str, model: Model, network: nn.Module) -> None:
     """The code as it will be imported, against the layers it was copied from: weights from one
-    seed, and the logits with those of `network`, bit for bit."""
+    seed, and the logits with those of `network`, bit for bit.
+    """
     shape, classes = model.inputs.shape, len(model.inputs.classes)
     module: dict[str, Any] = {"__name__": "model"}
     exec(compile(code, CODE, "exec"), module)

@@ -62,7 +62,8 @@ def about(facts: Facts) -> str:
 
 def errors(origin: Trained) -> list[tuple[str, str]]:
     """What is known of the network's errors: of which images, after which training, over how many
-    seeds."""
+    seeds.
+    """
     found = []
     if origin.val_errors:
         trained = "" if origin.retrained else f", after {epochs(origin)}"

@@ -30,7 +30,8 @@ def check(target: Path, force: bool) -> None:
 @contextmanager
 def replacing(target: Path, force: bool) -> Iterator[Path]:
     """An empty folder to write in, which takes the place of `target` at the end. Raises ValueError
-    where that may not be."""
+    where that may not be.
+    """
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     _mend(target)

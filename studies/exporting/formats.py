@@ -31,7 +31,8 @@ OPERATION = re.compile(r"\b(?:aten|prims|torchvision|torch_library)[.:]+\w+(?:\.
 @dataclass(frozen=True)
 class Written:
     """`difference`: the largest of a logit from torch's, over the largest logit where that is above
-    1, at the batch sizes `BATCHES`."""
+    1, at the batch sizes `BATCHES`.
+    """
 
     file: str
     difference: float

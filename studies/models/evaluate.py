@@ -81,7 +81,8 @@ def evaluate(
 
     `part` is by default validation for the weights of a search, which may not see the test images
     until all is chosen, and test for retrained ones, which were trained on the others, and for
-    another data set. Raises ValueError in one line."""
+    another data set. Raises ValueError in one line.
+    """
     model = load(target, trial=trial, retrained=retrained, folder=folder, storage=storage)
     chosen = part_of(model, part, data)
     images = images_of(model, data, data_dir)
@@ -116,7 +117,8 @@ def part_named(part: str) -> Part:
 
 def images_of(model: Model, name: str | None = None, data_dir: str | Path | None = None) -> Data:
     """Its own data set with its own split, or the data set `name`. Raises ValueError where the
-    images are not those it was trained with, or do not fit it."""
+    images are not those it was trained with, or do not fit it.
+    """
     assert isinstance(model.origin, Trained)
     facts = model.origin.data
     given = {n: facts[n] for n in facts if n not in ("dataset", "fingerprint", "images")}

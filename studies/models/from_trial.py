@@ -26,7 +26,8 @@ SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "see
 
 def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> Model:
     """Of the first of its seeds: the best one would be chosen by luck. `home` is the study's
-    folder. Raises ValueError where it has no weights."""
+    folder. Raises ValueError where it has no weights.
+    """
     trial = study.get_trials(deepcopy=False)[number]
     target, config = f"{study.study_name}#{number}", settled(study, home)
     if trial.state in (TrialState.RUNNING, TrialState.WAITING):
@@ -127,7 +128,8 @@ def _places(
     study: optuna.Study, config: StudyConfig, trial: FrozenTrial, home: Path, retrained: bool
 ) -> list[str]:
     """Where its checkpoint may be: in the folder of the study, or where it was written (the folder
-    may have moved since)."""
+    may have moved since).
+    """
     if not retrained:
         own = f"{checkpoint_home(config, home)}/{trial.number}"
         own = f"{own}/seed-0" if config.seeds_per_trial > 1 else own

@@ -51,7 +51,8 @@ def load(
     """The network that `target` names (`studies.config.target`); of a study, `trial` says which,
     by default its knee.
 
-    `retrained` takes the weights of its first retrained seed. Raises ValueError in one line."""
+    `retrained` takes the weights of its first retrained seed. Raises ValueError in one line.
+    """
     named = parse(target, folder=folder, storage=storage)
     return load_parsed(named, trial=trial, retrained=retrained, storage=storage)
 

@@ -36,7 +36,8 @@ def resolve(
 ) -> Network:
     """The network that `target` names (`studies.config.target`); of a study, its knee.
 
-    Raises ValueError for an unknown one and for changes that it cannot take."""
+    Raises ValueError for an unknown one and for changes that it cannot take.
+    """
     found = network_of(parse(target, folder=folder, storage=storage), storage)
     depth, height, width = found.shape
     size = (image_size, image_size) if image_size is not None else (height, width)

@@ -21,7 +21,8 @@ class Words:
 
 def details(contents: Contents) -> dict[str, Any]:
     """`trials`: by number `[title, tags, lines, configuration, sketch, colour]`, the configuration
-    as numbers of `words` in pairs, the sketch a number in `sketches` or -1."""
+    as numbers of `words` in pairs, the sketch a number in `sketches` or -1.
+    """
     words, sketches, drawn = Words(), Words(), list[list[Any]]()
     data = StudyRecord.of(contents.study).data or {}
     size = max(data.get("shape", [1, 32, 32])[1:])

@@ -17,7 +17,8 @@ from skipsearch.trainers.loop.memory import give_back
 
 def write(study: optuna.Study, folder: Path, importances: Importances | None = None) -> None:
     """Write `trials.csv`, `front.json`, `front.html` into the folder, each whole or not at all;
-    `importances` are those of the last writing."""
+    `importances` are those of the last writing.
+    """
     write_whole(folder / "trials.csv", trials(study).to_csv(index=False))
     write_whole(folder / "front.json", json.dumps(front_document(study), indent=2) + "\n")
     write_whole(folder / "front.html", page(study, importances))
@@ -44,7 +45,8 @@ class Report:
     """Observer that keeps the three files up to date while a study runs.
 
     The page is 5 MB; so that a study of very short trials is not slowed down, the files are
-    written again only when 20 times as long has passed as the last writing took."""
+    written again only when 20 times as long has passed as the last writing took.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

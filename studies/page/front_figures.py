@@ -41,7 +41,8 @@ def pairs(contents: Contents) -> list[Pair]:
 
 def front_figure(contents: Contents, pair: Pair) -> Figure:
     """All trials that have both values; with the error upwards, the front as steps and what was
-    retrained at its test error."""
+    retrained at its test error.
+    """
     drawn = [e for e in contents.ended if None not in (e.at(pair.x), e.at(pair.y))]
     of_error, front = pair.y == "val_error", set(contents.front)
     tested = _tested(contents, drawn) if of_error else []

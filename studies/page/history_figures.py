@@ -46,7 +46,8 @@ def _volume(xs: list[int], ys: list[float], names: list[str], end: int, title: s
 
 def curves_figure(contents: Contents) -> Figure:
     """Every learning curve: grey where it did not come to its end, bold where it is on the
-    front. A trace is many curves, with gaps between them, so that thousands stay quick."""
+    front. A trace is many curves, with gaps between them, so that thousands stay quick.
+    """
     curves = [e for e in contents.entries if e.trial.intermediate_values]
     most = most_points(len(curves))
     front = set(contents.front)

@@ -41,7 +41,8 @@ class Sketch:
 
 def sketch(flat: Mapping[str, Any], size: int) -> Sketch | None:
     """Of a flat architecture for images of `size` pixels a side; None for what this version does
-    not know (a shortcut of somebody's own)."""
+    not know (a shortcut of somebody's own).
+    """
     return _sketch(tuple(sorted(flat.items())), size)
 
 

@@ -49,7 +49,8 @@ WHAT_MATTERS = (
 
 def page(study: optuna.Study, importances: Importances | None = None) -> str:
     """The whole page as HTML (5 MB); `importances` of the last writing are taken while they
-    hold."""
+    hold.
+    """
     contents, known = Contents.of(study), importances or Importances()
     known.look(study, contents.objectives)
     members, others = table(contents)

@@ -55,7 +55,8 @@ class Rungs:
 
     def passed(self, number: int, epoch: int) -> bool:
         """Whether a trial was judged here before: whose checkpoint is broken trains epochs again,
-        and neither its curve nor its place at a rung changes by that."""
+        and neither its curve nor its place at a rung changes by that.
+        """
         return epoch < self.reached.get(number, 0)
 
     def close(self) -> None:
@@ -65,7 +66,8 @@ class Rungs:
 
     def goes_on(self, number: int, epoch: int, below: int | None = None) -> bool:
         """Whether a trial is in the best 1/eta of the rung, or, by `pareto-asha`, beaten by nobody
-        there; beside trials of numbers `below` a limit only, where there is one."""
+        there; beside trials of numbers `below` a limit only, where there is one.
+        """
         rung = self.at.get(epoch, {})
         if number not in rung:
             return True

@@ -30,7 +30,8 @@ class Live:
 def goes_on(job: Job, report: Report, rungs: Rungs | None) -> bool:
     """Enter a report at its rung and decide whether the trial trains another epoch: not at full
     fidelity, after its longest time, or where its error is no number. Without rungs all trials get
-    all epochs. Baselines are references: no rung stops them."""
+    all epochs. Baselines are references: no rung stops them.
+    """
     if not math.isfinite(report.val_error):
         return False
     if rungs is not None:
@@ -44,7 +45,8 @@ def goes_on(job: Job, report: Report, rungs: Rungs | None) -> bool:
 
 def verdict_of(live: Live, report: Report, networks: Networks, costs: Sequence[str]) -> Verdict:
     """How a trial ended, a pure function of its last report. The value of a complete trial is the
-    error of the weights that it keeps."""
+    error of the weights that it keeps.
+    """
     limits, epoch = networks.violations(live.cost), report.epoch
     for name, value in (("val_error", report.val_error), ("kept_error", report.error)):
         if not math.isfinite(value):
@@ -83,7 +85,8 @@ def record(store: Store, live: Live, report: Report) -> None:
 def write(store: Store, live: Live, report: Report, error: float, **notes: Any) -> None:
     """Store `error` as the curve's point of this epoch, and those notes that are known. A point
     that is there stays as it is: epochs that are trained again, because a checkpoint is broken, are
-    not written again."""
+    not written again.
+    """
     worker = report.node, report.pid
     if worker != live.worker:
         live.worker = worker
@@ -101,7 +104,8 @@ def write(store: Store, live: Live, report: Report, error: float, **notes: Any) 
 
 def fidelity(job: Job, report: Report) -> float:
     """The part of its training that a trial has had at a report: 1, full fidelity, also where its
-    recipe ended before all epochs (`last`)."""
+    recipe ended before all epochs (`last`).
+    """
     return 1.0 if report.last else min(1.0, report.epoch / job.max_epochs)
 
 

@@ -94,7 +94,8 @@ def compare(
     """The rows in the order of the targets, each compared with `baseline` (the first row where
     none is named). `on`: the test errors of retraining, or the validation errors of the search.
 
-    Raises ValueError for a target or baseline that is not there."""
+    Raises ValueError for a target or baseline that is not there.
+    """
     named = [_comparable(parse(one, folder=folder, storage=storage)) for one in targets]
     homes = [one for one in map(_study_in, named) if one is not None]
     studies = {one.home: open_study(one, storage) for one in homes}
@@ -132,7 +133,8 @@ def tested(rows: Sequence[Row], baseline: str, test: Test) -> list[Row]:
 
 def p_value(a: Row, b: Row, test: Test) -> float:
     """Of the two-sample t-test, two-sided: Student's (equal variances, Student 1908) or Welch's
-    (doi:10.1093/biomet/34.1-2.28). nan where one has less than two errors, or where none varies."""
+    (doi:10.1093/biomet/34.1-2.28). nan where one has less than two errors, or where none varies.
+    """
     from scipy.stats import ttest_ind_from_stats
 
     if min(a.n, b.n) < 2 or not (a.sd > 0 or b.sd > 0):

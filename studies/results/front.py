@@ -46,7 +46,8 @@ def front_trials(study: optuna.Study) -> list[FrozenTrial]:
     """The trials on the front, lowest error first.
 
     A copied verdict (`duplicate_of`) is shown by its original; different networks with equal
-    values are all shown."""
+    values are all shown.
+    """
     return members(study.get_trials(deepcopy=False))
 
 
@@ -67,7 +68,8 @@ def knee(found: Sequence[FrozenTrial]) -> FrozenTrial | None:
 
     Error and cost are scaled to 0…1 over the front first (`Scale`); the distance is then
     proportional to 1 − error − cost (Das 1999, doi:10.1007/s001580050111). Two costs count as their
-    mean, since params and macs mostly rise together. None where no point is below the line."""
+    mean, since params and macs mostly rise together. None where no point is below the line.
+    """
 
     def height(trial: FrozenTrial) -> float:
         error, *costs = scaled(tuple(trial.values))
@@ -86,7 +88,8 @@ def hypervolume_history(study: optuna.Study) -> "pd.DataFrame":
     they ended.
 
     The hypervolume is the share (0 to 1) of the box between the best and the worst value that any
-    trial had in each objective, on log scales (`Scale`); it is no measure between studies."""
+    trial had in each objective, on log scales (`Scale`); it is no measure between studies.
+    """
     import pandas as pd
 
     ended = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
@@ -124,7 +127,8 @@ def _all_points(ended: Sequence[FrozenTrial], costs: list[str]) -> list[Point]:
 
 def front_records(study: optuna.Study) -> list[dict[str, Any]]:
     """The front as plain records for JSON: facts, `knee`, and the flat `arch` and `recipe`; where
-    retrained `test_error` (a mean), `test_error_sd` and `test_errors` (one a seed)."""
+    retrained `test_error` (a mean), `test_error_sd` and `test_errors` (one a seed).
+    """
     return records_of(study, front_trials(study))
 
 

@@ -63,7 +63,8 @@ class Then:
 
 def front_at(study: optuna.Study, at: str) -> Then:
     """The front when `at` (`500epochs`, `2h`, …) had been spent. Raises ValueError for what is no
-    such amount."""
+    such amount.
+    """
     amount, unit = with_unit(at, UNITS, "--at")
     name, size = UNITS[unit]
     ended = list(history(study))

@@ -37,7 +37,8 @@ class StandardError:
 def pick(study: optuna.Study, rule: str = "knee", limits: Mapping[str, float] = {}) -> FrozenTrial:
     """The trial that `rule` picks among the full trials within `limits` (`{"params": 300_000}`).
 
-    Raises ValueError for an unknown rule or limit, and where nothing qualifies."""
+    Raises ValueError for an unknown rule or limit, and where nothing qualifies.
+    """
     known("pick", rule, RULES, "a rule")
     front = front_within(study, limits)
     best = front[0]
@@ -59,7 +60,8 @@ def pick(study: optuna.Study, rule: str = "knee", limits: Mapping[str, float] = 
 
 def front_within(study: optuna.Study, limits: Mapping[str, float]) -> list[FrozenTrial]:
     """The front of the full trials within the limits, lowest error first. Raises ValueError where
-    there is none."""
+    there is none.
+    """
     for name in limits:
         known("limit", name, COSTS, "a cost")
     full = [t for t in full_trials(study) if TrialRecord.of(t).duplicate_of is None]
@@ -95,7 +97,8 @@ def standard_error(study: optuna.Study, trial: FrozenTrial) -> StandardError:
 
     its own seeds (their standard deviation / √n), else the spread of retrained seeds (their
     standard deviation, as the validation error is that of one training), else the binomial
-    √(e (1 − e) / n) of n validation images."""
+    √(e (1 − e) / n) of n validation images.
+    """
     record = TrialRecord.of(trial)
     n = len(record.val_errors or ())
     if n > 1:

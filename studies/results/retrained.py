@@ -57,13 +57,15 @@ def spread(errors: Iterable[float]) -> float:
 
 def retrained_folder(folder: Path, number: int | str, k: int) -> Path:
     """Of a trial's network with its seed `k`, under the study's `folder`; a network that is no
-    trial's has its identity in place of a number. Its checkpoints are as those of a trial."""
+    trial's has its identity in place of a number. Its checkpoints are as those of a trial.
+    """
     return folder / "retrained" / str(number) / f"seed-{k}"
 
 
 def results(study: optuna.Study) -> dict[int, Retrained]:
     """What was retrained of the study's trials, by number; those without a finished training are
-    not in it."""
+    not in it.
+    """
     numbered = {s: own for s, own in finished(study).items() if s.isdecimal()}
     return {
         int(system): Retrained(
@@ -78,7 +80,8 @@ def results(study: optuna.Study) -> dict[int, Retrained]:
 
 def finished(study: optuna.Study) -> dict[str, list[FrozenTrial]]:
     """The finished trainings of each system, in the order of their seeds, as many epochs as its
-    newest one."""
+    newest one.
+    """
     by_system: dict[str, list[FrozenTrial]] = {}
     for trial in newest(retrain_trials(study)):
         by_system.setdefault(TrialRecord.of(trial)[TrialRecord.system], []).append(trial)

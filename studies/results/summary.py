@@ -79,7 +79,8 @@ def passed_seconds(study: optuna.Study) -> float:
 
 def busy(trials: Iterable[FrozenTrial]) -> list[tuple[float, float]]:
     """The stretches of time in which at least one of the trials was being worked on, in seconds
-    since the epoch."""
+    since the epoch.
+    """
     spans = sorted(
         (t.datetime_start.timestamp(), t.datetime_complete.timestamp())
         for t in trials

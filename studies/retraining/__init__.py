@@ -1,2 +1,3 @@
 """Chosen networks trained again, for the test error: full budget, several seeds, on the images of
-training and validation together."""
+training and validation together.
+"""

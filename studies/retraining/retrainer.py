@@ -46,7 +46,8 @@ class ToTheEnd:
 @dataclass(frozen=True)
 class Task:
     """A network with its seed number `k`. Number 0 is the seed of the search, so that a trial's
-    training can be repeated."""
+    training can be repeated.
+    """
 
     system: System
     k: int

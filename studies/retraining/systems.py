@@ -44,7 +44,8 @@ def systems(
     folder: Path = RUNS,
 ) -> list[System]:
     """Those of `wanted`, each once: numbers of trials, presets, arch files. A baseline that the
-    study has trained is its trial. Raises ValueError for what is not there or does not fit."""
+    study has trained is its trial. Raises ValueError for what is not there or does not fit.
+    """
     trials = study.get_trials(deepcopy=False)
     baselines = baseline_numbers(study)
     found: dict[str, System] = {}
@@ -85,7 +86,8 @@ def _of_name(networks: Networks, target: str, epochs: int, folder: Path) -> Syst
 
 def named(baselines: Mapping[str, Arch], target: str, folder: Path) -> tuple[str, Arch]:
     """The name under which a baseline, a preset or an arch file is retrained, and its network.
-    Raises ValueError for what is none of these."""
+    Raises ValueError for what is none of these.
+    """
     if target in baselines and target not in PRESETS:
         return target, baselines[target]
     found = parse_arch(target, folder=folder, others=list(baselines))

@@ -12,7 +12,8 @@ from skipsearch.studies.samplers.tpe import GroupedTPE, Past
 def sampler(name: str, seed: int, *, study_seed: int, past: Past | None = None) -> BaseSampler:
     """The sampler of a study file, for one proposal: its random numbers come from `seed`, so that
     they depend on the number of the proposal and not on when the driver was started. What was
-    read for one proposal serves the next ones if they are given the same `past`."""
+    read for one proposal serves the next ones if they are given the same `past`.
+    """
     with warnings.catch_warnings():  # what is experimental was tried: engine.md, section 3.4
         warnings.simplefilter("ignore", ExperimentalWarning)
         return _sampler(name, seed, study_seed, past or Past())

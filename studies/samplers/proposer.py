@@ -60,7 +60,8 @@ def nothing_sought(_trial: optuna.Trial, _seed: int) -> None:
 class Proposer(Generic[Config]):
     """`draw` walks the space, `key` says which configurations are the same network and recipe,
     `allowed` which are within the limits, `every` lists a small space to its end; `seek` looks for
-    a new configuration by itself, before the sampler is asked."""
+    a new configuration by itself, before the sampler is asked.
+    """
 
     def __init__(
         self,

@@ -28,7 +28,8 @@ NAMESPACE = uuid.UUID("6f1f3a52-9c1f-4f0e-8a39-4d2f0b7c5e11")
 
 def artifact_store(folder: Path) -> FileSystemArtifactStore:
     """Return the store of the files of a study's trials, under the study's own folder;
-    `optuna-dashboard --artifact-dir` takes the same one."""
+    `optuna-dashboard --artifact-dir` takes the same one.
+    """
     return FileSystemArtifactStore(folder / FOLDER)
 
 
@@ -36,7 +37,8 @@ def attach(
     store: Store, number: int, folder: Path, classes: int, shape: tuple[int, int, int]
 ) -> None:
     """Attach `model.py` and the curves to a trial, which must not have been told yet. `folder` is
-    the study's own."""
+    the study's own.
+    """
     trial = store.trial(number)
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     shelf, attributes = artifact_store(folder), {}
@@ -57,7 +59,8 @@ def model_text(
     flat: Mapping[str, Any], number: int, classes: int, shape: tuple[int, int, int]
 ) -> bytes:
     """Return the network of a flat architecture as one Python file that needs torch only, without
-    weights, for images of `shape` (channels, height, width)."""
+    weights, for images of `shape` (channels, height, width).
+    """
     about = f"The network of trial {number}, untrained."
     name = f"trial_{number}"
     arch = decode(Arch, flat)
@@ -66,7 +69,8 @@ def model_text(
 
 def curves(home: Path) -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of each curve in a trial's folder: one of the trial, or one of each of
-    its seeds. A curve has a line for each epoch."""
+    its seeds. A curve has a line for each epoch.
+    """
     for path in sorted(home.glob("**/curve.csv")):
         seed = path.parent.name if path.parent != home else ""
         yield (f"curve-{seed}.csv" if seed else "curve.csv"), path.read_bytes()

@@ -47,7 +47,8 @@ class BulkCache(BaseStorage):  # type: ignore[misc,unused-ignore]
 def write_params(storage: BaseStorage, trial_id: int, params: Params) -> None:
     """Add parameters that the trial does not have yet.
 
-    Raises SQLAlchemy's IntegrityError, and writes nothing, where the trial has one of them."""
+    Raises SQLAlchemy's IntegrityError, and writes nothing, where the trial has one of them.
+    """
     if isinstance(storage, BulkCache):
         storage.set_trial_params(trial_id, params)
         return
@@ -99,7 +100,8 @@ def write_study_system_attrs(
 ) -> None:
     """Set system attributes of a study, by name; `existing` says what becomes of one that is there.
 
-    Meant for attributes that a cache need not know: give it the storage behind (`fresh`)."""
+    Meant for attributes that a cache need not know: give it the storage behind (`fresh`).
+    """
     owner = {"study_id": study_id}
     if not facts or _upserted(storage, models.StudySystemAttributeModel, owner, facts, existing):
         return

@@ -33,7 +33,8 @@ def file_of(url: str) -> Path | None:
     SQLite's own `file:` URIs).
 
     Raises ValueError for a journal in a folder that does not exist, and for a path that a `?` cuts
-    short: SQLAlchemy would open, or create, a file of another name."""
+    short: SQLAlchemy would open, or create, a file of another name.
+    """
     if url.startswith(JOURNAL):
         return path_of(url)
     if not url.startswith("sqlite"):
@@ -47,13 +48,15 @@ def file_of(url: str) -> Path | None:
 
 def database_url(url: str) -> str:
     """Return a URL as Optuna takes it: `RDBStorage` calls `str.format` on it, and a path with
-    braces in it is a KeyError there."""
+    braces in it is a KeyError there.
+    """
     return url.replace("{", "%7B").replace("}", "%7D")
 
 
 def connect(url: str) -> BaseStorage:
     """Open a storage for reading and writing, and create it where there is none; SQLite in WAL
-    mode, so that a dashboard may read along. Raises ValueError where it cannot be opened."""
+    mode, so that a dashboard may read along. Raises ValueError where it cannot be opened.
+    """
     try:
         if url.startswith(JOURNAL):
             return open_journal(url)
@@ -78,7 +81,8 @@ def connect(url: str) -> BaseStorage:
 def readable(url: str) -> str | BaseStorage:
     """Return what Optuna's own functions take to read the storage behind a URL.
 
-    Its file has to be there (`require_file`): Optuna would create an empty one."""
+    Its file has to be there (`require_file`): Optuna would create an empty one.
+    """
     return open_journal(url) if url.startswith(JOURNAL) else database_url(url)
 
 
@@ -126,5 +130,6 @@ def study_id(study: optuna.Study) -> int:
 
 def trial_id(trial: FrozenTrial | optuna.Trial) -> int:
     """Return the number of a trial in its storage, counted over all studies there; `trial.number`
-    counts within its study."""
+    counts within its study.
+    """
     return int(trial._trial_id)

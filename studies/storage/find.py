@@ -30,7 +30,8 @@ from skipsearch.studies.storage.trial_record import baseline_numbers
 def settled(study: optuna.Study, home: Path) -> StudyConfig:
     """Return the settings with which a study was begun; its arch files are the copies that its
     folder `home` keeps, where they are there. Raises ValueError for a study that `skipsearch` did
-    not begin."""
+    not begin.
+    """
     given = study.user_attrs.get("study")
     if given is None:
         raise ValueError(f"study {study.study_name} is not one of ours: it has no settings")
@@ -59,7 +60,8 @@ def find(target: str, *, folder: Path = RUNS, storage: str | None = None) -> opt
 
 def open_study(target: StudyTarget, storage: str | None = None) -> optuna.Study:
     """Open a study that was named, in its folder or in a storage. Raises ValueError where it has
-    not run."""
+    not run.
+    """
     if storage is None and not (target.home / STUDY).is_file():
         raise ValueError(
             f"study {target.text} has not run in {target.home.parent}/: `skipsearch run "
@@ -75,7 +77,8 @@ def url_of(target: StudyTarget) -> str:
 
 def trial_number(study: optuna.Study, target: TrialTarget) -> int:
     """Return the number of the trial that was named, by itself or by its baseline. Raises
-    ValueError where the study has none."""
+    ValueError where the study has none.
+    """
     if isinstance(target.which, int):
         return require_trial(study, target.which)
     known = baseline_numbers(study)
@@ -93,7 +96,8 @@ def require_trial(study: optuna.Study, number: int) -> int:
 
 def no_trial(study: optuna.Study, which: int | str, names: Sequence[str]) -> ValueError:
     """The error of a trial that the study does not have; `names` are those that can be given in
-    place of a number."""
+    place of a number.
+    """
     count, own = len(study.get_trials(deepcopy=False)), study.study_name
     trials = f"the trials #0 to #{count - 1}" if count else "no trial yet"
     also = f", by name #{', #'.join(names[:8])}" if names else ""
@@ -105,7 +109,8 @@ def source_of(target: str, *, folder: Path = RUNS, storage: str | None = None) -
     """Return name and storage URL of a study to import. `target` is as in `find`, or URL#NAME; a
     study that `folder` does not have is looked for in `storage`.
 
-    Raises ValueError where there is none."""
+    Raises ValueError where there is none.
+    """
     found = parse_source(target, folder=folder, storage=storage)
     match found:
         case StoredStudy(url=url, name=name):

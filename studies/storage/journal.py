@@ -29,7 +29,8 @@ def mend(url: str) -> None:
     """Remove torn lines from a journal; a driver calls it before it reads.
 
     The file's lock is held meanwhile: the process that wrote a torn line is dead, and no other
-    process writes. A record that was glued to a torn line is kept."""
+    process writes. A record that was glued to a torn line is kept.
+    """
     path = path_of(url)
     if not path.exists():
         return
@@ -48,7 +49,8 @@ def mend(url: str) -> None:
 
 def _whole(line: bytes) -> Iterator[bytes]:
     """Yield the record of a line, or the one that was glued to a torn one; nothing for a torn
-    line."""
+    line.
+    """
     at = line.find(RECORD)
     while at >= 0:
         try:
@@ -62,7 +64,8 @@ def _whole(line: bytes) -> Iterator[bytes]:
 
 def path_of(url: str) -> Path:
     """Return the file of a journal's URL, absolute, because the lock is a link to it. Raises
-    ValueError where its folder does not exist."""
+    ValueError where its folder does not exist.
+    """
     path = Path(url.removeprefix(JOURNAL)).absolute()
     if not path.parent.is_dir():
         raise ValueError(f"storage {url}: folder {path.parent} does not exist")

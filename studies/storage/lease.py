@@ -59,7 +59,8 @@ def alive(lease: Mapping[str, Any]) -> bool:
 
 def is_own(lease: Mapping[str, Any]) -> bool:
     """Return True for a lease that this process took: it may take it again, after a run that an
-    exception ended before the lease was closed."""
+    exception ended before the lease was closed.
+    """
     return bool(lease["host"] == socket.gethostname() and lease["pid"] == os.getpid())
 
 

@@ -36,7 +36,8 @@ RETRY = 3  # a trial that was attached so often without one more epoch has faile
 class Store:
     """One study in its storage, through which its driver writes.
 
-    `run` names this opening of the study: the lease and the records of what was done carry it."""
+    `run` names this opening of the study: the lease and the records of what was done carry it.
+    """
 
     def __init__(self, study: optuna.Study, storage: BaseStorage, url: str) -> None:
         self.study, self.storage, self.url = study, storage, url
@@ -57,13 +58,15 @@ class Store:
 
     def note(self, trial: FrozenTrial | optuna.Trial, **facts: Any) -> None:
         """Write attributes of a trial that has not been told, all or none; `TrialRecord` declares
-        them."""
+        them.
+        """
         TrialRecord.require_declared(facts)
         write_user_attrs(self.storage, trial_id(trial), facts)
 
     def enqueue(self, facts: Mapping[str, Any]) -> None:
         """Add a trial with these attributes that waits to be asked for before anything is
-        proposed."""
+        proposed.
+        """
         TrialRecord.require_declared(facts)
         self.study.enqueue_trial({}, user_attrs=dict(facts))
 
@@ -78,7 +81,8 @@ class Store:
 
     def conclude(self, trial: FrozenTrial | optuna.Trial, verdict: Verdict) -> None:
         """End a trial: write the verdict, then tell Optuna, so that after a crash between the two
-        `interrupted` tells what was decided."""
+        `interrupted` tells what was decided.
+        """
         self.decide(trial, verdict)
         self.tell(trial, verdict)
 
@@ -102,7 +106,8 @@ class Store:
 
     def fidelity_violation(self, number: int) -> float:
         """Return the part of its epochs that a pruned trial lacks, from 0 to 1; 0 for a finished
-        trial and for one in training."""
+        trial and for one in training.
+        """
         trial = self.trial(number)
         if trial.state != TrialState.PRUNED:
             return 0.0
@@ -111,7 +116,8 @@ class Store:
 
     def interrupted(self) -> list[FrozenTrial]:
         """Return the charged trials that a dead driver left RUNNING, which are to be trained on;
-        tell those that it had decided, and those that it had not finished asking for as failed."""
+        tell those that it had decided, and those that it had not finished asking for as failed.
+        """
         charged = []
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             record = TrialRecord.of(trial)
@@ -137,7 +143,8 @@ class Store:
 
     def beat(self, *, force: bool = False) -> None:
         """Give a sign of life, where the last one is `BEAT_SECONDS` old or with `force`. Raises
-        ValueError when another driver took over."""
+        ValueError when another driver took over.
+        """
         now = time.monotonic()  # the wall clock may be set back, and the sign would not be given
         if not force and now - self._beaten < BEAT_SECONDS:
             return

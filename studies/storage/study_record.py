@@ -13,7 +13,8 @@ class StudyRecord(Record):
     """All attributes of a study, in the order in which they are first written.
 
     Written one by one by the driver that leads the study (`write_study`). A study that an older
-    version began may lack any but `study`."""
+    version began may lack any but `study`.
+    """
 
     __slots__ = ()
 

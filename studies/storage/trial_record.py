@@ -19,7 +19,8 @@ Flat = dict[str, Scalar]  # a configuration: values by the names of its paramete
 
 class Attribute(Generic[T_co]):
     """A key under which Optuna keeps a value. `record.seed` is the value, None until it is written;
-    `record[TrialRecord.seed]` raises KeyError in that case."""
+    `record[TrialRecord.seed]` raises KeyError in that case.
+    """
 
     name: str
 
@@ -39,7 +40,8 @@ class Attribute(Generic[T_co]):
 
 class Record:
     """Attributes as they are stored, read by declared names. Nothing is copied: reading thousands
-    of trials costs no more than their dictionaries do."""
+    of trials costs no more than their dictionaries do.
+    """
 
     __slots__ = ("attributes",)
 
@@ -66,7 +68,8 @@ class TrialRecord(Record):
     """All attributes of a trial, in the order in which they are written.
 
     Errors are parts of the images, 0 to 1. Written by the driver through `Store.note`, those that
-    a group names with it in one transaction."""
+    a group names with it in one transaction.
+    """
 
     __slots__ = ()
 
@@ -120,7 +123,8 @@ class TrialRecord(Record):
     @classmethod
     def of(cls, trial: FrozenTrial | optuna.Trial) -> "TrialRecord":
         """View a trial's attributes. A record is read at once and not kept: a later write gives the
-        trial another dictionary."""
+        trial another dictionary.
+        """
         return cls(trial.user_attrs)
 
     @property
@@ -180,7 +184,8 @@ def settings(trial: FrozenTrial) -> dict[str, Any]:
 
 def val_error(trial: FrozenTrial) -> float | None:
     """The error of the weights that a finished trial keeps, else the last one reported, else None
-    (nothing was trained)."""
+    (nothing was trained).
+    """
     if trial.state == TrialState.COMPLETE:
         return float(trial.values[0])
     step = trial.last_step
@@ -212,7 +217,8 @@ def is_full(trial: FrozenTrial) -> bool:
     """True for a trial whose training came to its end (all its epochs, or the end that its recipe
     set) and that keeps all limits.
 
-    Only these are compared with one another: an error on the way there is no result."""
+    Only these are compared with one another: an error on the way there is no result.
+    """
     return trial.state == TrialState.COMPLETE and all(
         violation <= 0 for violation in trial.constraints.values()
     )
@@ -279,7 +285,8 @@ def whole_trial(
     curve: Mapping[int, float],
 ) -> FrozenTrial:
     """A trial that has ended, to be added to a study in one transaction. `why` and `verdict` of its
-    attributes are those of the verdict."""
+    attributes are those of the verdict.
+    """
     written = {**attributes, "why": verdict.why, "verdict": verdict.to_dict()}
     TrialRecord.require_declared(written)
     return create_trial(

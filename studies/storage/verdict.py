@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 
 class Kind(StrEnum):
     """The way in which a trial ended. Optuna has three states for it; kinds tell apart what a state
-    mixes."""
+    mixes.
+    """
 
     COMPLETE = "complete"  # trained to its end: all epochs, or where its recipe ended; has values
     PRUNED = "pruned"  # not among the best at a rung, or paused there when the budget was spent
@@ -53,7 +54,8 @@ def kind_in_text(state: TrialState, why: str) -> Kind:
     """The kind of an end that an older version stored: its state, and its reason in words.
 
     The state goes first, since a failure's text is whatever was raised. A pruned trial with an
-    unknown text counts as a misfit, from which nothing is concluded."""
+    unknown text counts as a misfit, from which nothing is concluded.
+    """
     match state:
         case TrialState.COMPLETE:
             return Kind.COMPLETE

@@ -142,7 +142,8 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
 
     def _kind(self, name: str, kind: BaseDistribution) -> BaseDistribution:
         """Return one object for equal distributions: 40 of a trial's own would be most of the
-        memory that it takes."""
+        memory that it takes.
+        """
         known = self._kinds.setdefault(name, kind)
         return known if known == kind else kind
 
@@ -204,7 +205,8 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
         """Answer from memory, without what the dashboard shows (notes, figures).
 
         Samplers of generations read these attributes for every proposal; notes and figures, which
-        are written past this cache, are megabytes of them."""
+        are written past this cache, are megabytes of them.
+        """
         if study_id not in self._study_attrs:
             there = self.durable.get_study_system_attrs(study_id)
             own = {k: v for k, v in there.items() if not k.startswith("dashboard:")}
@@ -217,6 +219,7 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
 
 def fresh(study: optuna.Study) -> BaseStorage:
     """Return the storage of a study past its driver's cache: what other processes wrote is seen
-    in it, and what is written into it takes no memory of the driver."""
+    in it, and what is written into it takes no memory of the driver.
+    """
     storage = storage_of(study)
     return storage.durable if isinstance(storage, Mirror) else storage

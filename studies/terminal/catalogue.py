@@ -58,7 +58,8 @@ def source_of(network: Network) -> str:
 
 def preset_records() -> list[dict[str, Any]]:
     """What `presets --json` prints; results are in per cent, `match` is null where no figure is
-    printed, `alternative` true where another preset claims the same printed figures."""
+    printed, `alternative` true where another preset claims the same printed figures.
+    """
     from skipsearch.searchspace.presets import PRESETS
 
     return [_preset_record(preset) for preset in PRESETS.values()]
@@ -102,7 +103,8 @@ def _indented(text: str) -> list[str]:
 
 def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
     """The built-in networks (`preset_records`), a table a source; "for" says
-    where a count is not for 10 classes of images of 3×32×32."""
+    where a count is not for 10 classes of images of 3×32×32.
+    """
     found = []
     for source in dict.fromkeys(r["source"] for r in records):
         own = [r for r in records if r["source"] == source]

@@ -60,7 +60,8 @@ def tested_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
 
 def networks(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """In what the networks differ, in words: the name of a baseline, or of the trial that it was in
-    an earlier study, or the shortcut first."""
+    an earlier study, or the shortcut first.
+    """
     flats = [{**r["arch"], **r["recipe"]} for r in records]
     shown = differing(flats)
     found = []

@@ -16,7 +16,8 @@ def picked(
     study: optuna.Study, target: str, rule: str, limits: Mapping[str, float]
 ) -> dict[str, Any]:
     """The picked trial as a record of the front, with `rule`, `limits`, `why` and the `next`
-    commands. Raises ValueError as `pick`."""
+    commands. Raises ValueError as `pick`.
+    """
     trial = pick(study, rule, limits)
     front = records_of(study, front_within(study, limits))
     words = dict(zip((r["trial"] for r in front), networks(front), strict=True))

@@ -115,7 +115,8 @@ class Progress:
 
     def _short_line(self, summary: Summary) -> str:
         """`31/60 trials · 3 running · 15 stopped · error 5.90 % · front 5 · 12 min left`, made to
-        fit 80 columns."""
+        fit 80 columns.
+        """
         counts = summary.counts
         short = {"running": "running", "stopped early": "stopped", "failed": "failed"}
         parts = [f"{summary.charged}/{summary.budget or '?'} trials"]

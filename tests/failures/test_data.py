@@ -1,5 +1,6 @@
 """Failure cases of data sets, as a user of the command line meets them: one line, status 2, and
-nothing left behind; grey and non-square images simply work."""
+nothing left behind; grey and non-square images simply work.
+"""
 
 import gzip
 import hashlib

@@ -1,5 +1,6 @@
 """Failure cases of what is searched: limits nobody meets, a space that ends, networks that cannot
-be, fronts of nothing and of everything."""
+be, fronts of nothing and of everything.
+"""
 
 import math
 import random

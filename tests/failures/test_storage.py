@@ -1,5 +1,6 @@
 """Failure cases of storages: full, read-only, missing, locked, read along, of another version,
-torn; and folders with odd names."""
+torn; and folders with odd names.
+"""
 
 import gc
 import os
@@ -153,7 +154,8 @@ def test_case_07_a_study_in_an_odd_folder_is_run_found_imported_and_retrained(
         train(quick(trials=1, name="base"), home / "base", imports=sources)
     again = retrain("base", [0], seeds=1, folder=home, serial=True, begin=Final)
     assert again[0].n == 1
-    assert os.listdir(tmp_path) == [odd] and len(list(tmp_path.rglob("*.db"))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [odd]
+    assert len(list(tmp_path.rglob("*.db"))) == 2
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -176,7 +178,7 @@ def test_case_07_a_storage_in_an_odd_folder_is_the_file_that_its_url_names(
     else:
         assert skipsearch("status", *given, plain) == (status, out, error)
         train(quick(trials=1), tmp_path / "run", storage=plain)
-    assert sorted(os.listdir(tmp_path)) == sorted({odd, "run"})
+    assert {path.name for path in tmp_path.iterdir()} == {odd, "run"}
 
 
 def test_case_07_a_mistyped_storage_is_not_created_by_reading_it(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_case_07_a_mistyped_storage_is_not_created_by_reading_it(tmp_path: Path)
     assert f"cannot be read: there is no file {tmp_path / 'typo.db'}" in error
     with stops("there is no file"):
         source_of(f"{url}#base")
-    assert not os.listdir(tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 def test_case_07_an_import_that_an_older_version_noted_unescaped_is_the_same(

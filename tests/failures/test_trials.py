@@ -1,5 +1,6 @@
 """Failure cases of trials: stopped, out of memory, no numbers, reports out of order, a dead worker,
-a full disk, the same seed twice."""
+a full disk, the same seed twice.
+"""
 
 import math
 from collections.abc import Mapping

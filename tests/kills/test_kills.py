@@ -72,7 +72,8 @@ def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
     tmp_path: Path, drivers: Callable[[str], Driver], seed: int
 ) -> None:
     """A driver is killed; one loses a worker and is asked to end, as by SLURM; one may finish. In
-    deterministic mode the study ends as the one that the executor without Ray trains."""
+    deterministic mode the study ends as the one that the executor without Ray trains.
+    """
     moment, config = random.Random(seed), planned("stop")
     whole = train(config, tmp_path / "whole")
     first = drivers("stop")

@@ -59,7 +59,8 @@ def test_a_study_that_is_killed_at_any_write_ends_like_one_that_was_not(
     tmp_path: Path, search: Whole, moment: Moment, part: int
 ) -> None:
     """Writes spread over the whole study, each a second: three a moment, under `--full` `PARTS`;
-    `benchmarks/survival.py` has every one."""
+    `benchmarks/survival.py` has every one.
+    """
     check(search, tmp_path, moment, 7 + part * (search[2].passed[moment] - 7) // PARTS)
 
 

@@ -19,7 +19,8 @@ from tests.support.variants import (
 
 def assert_every_parameter_matters(arch: Arch, shape: tuple[int, int, int]) -> nn.Module:
     """No parameter's gradient is zero throughout; smooth activations let no unit be dead. Gives the
-    network, in double precision."""
+    network, in double precision.
+    """
     torch.manual_seed(0)
     network = opened(build(arch, classes=3, shape=shape)).double()
     images = torch.randn(6, *shape, dtype=torch.float64)
@@ -46,7 +47,8 @@ def test_a_variant_trains_evaluates_and_wastes_no_parameter(changes: dict[str, o
 @pytest.mark.parametrize("seed", range(1000))
 def test_a_drawn_architecture_trains_one_step(seed: int) -> None:
     """At 16 and at 32 pixels, one of these grey and the other colour, all alternatives free; the
-    size of the images changes no count."""
+    size of the images changes no count.
+    """
     (arch,) = draw(1, seed)
     channels = (1, 3)[seed % 2]
     other = 4 - channels

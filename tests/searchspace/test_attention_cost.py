@@ -23,7 +23,8 @@ def pointwise(channels: int) -> nn.Module:
 class Shortcuts(nn.Module):
     """Layers 1 … L as the formula counts them: each projects the newest output, stores its key and
     value, attends over the l − 1 entries stored before it (the first layer over none), and then
-    convolves. `project` is the output projection."""
+    convolves. `project` is the output projection.
+    """
 
     def __init__(self, channels: int, kernel: int, layers: int, project: bool) -> None:
         super().__init__()
@@ -107,7 +108,8 @@ def test_the_table_of_costs_is_what_modules_of_those_sizes_cost(row: tuple[int, 
 @pytest.mark.parametrize("size", SMALL)
 def test_the_formula_of_the_cost_holds_at_other_sizes(size: tuple[int, int, int, int]) -> None:
     """Σ_l [4HWc² + 2HW(l − 1)c + HWk²c²] = HW·L·c²·(4 + k²) + HWc·L(L − 1); with the output
-    projection folded into what follows, 3 for 4. DenseNet: HWk²c²·L(L − 1)/2."""
+    projection folded into what follows, 3 for 4. DenseNet: HWk²c²·L(L − 1)/2.
+    """
     side, c, k, layers = size
     pixels, pairs = side * side, layers * (layers - 1)
     for project, maps in ((True, 4), (False, 3)):

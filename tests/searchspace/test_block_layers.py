@@ -208,7 +208,7 @@ def test_a_transition_pools_a_convolution_of_all_outputs() -> None:
     assert blocks.Transition(norm, conv)([images(1, 6, 5, 3)]).shape == (1, 3, 3, 2)
 
 
-@pytest.mark.parametrize("height, width", [(1, 1), (1, 4), (2, 2), (3, 1), (5, 4)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4), (2, 2), (3, 1), (5, 4)])
 def test_a_blur_pool_weighs_three_by_three_pixels_and_mirrors_at_the_border(
     height: int, width: int
 ) -> None:
@@ -235,7 +235,7 @@ def test_a_blur_pool_leaves_a_constant_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("factor", [2, 4])
-@pytest.mark.parametrize("height, width", [(1, 1), (4, 8), (5, 6)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 8), (5, 6)])
 def test_space_to_depth_moves_tiles_into_channels_and_pads_zeros(
     factor: int, height: int, width: int
 ) -> None:
@@ -249,7 +249,7 @@ def test_space_to_depth_moves_tiles_into_channels_and_pads_zeros(
     assert torch.equal(y, expected)
 
 
-@pytest.mark.parametrize("height, width", [(1, 1), (3, 2), (5, 8)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 2), (5, 8)])
 def test_ceil_mode_pools_round_up_and_do_not_count_the_border(height: int, width: int) -> None:
     x = images(1, 2, height, width)
     average, maximum = nn.AvgPool2d(2, ceil_mode=True)(x), nn.MaxPool2d(2, ceil_mode=True)(x)
@@ -282,7 +282,7 @@ class Every(nn.Module):
         return y
 
 
-@pytest.mark.parametrize("height, width", [(1, 1), (2, 3), (8, 7)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (8, 7)])
 def test_blocks_run_on_the_meta_device_and_under_autocast(height: int, width: int) -> None:
     network, x = Every().float(), torch.randn(3, 4, height, width)
     expected = network.eval()(x)

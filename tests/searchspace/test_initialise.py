@@ -264,7 +264,7 @@ def test_a_global_context_starts_with_weights_for_many_positions(init: str) -> N
 
 
 def test_the_searched_networks_start_near_the_loss_of_a_guess() -> None:
-    """ln 10 = 2.3. With linear layers fan-out too, ResNet-50 starts at 22."""
+    """Ln 10 = 2.3. With linear layers fan-out too, ResNet-50 starts at 22."""
     preset = PRESETS["as/resnet50"]
     start = type(preset.arch)()
     assert start.init == "convolutions"

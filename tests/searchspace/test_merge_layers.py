@@ -116,7 +116,7 @@ def test_the_pseudo_query_merge_has_precise_weights_under_autocast() -> None:
     torch.testing.assert_close(y.double(), expected, rtol=2**-8, atol=1e-4)
 
 
-@pytest.mark.parametrize("height, width", [(1, 1), (3, 2)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 2)])
 def test_merges_run_on_the_meta_device(height: int, width: int) -> None:
     memory = [(torch.empty(2, 8, height, width, device="meta"),) for _ in range(3)]
     for layer in (merge.PseudoQueryMerge(8), merge.WeightedMerge(2, 8)):

@@ -111,7 +111,8 @@ def test_presets_and_drawn_networks_are_the_same_without_this_project(
     cases: dict[str, Case], elsewhere: dict[str, Any]
 ) -> None:
     """The same weights from the same seed, under the same names, which is what a strict load asks
-    for; with them the same logits, bit for bit."""
+    for; with them the same logits, bit for bit.
+    """
     assert cases.keys() == elsewhere.keys()
     with uncollected():
         differing = [name for name, case in cases.items() if case.measured() != elsewhere[name]]

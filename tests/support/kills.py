@@ -135,7 +135,8 @@ def front(study: optuna.Study) -> set[tuple[Any, ...]]:
 
 def rungs(config: StudyConfig, study: optuna.Study) -> dict[int, dict[str, tuple[float, ...]]]:
     """As the next driver would build them, by network instead of number; none where nobody is
-    stopped."""
+    stopped.
+    """
     rebuilt = rungs_of(config)
     if rebuilt is None:
         return {}

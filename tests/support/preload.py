@@ -1,5 +1,6 @@
 """What a driver loads before its first trial, loaded once: imported by the server of `cases.child`,
-from which the drivers are forked."""
+from which the drivers are forked.
+"""
 
 import importlib
 

@@ -27,7 +27,8 @@ def left_out(items: Sequence[pytest.Item]) -> set[pytest.Item]:
 
 def spread(total: int, count: int, seed: str) -> list[int]:
     """`count` of `total` places, one drawn from each of as many equal runs of neighbours: these are
-    alike (presets of a paper, forms of a gate), so that the sample has some of each kind."""
+    alike (presets of a paper, forms of a gate), so that the sample has some of each kind.
+    """
     if total <= count:
         return list(range(total))
     rng = random.Random(seed)

@@ -62,7 +62,8 @@ class Row(TorchFunctionMode):
 
 def measured(build: Callable[[], nn.Module], about: dict[str, Any]) -> dict[str, Any]:
     """Of a network from seed 1: the names of its weights, in order, and as checksums the weights
-    (but of `large` ones) and the logits of an image of `shape`."""
+    (but of `large` ones) and the logits of an image of `shape`.
+    """
     torch.manual_seed(1)
     drawing: AbstractContextManager[object] = Row() if about["large"] else nullcontext()
     with drawing:

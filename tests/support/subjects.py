@@ -20,7 +20,8 @@ CLASSES = 3
 
 def arch(**changes: object) -> Arch:
     """Two stages of two blocks of 8 and 16 channels, but for the changes (`shortcut="none"`; a name
-    with dots in a dict: `**{"shortcut.sum.add": "rezero"}`)."""
+    with dots in a dict: `**{"shortcut.sum.add": "rezero"}`).
+    """
     small = {"stages": 2, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}
     return override(Arch, {**small, **changes})
 

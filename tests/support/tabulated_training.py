@@ -33,7 +33,8 @@ def val_error(number: int, epoch: int) -> float:
 
 class Tabulated:
     """Keeps its epoch in the trial's folder, as the real one keeps its checkpoint: a line for each
-    epoch that it really trains, written in one piece, so that it may be killed anywhere."""
+    epoch that it really trains, written in one piece, so that it may be killed anywhere.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job, self.folder = job, Path(job.folder)
@@ -136,7 +137,8 @@ class Faulty(Tabulated):
 
 class Starved(Tabulated):
     """The second trial runs out of memory where it has not a whole GPU; with `shared` off always,
-    as on a machine without one."""
+    as on a machine without one.
+    """
 
     shared = True
 

@@ -128,7 +128,8 @@ def assert_it_trains(
 ) -> nn.Module:
     """One step of SGD: every parameter receives a gradient and stays finite, and there are as many
     as `describe` says (a fortieth of a second), for images of another size if `described`; a hook
-    sees the gradient of every parametric layer's output. Gives the network."""
+    sees the gradient of every parametric layer's output. Gives the network.
+    """
     torch.manual_seed(0)
     network = opened(build(arch, classes=3, shape=shape))
     parameters = dict(network.named_parameters())

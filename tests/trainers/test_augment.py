@@ -48,7 +48,7 @@ def turned(image: np.ndarray, angle: float) -> np.ndarray:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
-    "crop, flip, rotate, jitter",
+    ("crop", "flip", "rotate", "jitter"),
     [(0, False, 0.0, 0.0), (4, True, 0.0, 0.4), (2, False, 10.0, 0.9), (0, True, 45.0, 0.1)],
 )
 def test_a_batch_is_augmented_as_each_image_alone_would_be(

@@ -210,7 +210,7 @@ def test_a_function_of_the_user_gives_tensors(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "function, match",
+    ("function", "match"),
     [
         ("gaps", "class '0' must have at least 2 training images to be split, got 0"),
         ("negative", "train labels must be 0 … 2 .*got -1: renumber"),

@@ -100,7 +100,7 @@ def test_two_trainings_in_turn_do_not_disturb_each_other_or_the_caller(digits: D
     assert [b for _, b in pairs] != alone
 
 
-@pytest.mark.parametrize("step, epoch", [(1, 1), (7, 1), (8, 2), (17, 3)])
+@pytest.mark.parametrize(("step", "epoch"), [(1, 1), (7, 1), (8, 2), (17, 3)])
 def test_divergence_ends_the_training_with_a_record_that_says_where(
     digits: Data, step: int, epoch: int
 ) -> None:
@@ -120,7 +120,7 @@ def test_a_learning_rate_far_too_high_is_a_result_and_no_crash(digits: Data) -> 
     assert epochs[-1].diverged and math.isnan(epochs[-1].val_error)
 
 
-@pytest.mark.parametrize("n, batch", [(400, 64), (400, 399), (7, 8), (9, 8), (1000, 128)])
+@pytest.mark.parametrize(("n", "batch"), [(400, 64), (400, 399), (7, 8), (9, 8), (1000, 128)])
 def test_an_epoch_shows_every_image_once_in_batches_of_like_size(n: int, batch: int) -> None:
     recipe = replace(SHORT, batch_size=batch)
     batches = order(n, recipe, seed=0, epoch=1)

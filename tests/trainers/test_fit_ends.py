@@ -136,7 +136,7 @@ class Costly(nn.Module):
 
 @pytest.mark.parametrize("weight", [0.0, 0.1, 2.0])
 def test_the_losses_of_layers_are_added_once_each_and_weighted(digits: Data, weight: float) -> None:
-    """p ← p − lr · weight · 2p, seven steps long; the loss that is shown is the cross-entropy."""
+    """P ← p − lr · weight · 2p, seven steps long; the loss that is shown is the cross-entropy."""
     recipe = replace(SHORT, epochs=1, lr=0.05, weight_decay=0.0, penalty=weight)
     recipe = replace(recipe, optimizer=SGD(momentum=0.0, nesterov=False), schedule=Step(factor=1.0))
     shared, alone = Costly(), Costly()
@@ -164,7 +164,8 @@ def test_the_loss_of_spem_moves_its_shares_and_nothing_else_does(
     digits: Data, shared: bool
 ) -> None:
     """Its weights start at 0, and p₁ = p₂, so that in a first step the cross-entropy has no
-    gradient for p: there p ← p − lr · 0.1 · 2p, once where two blocks share p."""
+    gradient for p: there p ← p − lr · 0.1 · 2p, once where two blocks share p.
+    """
     recipe = replace(SHORT, epochs=1, batch_size=400, lr=0.5, weight_decay=0.0, precision="fp32")
     recipe = replace(recipe, optimizer=SGD(momentum=0.0, nesterov=False), schedule=Step(factor=1.0))
     for weight, expected in ((0.0, 0.5), (0.1, 0.5 * (1 - 0.5 * 0.1 * 2))):

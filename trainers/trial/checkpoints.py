@@ -34,7 +34,8 @@ CRC_BYTES = 8  # hexadecimal digits
 
 class CannotSave(OSError):
     """A checkpoint cannot be written (disk full, read-only): no fault of the network, and nothing
-    that the next trial would not meet. The run ends; the trial goes on when that is mended."""
+    that the next trial would not meet. The run ends; the trial goes on when that is mended.
+    """
 
 
 @dataclass(frozen=True)

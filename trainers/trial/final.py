@@ -28,7 +28,8 @@ def final_recipe(recipe: Recipe, epochs: int) -> Recipe:
 
 def final_data(data: Data) -> Data:
     """Trained on are the images of training and validation. They are normalised as in the search,
-    so that what uses its networks can use these."""
+    so that what uses its networks can use these.
+    """
     own, held_out = data.train, data.validation
     index = np.concatenate([own.index, held_out.index])
     together = Images(
@@ -41,7 +42,8 @@ def final_data(data: Data) -> Data:
 
 class FinalTraining:
     """An epoch a step, as `Training`, without validation images (`val_error` is nan); the report
-    of the last one has `test_error` and `test_loss`."""
+    of the last one has `test_error` and `test_loss`.
+    """
 
     def __init__(self, job: Job, data: Data) -> None:
         self.training, self.data = Training(job, data), data

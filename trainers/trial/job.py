@@ -76,7 +76,8 @@ class Report:
 
 class WrongReport(ValueError):
     """A report of a user's own training lacks a field or has a wrong one. The trial fails, and is
-    not tried again: it would report the same."""
+    not tried again: it would report the same.
+    """
 
 
 class Rule(NamedTuple):
@@ -139,7 +140,8 @@ REMEDY = "mend what step() of your training returns, see skipsearch.trainers.tri
 
 def report_of(given: object, needs: str = "val_error") -> Report:
     """The report in a mapping, or in a `Report`, of a user's own training; beside `epoch` it has
-    the field that it `needs`. Raises WrongReport."""
+    the field that it `needs`. Raises WrongReport.
+    """
     flat = given.to_dict() if isinstance(given, Report) else given
     if not isinstance(flat, Mapping):
         raise WrongReport(f"a report must be a Report or a mapping, got {given!r}: {REMEDY}")

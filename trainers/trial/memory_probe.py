@@ -19,7 +19,8 @@ from skipsearch.trainers.trial.job import Job
 def step_memory(job: Job, data: Data) -> tuple[int, int]:
     """Bytes at most of a step forward and backward and of a validation, with all images beside it,
     and the bytes of the device. What others hold of a GPU counts as ours: there is no telling it
-    from the libraries' own."""
+    from the libraries' own.
+    """
     torch.set_num_threads(job.threads)
     recipe = decode(Recipe, job.recipe)
     device = torch.device(job.device)

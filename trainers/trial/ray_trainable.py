@@ -18,7 +18,8 @@ WRONG = "wrong_report"
 
 def begun(begin: Begin, job: Job) -> Steps:
     """The driver made the trial's folder; its checkpoints must be seen by whoever goes on. Raises
-    ValueError where this node does not see it."""
+    ValueError where this node does not see it.
+    """
     if not Path(job.folder).is_dir():
         raise ValueError(
             f"folder {job.folder} is not there on node {socket.gethostname()}: "
@@ -50,7 +51,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         """A report as Ray wants it, a dictionary. A wrong one is told, not raised: what an actor
-        raises Ray tries again."""
+        raises Ray tries again.
+        """
         try:
             return self.training.step().to_dict()
         except WrongReport as wrong:

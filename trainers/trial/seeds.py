@@ -45,7 +45,8 @@ class Repeats:
 
 def together(epoch: int, reports: Sequence[Report]) -> Report:
     """One report of all: means, and the errors of the weights that each keeps with their sample
-    standard deviation. The trial is over when all are, and diverged when one is."""
+    standard deviation. The trial is over when all are, and diverged when one is.
+    """
     ends = [f"{r.diverged} (seed-{number})" for number, r in enumerate(reports) if r.diverged]
     errors = [report.error for report in reports]
     kept = any(report.kept_error is not None for report in reports)

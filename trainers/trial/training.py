@@ -89,7 +89,8 @@ def write_curve(folder: Path, curve: list[Report]) -> None:
 
 def save(checkpoints: Checkpoints, job: Job, fit: "Fit", curve: list[Report]) -> None:
     """`curve` has the reports up to the epoch of the checkpoint; in the file they are plain
-    dictionaries, which `torch.load(weights_only=True)` and older versions read."""
+    dictionaries, which `torch.load(weights_only=True)` and older versions read.
+    """
     import torch
 
     content, epoch, flat = io.BytesIO(), curve[-1].epoch, [report.to_dict() for report in curve]
@@ -103,7 +104,8 @@ def save(checkpoints: Checkpoints, job: Job, fit: "Fit", curve: list[Report]) ->
 
 def load(checkpoints: Checkpoints, job: Job, fit: "Fit") -> list[Report]:
     """Continue from the newest whole checkpoint of this network; the reports up to its epoch, none
-    without one: the training then begins anew, and comes to the same."""
+    without one: the training then begins anew, and comes to the same.
+    """
     import torch
 
     for epoch in checkpoints.epochs():

@@ -58,7 +58,8 @@ class Ablation:
 
 def chosen(subject: Subject, wanted: Sequence[str]) -> list[Part]:
     """Those that are named, or all that the network has and the gate of each stage. Raises
-    ValueError for one that it does not have."""
+    ValueError for one that it does not have.
+    """
     there = parts_of(subject.network)
     if not wanted:
         return [part for part in there if part.stage is None or part.kind == "gate"]
@@ -71,7 +72,8 @@ def chosen(subject: Subject, wanted: Sequence[str]) -> list[Part]:
 
 def ablation(subject: Subject, wanted: Sequence[str] = (), *, track: Track = untracked) -> Ablation:
     """Over all images of the subject's part. Raises ValueError for a network that was never
-    trained, or that does not have such a part."""
+    trained, or that does not have such a part.
+    """
     if not subject.trained:
         raise ValueError(never_trained(subject.name))
     parts = chosen(subject, wanted)

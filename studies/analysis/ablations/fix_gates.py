@@ -69,7 +69,8 @@ class FixedCell(Fixed):
 
 def fix(network: nn.Module, means: Means, stage: int | None) -> nn.Module:
     """Changes the network, in all stages or one (from 1), and returns it. What made the masks goes,
-    what else a gate does stays: the positions of CBAM, the shift of a global response."""
+    what else a gate does stays: the positions of CBAM, the shift of a global response.
+    """
     gates = {n: gate for n, gate in masking(network).items() if stage in (None, Use(n, 0).stage)}
     fixed = {id(gate): _fixed(gate, means.of(name)) for name, gate in gates.items()}
     for parent in list(network.modules()):

@@ -188,7 +188,8 @@ def slots(network: nn.Module, part: Part) -> Iterator[Slot]:
 
 def children(root: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
     """(parent, name, child) of every place below, also where a shared module stands again; not
-    inside of gates."""
+    inside of gates.
+    """
     for name, child in root._modules.items():
         if child is not None:
             yield root, name, child

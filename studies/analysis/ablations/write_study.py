@@ -1,5 +1,6 @@
 """A study that trains a network and its ablations from the start, by one recipe on the same images:
-what a network without the part can learn."""
+what a network without the part can learn.
+"""
 
 import json
 from collections.abc import Sequence
@@ -58,7 +59,8 @@ def archs_folder(path: Path) -> Path:
 
 def write_study(model: Model, parts: Sequence[Part], path: Path) -> Written:
     """The study file, and the architectures in a folder next to it; never over others. Raises
-    ValueError where none of the parts can be left out."""
+    ValueError where none of the parts can be left out.
+    """
     check_free(path)
     archs, notes = variants(model, parts)
     if len(archs) == 1:
@@ -87,7 +89,8 @@ def write_study(model: Model, parts: Sequence[Part], path: Path) -> Written:
 
 def variants(model: Model, parts: Sequence[Part]) -> tuple[dict[str, Arch], list[str]]:
     """The network and those without a part, by name; what cannot be said, or is a network that is
-    there already, in a line."""
+    there already, in a line.
+    """
     shape, classes = model.inputs.shape, len(model.inputs.classes)
     found, notes = {"whole": model.arch}, list[str]()
     known = {describe(model.arch, classes=classes, shape=shape).identity: "whole"}

@@ -47,7 +47,8 @@ Of = Predicted | Label | Named
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Heat:
     """Of one image at one stage. `map_HW` is from 0 to 1, or zero everywhere where nothing speaks
-    for the class; then there is no centre."""
+    for the class; then there is no centre.
+    """
 
     stage: int  # from 1; 0 is the stem
     map_HW: Array

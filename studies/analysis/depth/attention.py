@@ -1,5 +1,6 @@
 """How much each block reads of each earlier output, over the images of a part of a data set, and
-where in chosen images (attention over depth: ERA 33(8), section 3.2)."""
+where in chosen images (attention over depth: ERA 33(8), section 3.2).
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -51,7 +52,8 @@ def depth_attention(
     track: Track = untracked,
 ) -> DepthAttention:
     """Over `count` images that `seed` draws, or all. Raises ValueError where there is no shortcut
-    to read earlier outputs by."""
+    to read earlier outputs by.
+    """
     check_reads(subject)
     some, network = drawn(subject, count, seed), subject.network
     batches, wrong = some.batches(batch_size), torch.zeros((), dtype=torch.int64)
@@ -124,7 +126,8 @@ def mapped(subject: Subject) -> list[str]:
 
 def maps(subject: Subject, consumer: str | None, index: Array) -> Maps:
     """Of `consumer`, by default the last one that has such weights. Raises ValueError for a name
-    that none of them has."""
+    that none of them has.
+    """
     there = _by_pixel(subject)
     chosen = [one for one in there if one.name == (consumer or there[-1].name)]
     if not chosen:
@@ -158,7 +161,8 @@ def looks(
 ) -> tuple[list[tuple[Subject, Maps]], list[str]]:
     """The maps of `images` (`3,17`, by default the first of four classes), and a line for each
     network that has none. Raises ValueError where nothing has what was asked for, and of a
-    network that reads no earlier output."""
+    network that reads no earlier output.
+    """
     found, lines = list[tuple[Subject, Maps]](), list[str]()
     for subject in subjects:
         check_reads(subject)

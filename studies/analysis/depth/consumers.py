@@ -33,7 +33,8 @@ BLOCKS = (blocks.Residual, blocks.Activated, blocks.Plain)
 @dataclass(frozen=True)
 class Consumer:
     """Reads `sources`, oldest first, through `merge`; `next` is the convolution or linear layer
-    that reads what was merged."""
+    that reads what was merged.
+    """
 
     name: str
     sources: tuple[str, ...]
@@ -77,7 +78,8 @@ def chained(stages: nn.ModuleList) -> dict[str, nn.Module]:
 
 def first_layer(block: nn.Module) -> nn.Module:
     """The first convolution of a block's body, or of the first block of a stage: after the gate on
-    what it reads and after the pooling of it."""
+    what it reads and after the pooling of it.
+    """
     body = next(module for module in block.modules() if isinstance(module, BODIES))
     single = isinstance(body, blocks.Single | blocks.PreSingle)
     layer = body.conv if single else body.conv1

@@ -1,5 +1,6 @@
 """The page of depth attention: heat maps of consumers by sources, heads, entropy over the depth,
-and where in chosen images each source is read."""
+and where in chosen images each source is read.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -94,7 +95,8 @@ def _heads(name: str, one: DepthAttention) -> Section:
 
 def heat(panels: Sequence[tuple[str, Sequence[Reading], Sequence[Shares]]], most: float) -> Figure:
     """A panel for each (title, readers, weights by reader and source), coloured from 0 to
-    `most`."""
+    `most`.
+    """
     columns, rows = min(PANELS, len(panels)), -(-len(panels) // PANELS)
     found, data = bare() | {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}, list[Figure]()
     for number, (title, readers, weights) in enumerate(panels):

@@ -37,7 +37,8 @@ Shares = tuple[float, ...]
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """Entropies are parts of log N: 1 is uniform. `entropy` is the mean over images, pixels and
-    heads where there are such weights, else that of the shares."""
+    heads where there are such weights, else that of the shares.
+    """
 
     consumer: str
     sources: tuple[str, ...]  # oldest first
@@ -179,7 +180,8 @@ class WeightWatch:
 
 def slice_means(layer: nn.Module, widths: Sequence[int]) -> tuple[float, ...]:
     """Mean |w| of the parts of a layer's weights that read maps of `widths` channels, one after the
-    other. Where space went to depth, a channel became several in its place."""
+    other. Where space went to depth, a channel became several in its place.
+    """
     weight = layer.weight
     assert isinstance(weight, Tensor)
     several = weight.shape[1] // sum(widths)

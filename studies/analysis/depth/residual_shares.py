@@ -75,7 +75,8 @@ class Carried:
 
 def carried(branches: list[float]) -> Shares:
     """The shares of the stem and of each block in the last one's output, from the branches' shares
-    f."""
+    f.
+    """
     found, rest = [], 1.0
     for share in reversed(branches):
         found.append(rest * share)

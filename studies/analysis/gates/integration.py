@@ -33,7 +33,8 @@ STILL = 1e-6  # a mask that varies less from image to image is constant, but for
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """Of one gate: importances of each earlier one, and R² on images that the forest did not see
-    (None where the mask does not vary)."""
+    (None where the mask does not vary).
+    """
 
     importances: tuple[float, ...]
     r2: float | None
@@ -77,7 +78,8 @@ def integration(
     track: Track = untracked,
 ) -> Integration:
     """Of `samples` of the subject's images, drawn by `seed`. Raises ValueError where the network
-    has no masks of channels, or none before another in its stage."""
+    has no masks of channels, or none before another in its stage.
+    """
     network, arch = subject.network, subject.model.arch
     if not masking(network):
         raise ValueError(no_masks(subject.name, arch))

@@ -35,7 +35,8 @@ BINS = (HIGHEST - LOWEST) * PER_DECADE
 @dataclass(frozen=True, kw_only=True)
 class LayerGradient:
     """Norms are L2 norms over all elements of a batch; mean and deviation are over the batches.
-    None where no gradient came to the layer."""
+    None where no gradient came to the layer.
+    """
 
     name: str
     kind: Kind
@@ -58,7 +59,8 @@ class LayerGradient:
 @dataclass(frozen=True, kw_only=True)
 class StageGradient:
     """|dL/d(output)| of a stage over all elements: `counts` by bins of log10 from LOWEST to
-    HIGHEST, what is outside in the first and the last one."""
+    HIGHEST, what is outside in the first and the last one.
+    """
 
     name: str
     elements: int
@@ -201,7 +203,8 @@ class _Stage:
 
 def parametric_layers(network: nn.Module) -> dict[str, nn.Module]:
     """Every module with trainable parameters of its own, by name, in the order of the modules; a
-    shared one once."""
+    shared one once.
+    """
     return {
         name: module
         for name, module in network.named_modules()

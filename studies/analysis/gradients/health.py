@@ -20,7 +20,8 @@ DECAY = 10.0  # from layer to layer: more than this, or less than 1/this, is wor
 @dataclass(frozen=True)
 class Thresholds:
     """Of a layer's mean gradient norm: healthy is strictly between. A hundredth of `vanishing`, or
-    ten times `exploding`, is severe."""
+    ten times `exploding`, is severe.
+    """
 
     vanishing: float = 1e-6
     exploding: float = 10.0
@@ -63,7 +64,8 @@ class Layer(Protocol):
 class Health:
     """`score` is the healthy part of the layers that produced data; `decay` the mean of
     norm_i / norm_{i+1} over consecutive layers, in the order of the modules; a bottleneck's norm is
-    more than two standard deviations below the mean of all."""
+    more than two standard deviations below the mean of all.
+    """
 
     score: float
     band: str

@@ -162,6 +162,6 @@ def _curve(stage: StageGradient, name: str, colour: str, *, first: bool) -> Figu
 def _range(flows: Sequence[GradientFlow]) -> tuple[float, float]:
     """In decades, of what holds all but a thousandth of the elements."""
     ends = [(s.quantile(0.001), s.quantile(0.999)) for flow in flows for s in flow.stages]
-    low = [math.log10(a) for a, _ in ends if a == a]
-    high = [math.log10(b) for _, b in ends if b == b]
+    low = [math.log10(a) for a, _ in ends if not math.isnan(a)]
+    high = [math.log10(b) for _, b in ends if not math.isnan(b)]
     return (min(low) - 0.5, max(high) + 0.5) if low else (float(LOWEST), 0.0)

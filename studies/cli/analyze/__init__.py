@@ -1,5 +1,6 @@
 """`skipsearch analyze`: why a network works; a file for each command or two, in the order of
-`--help`."""
+`--help`.
+"""
 
 from skipsearch.studies.cli.analyze import gradients  # noqa: F401, I001
 from skipsearch.studies.cli.analyze import attention  # noqa: F401

@@ -34,7 +34,8 @@ def integration(
 ) -> None:
     """What each block's gate takes from the gates before it, by random forests.
 
-    The t-th gate of a stage costs a forest of (t − 1)·c inputs and c outputs, c being channels."""
+    The t-th gate of a stage costs a forest of (t − 1)·c inputs and c outputs, c being channels.
+    """
     from skipsearch.studies.analysis.gates.integration import integration as found_by_forests
     from skipsearch.studies.analysis.gates.page import integration_report, integration_table, notes
     from skipsearch.studies.analysis.progress_bar import tracked

@@ -22,7 +22,8 @@ def expected_improvement(
     mean: np.ndarray, sd: np.ndarray, costs: np.ndarray, front: Sequence[Point], corner: Point
 ) -> np.ndarray:
     """Of N candidates with costs (N, 0 to 2), over a front of points (error, costs), all to be
-    minimised, up to a corner."""
+    minimised, up to a corner.
+    """
     members = sorted(point for point in front if point[0] < corner[0])
     ends = [*(point[0] for point in members), corner[0]]
     below = np.zeros(len(mean))

@@ -49,7 +49,8 @@ def place_of_trial(trial: FrozenTrial) -> dict[str, float]:
 
 def coordinate(where: Domain, value: Scalar) -> float:
     """A number as its part of the range (of its logarithm, where that is drawn); a choice among
-    numbers as its rank, 0 to 1; any other choice as its number, which is at least 1 from others."""
+    numbers as its rank, 0 to 1; any other choice as its number, which is at least 1 from others.
+    """
     match where:
         case Choice():
             kinds = tuple(map(type, where.values))  # because 1 is True to a cache

@@ -28,7 +28,8 @@ def observed(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Observ
 
     One that was stopped would have come to what those that went on made of the same error after
     the same epochs (the median ratio); one that failed counts as the worst. A proposal that a dead
-    driver left half-asked is none: its end is a failure that was never charged."""
+    driver left half-asked is none: its end is a failure that was never charged.
+    """
     ends = _ends([t for t in trials if is_full(t)])
     errors = {t.number: _error(t, ends) for t in trials if t.state != TrialState.RUNNING}
     known = [error for error in errors.values() if error is not None]

@@ -37,7 +37,8 @@ SHORT, LOOKS = 8, 40  # candidates that are counted, and at most looked at for t
 class Counting(Generic[Config]):
     """What can be said of costs without training. `names` are those of the objectives, then those
     that are limited only; `count` is None where counting is measuring and takes too long;
-    `matters` says which parameters do."""
+    `matters` says which parameters do.
+    """
 
     names: tuple[str, ...]
     objectives: int  # the first so many of the names
@@ -48,7 +49,8 @@ class Counting(Generic[Config]):
 
 class Seeker(Generic[Config]):
     """`draw` walks the space, `key` says which configurations are the same, `seen` which were
-    trained, `allowed` which are within the limits; `seed` is the study's."""
+    trained, `allowed` which are within the limits; `seed` is the study's.
+    """
 
     def __init__(
         self,

@@ -40,7 +40,8 @@ class Counted:
 class Outlook:
     """Surrogates of the error and of each cost, and the front that is to be moved.
 
-    Costs are those of the objectives, then those that are only limited."""
+    Costs are those of the objectives, then those that are only limited.
+    """
 
     names: tuple[str, ...]  # of parameters, the columns of `error`
     cost_names: tuple[str, ...]  # of parameters, the columns of `costs`
@@ -70,7 +71,8 @@ class Outlook:
 
 class Shapes:
     """Kernels that were learnt: not every proposal learns anew, yet what one learns from follows
-    from the trials alone."""
+    from the trials alone.
+    """
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[object, Shape]] = {}
@@ -94,7 +96,8 @@ def outlook(
     matters: Callable[[str], bool],
 ) -> Outlook:
     """From trials at their places. `objectives` is how many of the costs are; `matters` says which
-    parameters do to costs. At least one trial has an error and one was trained to its end."""
+    parameters do to costs. At least one trial has an error and one was trained to its end.
+    """
     names = tuple(sorted({name for place in places for name in place}))
     errors, surrogate = _errors(found, rows(names, places), shapes)
     own = [Counted(place, one.costs) for place, one in zip(places, found, strict=True)]
@@ -118,7 +121,8 @@ def _errors(
     found: Sequence[Observed], table: Rows, shapes: Shapes
 ) -> tuple[list[float], Surrogate]:
     """Who is still in training is taken to come to what is expected of it, so that its neighbours
-    are not proposed beside it."""
+    are not proposed beside it.
+    """
     errors = np.array([math.nan if one.error is None else one.error for one in found])
     pending = np.isnan(errors)
     known, values = table[~pending], errors[~pending]

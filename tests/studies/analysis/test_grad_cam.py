@@ -64,7 +64,7 @@ class Squared(nn.Module):
 
 
 def analytic(of: Subject, weights: Tensor) -> Subject:
-    """logits = weights · mean(x²) of one channel: after stage 1, A = x and dlogit/dA = 2·w·A/HW."""
+    """Logits = weights · mean(x²) of one channel: after stage 1, A = x and dlogit/dA = 2·w·A/HW."""
     head = PoolHead(1, len(weights), nn.Identity())
     head.classifier.weight.data, head.classifier.bias.data = weights[:, None], torch.zeros(10)
     made = Network(nn.Identity(), [nn.Identity(), Squared()], head, init="framework")

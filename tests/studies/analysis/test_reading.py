@@ -113,7 +113,7 @@ def test_every_drawn_network_with_a_shortcut_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, readers",
+    ("kind", "readers"),
     {
         "matched": "block 1.2, block 2.1, block 2.2, classifier",
         "literal": "block 1.2, block 2.1, block 2.2",

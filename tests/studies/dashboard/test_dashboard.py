@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -247,7 +246,7 @@ def test_a_driver_that_is_killed_anywhere_leaves_nothing_out_for_the_next(
     for one in answer["plotly_graph_objects"]:
         go.Figure(json.loads(one["graph_object"]))
     files = {about["artifact_id"] for own in answer["trials"] for about in own["artifacts"]}
-    assert files == set(os.listdir(tmp_path / "artifacts"))
+    assert files == {path.name for path in (tmp_path / "artifacts").iterdir()}
 
 
 def test_the_command_by_hand_names_storage_and_files() -> None:

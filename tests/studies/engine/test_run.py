@@ -256,7 +256,8 @@ def test_check_tells_what_would_be_searched_and_warns_of_limits_that_nothing_kee
 
 def test_a_trial_goes_on_from_its_last_whole_checkpoint(tmp_path: Path) -> None:
     """The worker's half of resuming, without Ray: the checkpointed epoch is reported again, what
-    follows is bit-equal to a training that nothing interrupted."""
+    follows is bit-equal to a training that nothing interrupted.
+    """
     config = study_of(train_subset=100)
     data = load_data(config)
     arch = Arch(stages=2, blocks=(1, 1), stem_channels=8)

@@ -33,7 +33,8 @@ def there(target: Path) -> str | None:
 
 def dies_at(step: int, action: Callable[[], None]) -> bool:
     """Runs it in a child that ends, as if killed, before its `step`-th look at the file system.
-    False where it came to its end."""
+    False where it came to its end.
+    """
     child = os.fork()
     if child == 0:
         _count_down(step)

@@ -57,7 +57,8 @@ NAMES = grammar(NETWORKS)
 @pytest.fixture(scope="module")
 def made(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder with a study that ran, an arch file, an export, and what is none of these;
-    trial 3 of the study is of a baseline whose name has a #."""
+    trial 3 of the study is of a baseline whose name has a #.
+    """
     place = tmp_path_factory.mktemp("targets")
     shutil.copytree(runs / "tiny", place / "runs" / "tiny")
     study = find("tiny", folder=place / "runs")

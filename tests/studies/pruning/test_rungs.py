@@ -24,7 +24,8 @@ untimed = settings(deadline=None)
 def positions(points: Points, fronts: np.ndarray) -> np.ndarray:
     """The slow twin. For each point how many come before it: all of better fronts, and of its own
     front those that are taken earlier when always the farthest from all taken is taken next, the
-    best error first."""
+    best error first.
+    """
     places, ranks, before = np.empty(len(points), dtype=int), ranked(points), 0
     for number in range(fronts.max(initial=-1) + 1):
         own = np.flatnonzero(fronts == number)
