@@ -25,13 +25,13 @@ STANDARD = {"collections.abc", "typing", "math"}
 PAPER = re.compile(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}")
 BACKBONE = '''\
 def backbone(network: nn.Module, stages: Sequence[int] = {stages}) -> Backbone:
-    """The maps of `stages`, 0 being the stem, for detectors; all strides: {strides}."""
+    """Return the maps of `stages` (0 is the stem) for detectors; all strides: {strides}."""
     channels = {channels}
     return Backbone(network, stages, [channels[stage] for stage in stages])
 '''
 TIMM = '''\
 def register_with_timm() -> None:
-    """After this, `timm.create_model("local-dir:FOLDER", pretrained=True)` gives this network."""
+    """Register with timm: `timm.create_model("local-dir:FOLDER", pretrained=True)` makes it."""
     from timm.models import build_model_with_cfg, register_model
 
     def network(num_classes: int = {classes}, in_chans: int = {channels}) -> nn.Module:
