@@ -19,7 +19,7 @@ class Steps(Sized, Iterable[T_co], Protocol[T_co]):
 class Track(Protocol):
     """Goes through the steps and says how far it is with what."""
 
-    def __call__(self, steps: Steps[T], what: str) -> Iterable[T]: ...
+    def __call__(self, steps: Steps[T], what: str, /) -> Iterable[T]: ...
 
 
 def untracked(steps: Steps[T], _what: str) -> Iterable[T]:
