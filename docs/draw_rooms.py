@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from tests.support.imports import between_rooms, levels, modules, tree  # noqa: E402
 
 SVG = ROOT / "docs" / "rooms.svg"
-WIDTH, BOX, HIGH, GAP = 1180, 176, 64, 52
+WIDTH, BOX, HIGH, GAP, LETTERS = 1180, 232, 64, 46, 36
 STYLE = """
   .room { fill: #f5f8fc; stroke: #5c7ca3; }
   .floor { fill: #fff7e8; stroke: #b08a3c; }
@@ -72,7 +72,7 @@ def reached(rooms: dict[str, set[str]], room: str) -> set[str]:
 def _box(room: str, x: float, y: float) -> str:
     kind = "room" if room.startswith("studies.") else "floor"
     name = room.removeprefix("studies.")
-    lines = textwrap.wrap(_purpose(room), 30)[:3]
+    lines = textwrap.wrap(_purpose(room), LETTERS, max_lines=3, placeholder=" …")
     words = "".join(
         f'<text class="words" x="{x + 8:.0f}" y="{y + 32 + 12 * number:.0f}">{escape(line)}</text>'
         for number, line in enumerate(lines)
@@ -96,7 +96,7 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
 def _purpose(room: str) -> str:
     """The first sentence of its docstring."""
     text = " ".join((ast.get_docstring(tree(modules()[room])) or "").split())
-    return text.split(". ")[0].split(": ")[0].rstrip(".")
+    return text.split(". ")[0].rstrip(".").replace("`", "")
 
 
 if __name__ == "__main__":
