@@ -22,7 +22,7 @@ smallest networks do not count, which favours `asha`); in both with 1.1 times th
 that front. The unpruned study trains N trials (a third of the table) to their end; a pruned one
 gets as many epochs, for as many trials as it likes, and is cut off there. Bar, inside the first
 reference: the best mode has the unpruned study's final hypervolume (both are means over the seeds)
-after at most half of its epochs; aim: a third. With the 160 curves of `data/` all takes a minute on
+after at most half of its epochs; aim: a third. With the 160 curves of `curves/data/` all takes a minute on
 two cores (`--jobs 2`), `--samplers gp` half a minute a study.
 """
 
@@ -39,15 +39,15 @@ from typing import Any
 
 import numpy as np
 import optuna
-from learning_curves import Curves, make, read
-from replay import Proposed, Replay, Shuffled, corner, front
+from curves.learning_curves import Curves, make, read
+from curves.replay import Proposed, Replay, Shuffled, corner, front
 from rich.console import Console
 from rich.table import Table
 
 from skipsearch.studies.pareto import Staircase
 from skipsearch.studies.pruning.rungs import Rungs
 
-DATA = Path(__file__).parent / "data" / "curves.parquet"
+DATA = Path(__file__).parent / "curves" / "data" / "curves.parquet"
 MODES: dict[str, dict[str, bool] | None] = {
     "none": None,
     "asha": {"pareto": False, "promote": False},

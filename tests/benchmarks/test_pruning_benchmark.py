@@ -63,7 +63,7 @@ def called(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
 
 
 def test_the_table_has_the_architectures_and_curves_of_the_study(table: Path) -> None:
-    from learning_curves import read
+    from curves.learning_curves import read
 
     curves = read(table)
     assert len(curves.rows) == CURVES - 1

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
-from learning_curves import Curves, Row
 
+from curves.learning_curves import Curves, Row
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks

@@ -1,0 +1,1 @@
+"""Learning curves of trained networks as a table, and studies replayed on it."""
