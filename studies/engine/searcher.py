@@ -25,7 +25,7 @@ from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.executors.protocols import NoJob
 from skipsearch.studies.pruning.promotion import Parking
 from skipsearch.studies.pruning.rungs import Rungs
-from skipsearch.studies.pruning.trial_reports import Live, record, verdict_of
+from skipsearch.studies.pruning.trial_reports import Asked, Live, record, verdict_of
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Pair, Proposal, key_of, proposer, seen
 from skipsearch.studies.samplers.tpe import Past
@@ -140,8 +140,7 @@ class StudySearcher:
                 f"trial {trial.number} was begun by another version and cannot go on: {error}: "
                 "finish it with that version, or --import this study into a new one"
             ) from error
-        baseline = record.baseline is not None
-        job = self._job(trial.number, arch, recipe, record.cost, baseline=baseline)
+        job = self._job(trial, arch, recipe, record.cost)
         return Live(trial, job, record.cost)
 
     def _next(self) -> Live | None:
@@ -188,7 +187,7 @@ class StudySearcher:
         self.store.note(trial, **facts)
         if self._answered(trial, cost, proposal):
             return None
-        job = self._job(trial.number, arch, recipe, cost, baseline=False)
+        job = self._job(trial, arch, recipe, cost)
         about = {"seed": job.seed, "max_epochs": job.max_epochs, "attempts": 1, "attached_at": 0}
         self.store.note(trial, **about, charged=True)
         self.charged += 1
@@ -220,9 +219,9 @@ class StudySearcher:
             self.exhausted = "all networks of the space were trained, or are not within the limits"
         return True
 
-    def _job(self, number: int, arch: Arch, recipe: Recipe, cost: Cost, *, baseline: bool) -> Job:
-        epochs = total_epochs(recipe, self.n_train)
-        below = self.order.below(number)
+    def _job(self, trial: Asked, arch: Arch, recipe: Recipe, cost: Cost) -> Job:
+        number, epochs = trial.number, total_epochs(recipe, self.n_train)
+        below, baseline = self.order.below(number), TrialRecord.of(trial).baseline is not None
         return job_of(self.config, self.folder, number, arch, recipe, cost, epochs, below, baseline)
 
     def reported(self, number: int, report: Report) -> None:

@@ -189,6 +189,23 @@ def test_baselines_come_first_with_what_the_sampler_can_learn_of_them(tmp_path: 
     assert "baseline" not in other.user_attrs
 
 
+def test_a_baseline_is_a_reference_from_its_first_job_on_and_when_it_is_attached_again(
+    tmp_path: Path,
+) -> None:
+    """No rung stops it, whether or not its driver died meanwhile."""
+    config = study_of(2, baselines={"presets": ["cnntention/resnet20"]}, space={"blocks": [1, 3]})
+    for _ in range(2):
+        searcher = begin(config, tmp_path)
+        job = searcher.next_job()
+        assert isinstance(job, Job)
+        assert (job.number, job.baseline) == (0, True)
+        del searcher
+    searcher = begin(config, tmp_path)
+    drive(searcher)
+    baseline, _other = searcher.store.trials
+    assert baseline.last_step == config.epochs
+
+
 def test_the_seed_of_a_trial_depends_on_its_network_and_the_study_alone(tmp_path: Path) -> None:
     searcher = begin(study_of(2), tmp_path)
     drive(searcher)
