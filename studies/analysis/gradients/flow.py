@@ -12,7 +12,9 @@ more than once has all its outputs together.
 """
 
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -212,6 +214,16 @@ def parametric_layers(network: nn.Module) -> dict[str, nn.Module]:
     }
 
 
+@contextmanager
+def hooks_on_constants() -> Iterator[None]:
+    """Silences what torch up to 2.12 warns of where no input of a layer needs a gradient: it means
+    hooks after a backward, and says so of those before it too.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)
+        yield
+
+
 def gradient_flow(
     subject: Subject,
     *,
@@ -223,7 +235,12 @@ def gradient_flow(
     """Over `batches` batches of the subject's images, drawn by `seed` (as is what drops out)."""
     drawn = subject.batches(batch_size, batches, seed)
     network, losses = subject.network, []
-    with undisturbed(network) as handles, seeded(seed, subject.device), torch.enable_grad():
+    with (
+        undisturbed(network) as handles,
+        seeded(seed, subject.device),
+        torch.enable_grad(),
+        hooks_on_constants(),
+    ):
         recorder = Recorder(network.train(), handles)
         for x_BCHW, label_B in track(drawn, f"gradients of {subject.name}"):
             loss = F.cross_entropy(network(x_BCHW), label_B)
