@@ -22,8 +22,8 @@ smallest networks do not count, which favours `asha`); in both with 1.1 times th
 that front. The unpruned study trains N trials (a third of the table) to their end; a pruned one
 gets as many epochs, for as many trials as it likes, and is cut off there. Bar, inside the first
 reference: the best mode has the unpruned study's final hypervolume (both are means over the seeds)
-after at most half of its epochs; aim: a third. With the 160 curves of `curves/data/` all takes a minute on
-two cores (`--jobs 2`), `--samplers gp` half a minute a study.
+after at most half of its epochs; aim: a third. With the 160 curves of `curves/data/` all takes a
+minute on two cores (`--jobs 2`), `--samplers gp` half a minute a study.
 """
 
 import argparse
