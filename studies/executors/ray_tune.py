@@ -87,7 +87,7 @@ ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_LD_PRELOAD_ON_WORKERS": "1",  # Ray's own jemalloc, see trainers/memory.py
+    "RAY_LD_PRELOAD_ON_WORKERS": "1",  # Ray's own jemalloc, see trainers/loop/memory.py
     "MALLOC_CONF": "oversize_threshold:0",  # large blocks are as good for the next step as small
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # prints even when told not to

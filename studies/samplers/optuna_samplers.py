@@ -14,7 +14,7 @@ def sampler(name: str, seed: int, *, study_seed: int, past: Past | None = None) 
     they depend on the number of the proposal and not on when the driver was started. What was
     read for one proposal serves the next ones if they are given the same `past`.
     """
-    with warnings.catch_warnings():  # what is experimental was tried: engine.md, section 3.4
+    with warnings.catch_warnings():  # Optuna calls constant_liar and group experimental
         warnings.simplefilter("ignore", ExperimentalWarning)
         return _sampler(name, seed, study_seed, past or Past())
 

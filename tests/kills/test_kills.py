@@ -83,7 +83,7 @@ def test_a_study_loses_nothing_with_its_drivers_and_its_workers(
     first.kill()
     second = drivers("stop")  # while workers of the first may still be dying
     assert second.at(moment)
-    if sys.platform == "linux":  # trainers/memory.py
+    if sys.platform == "linux":  # trainers/loop/memory.py
         assert {"/libjemalloc.so" in maps(pid) for pid in second.workers()} == {True}
     assert second.kill_worker(moment) and second.at(moment)
     second.process.terminate()

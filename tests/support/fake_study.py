@@ -1,4 +1,4 @@
-"""A study as the bridge leaves it, without training: for tests of what reads studies."""
+"""A study as the engine leaves it, without training: for tests of what reads studies."""
 
 import datetime
 import math
