@@ -1,4 +1,4 @@
-"""Run a study with all its observers: page and tables beside the database, notes for the dashboard."""
+"""Run a study and keep its page, tables and dashboard notes up to date."""
 
 from collections.abc import Sequence
 from pathlib import Path

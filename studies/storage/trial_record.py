@@ -264,7 +264,7 @@ def _number(value: float | None) -> float | int | None:
 
 
 def attempts_at(trial: FrozenTrial) -> int:
-    """How often a trial was begun at the epoch where it is."""
+    """Return how many attempts a trial has had at its present epoch."""
     record = TrialRecord.of(trial)
     here = record.attached_at == (trial.last_step or 0)
     return record[TrialRecord.attempts] if here else 0
