@@ -1,4 +1,4 @@
-"""How numbers and configurations are written for people, the same in tables and on pages."""
+"""Write numbers and configurations for people, the same in tables and on pages."""
 
 import math
 import re
@@ -17,7 +17,7 @@ NUMBER = r"(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d+))?"
 
 
 def amount(text: str, where: str) -> float:
-    """`300k` → 300000.0; above 0. Raises ValueError that begins with `where`."""
+    """Parse a number above 0: `300k` → 300000.0. Raises ValueError that begins with `where`."""
     found = re.fullmatch(rf"{NUMBER}\s*([kmgt]?)", text.strip().replace(",", ""), re.IGNORECASE)
     value = _value(found[1], found[2]) * SIZES[found[3].lower()] if found else 0.0
     if not value > 0:
@@ -26,7 +26,7 @@ def amount(text: str, where: str) -> float:
 
 
 def with_unit(text: str, units: Iterable[str], where: str) -> tuple[float, str]:
-    """`500 epochs` → (500.0, "epochs"); every unit is written as in `units`."""
+    """Parse a number and its unit: `500 epochs` → (500.0, "epochs"). Raises ValueError."""
     units = list(units)
     found = re.fullmatch(rf"{NUMBER}\s*([a-z]+(?:-[a-z]+)*)", text.strip(), re.IGNORECASE)
     if found is None or found[3].lower() not in units:
@@ -48,11 +48,12 @@ LABELS = {
 
 
 def percent(share: float | None, digits: int = 2) -> str:
+    """`0.059` → `5.90 %`; `–` for None, nan and infinity."""
     return "–" if _missing(share) else f"{100 * share:.{digits}f} %"  # type: ignore[operator]
 
 
 def percent_sd(share: float | None, sd: float | None) -> str:
-    """`5.90 ± 0.31 %`, where there is a standard deviation."""
+    """`5.90 ± 0.31 %`; without a standard deviation `5.90 %`."""
     if _missing(share) or _missing(sd):
         return percent(share)
     return f"{100 * share:.2f} ± {percent(sd)}"  # type: ignore[operator]
@@ -70,6 +71,7 @@ def compact(number: float | None) -> str:
 
 
 def cost(name: str, value: float | None) -> str:
+    """Write a cost by its name: `3.2 ms` for a latency, `12.3 M` for a count."""
     if name != "latency_ms" or _missing(value):
         return compact(value)
     return f"{value:.3g} ms"
@@ -89,16 +91,16 @@ def duration(seconds: float | None) -> str:
 
 
 def rough(seconds: float) -> str:
-    """`734` → `12 min`: a guess, without the digits that it does not have."""
+    """`734` → `12 min`: an estimate, rounded to the digits that it has."""
     if seconds < 60:
         return "1 min" if seconds > 30 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def phrases(flat: Mapping[str, object]) -> dict[str, str]:
-    """A flat configuration by its first names: `{"blocks": "3 3 3", "shortcut": "attention ·
-    heads 4", …}`; values of stages in one row, `recipe.` left out of names. Inside a variant,
-    words and rates that are as they are by default go without saying.
+    """Write a flat configuration by its first names: `{"blocks": "3 3 3", "shortcut": "attention ·
+    heads 4", …}`, with the values of all stages in one row and `recipe.` left out of names.
+    Inside a variant, words and rates that have their default are left out.
     """
     parts: dict[str, dict[str, str]] = {}
     for name, value in flat.items():
@@ -121,13 +123,14 @@ def _defaults() -> dict[str, Scalar]:
 
 
 def differing(configurations: Iterable[Mapping[str, object]]) -> set[str]:
-    """The first names (`norm`, `shortcut`, …) in which the configurations differ."""
+    """Return the first names (`norm`, `shortcut`, …) in which the configurations differ."""
     written = [phrases(flat) for flat in configurations]
     names = {name for words in written for name in words}
     return {name for name in names if len({words.get(name) for words in written}) > 1}
 
 
 def plain(value: object) -> str:
+    """Write one value: `true`, `0.0123`, `attention`."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -12,19 +12,19 @@ Point = tuple[float, ...]
 
 @dataclass
 class Staircase:
-    """The lower-left boundary of points in a plane, up to a `reference` corner."""
+    """The lower-left boundary of points in a plane, within a `reference` corner."""
 
     reference: tuple[float, float] = (math.inf, math.inf)
     xs: list[float] = field(default_factory=list)  # ascending
     ys: list[float] = field(default_factory=list)  # descending
 
     def covers(self, x: float, y: float) -> bool:
-        """True where a point is at or below (x, y) in both coordinates."""
+        """Return True if some point is at or below (x, y) in both coordinates."""
         i = bisect_right(self.xs, x)
         return i > 0 and self.ys[i - 1] <= y
 
     def add(self, x: float, y: float) -> float:
-        """Take a point in and return the area that it adds, 0 for a covered one."""
+        """Add a point; return the area that it adds, 0 if it is covered."""
         if self.covers(x, y) or x >= self.reference[0] or y >= self.reference[1]:
             return 0.0
         first = last = bisect_left(self.xs, x)
@@ -41,7 +41,7 @@ class Staircase:
 
 
 def non_dominated(points: Sequence[Point]) -> list[bool]:
-    """For each of the points (1 to 3 objectives): is no other one better? Equal ones stay together.
+    """Return for each point (1 to 3 objectives) whether none dominates it; equal points do not.
 
     In lexicographic order nothing is dominated by a later point, so one pass is enough.
     """
@@ -55,9 +55,14 @@ def non_dominated(points: Sequence[Point]) -> list[bool]:
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """Volume that the points dominate inside `reference`, exact for 1 to 3 objectives.
+    """Compute the volume that the points dominate inside `reference`, exact for 1 to 3 objectives.
 
-    Optuna has the same number, but only in a private module.
+    Optuna computes the same, but in a private module only.
+
+    Examples
+    --------
+    >>> hypervolume([(1.0, 2.0), (2.0, 1.0)], reference=(3.0, 3.0))
+    3.0
     """
     x_end, y_end, z_end = _three(reference, fill=1.0)
     staircase = Staircase((y_end, z_end))
@@ -75,9 +80,10 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 
 @dataclass(frozen=True)
 class Scale:
-    """Objectives scaled to 0 (best) … 1 (worst) over given points, by their logarithms: halving
-    the error or the parameters weighs the same everywhere, as the page draws it. Errors below
-    0.1 % count as 0.1 %.
+    """Scale objectives to 0 (best) … 1 (worst) of given points, by their logarithms.
+
+    Halving the error or the parameters then weighs the same everywhere, as on the page's axes.
+    Errors below 0.1 % count as 0.1 %.
     """
 
     low: Point
@@ -85,10 +91,12 @@ class Scale:
 
     @classmethod
     def over(cls, points: Sequence[Point]) -> "Scale":
+        """Return the scale on which these points span 0 to 1."""
         columns = list(zip(*(_logged(p) for p in points), strict=True))
         return cls(tuple(map(min, columns)), tuple(map(max, columns)))
 
     def __call__(self, point: Point) -> Point:
+        """Scale a point; an objective in which all given points agree becomes 0."""
         ends = zip(_logged(point), self.low, self.high, strict=True)
         return tuple((v - low) / (high - low) if high > low else 0.0 for v, low, high in ends)
 
@@ -103,11 +111,12 @@ def _logged(point: Point) -> Point:
 
 
 def log_error(error: float) -> float:
-    """As errors are compared; below 0.1 % counts as 0.1 %."""
+    """Return `log10(max(error, 0.001))`: errors below 0.1 % count as 0.1 %."""
     return math.log10(max(error, 1e-3))
 
 
 def log_cost(cost: float) -> float:
+    """Return `log10(max(cost, 1e-9))`, which is finite for a cost of 0."""
     return math.log10(max(cost, 1e-9))
 
 
@@ -115,10 +124,11 @@ Points = np.ndarray  # (trials, objectives), all minimised
 
 
 def front_numbers(points: Points) -> np.ndarray:
-    """For each point the number of its front: 0 for what nothing dominates, and so on.
+    """Return for each point the number of its front: 0 if no point dominates it, 1 if only points
+    of front 0 do, and so on.
 
-    In lexicographic order nothing is dominated by a later point, so one pass is enough; all
-    earlier ones are as good or better in the first objective.
+    In lexicographic order no later point dominates an earlier one, so one pass is enough; all
+    earlier points are as good or better in the first objective.
     """
     unique, where = np.unique(points, axis=0, return_inverse=True)
     columns = unique.T[1:].copy()
@@ -134,10 +144,12 @@ def front_numbers(points: Points) -> np.ndarray:
 
 
 def _of_two(seconds: list[float]) -> np.ndarray:
-    """Of points with two objectives, in lexicographic order, by the second: a front whose least is
-    no greater dominates. n·log n, because a study of 10,000 asks at every report.
+    """Number the fronts of two objectives from the second one, points in lexicographic order.
+
+    A front dominates a point if its least second objective is no greater. n·log n, as a study of
+    10,000 trials calls this at every report.
     """
-    least: list[float] = []  # of each front; they rise with its number
+    least: list[float] = []  # of each front, ascending by its number
     fronts = []
     for second in seconds:
         front = bisect_right(least, second)
@@ -147,8 +159,10 @@ def _of_two(seconds: list[float]) -> np.ndarray:
 
 
 def unbeaten_or_first(points: Points, fronts: np.ndarray, room: float) -> np.ndarray:
-    """Which points are in the first front or have a place below `room`: after all of better fronts,
-    and within its own front in the order of `spread`, which only the front that is cut needs.
+    """Mark the points of the first front and those ranked below `room`.
+
+    A point ranks after all of better fronts, and within its front by `spread`, which is computed
+    only for the front that `room` cuts.
     """
     chosen: np.ndarray = fronts == 0
     ranks = ranked(points)
@@ -164,15 +178,15 @@ def unbeaten_or_first(points: Points, fronts: np.ndarray, room: float) -> np.nda
 
 
 def ranked(points: Points) -> Points:
-    """Each objective as ranks from 0 to 1: millions of parameters weigh no more than errors."""
+    """Replace each objective by ranks from 0 to 1, so that parameters do not outweigh errors."""
     order = np.stack([np.unique(column, return_inverse=True)[1] for column in points.T], 1)
     ranks: Points = order / np.maximum(1, order.max(0))
     return ranks
 
 
 def spread(points: Points) -> list[int]:
-    """Rows in the order in which they are taken: the least first objective, then always the
-    farthest from all that were taken.
+    """Order the rows by farthest-point sampling: the least first objective first, then always the
+    row farthest from all before it.
     """
     columns = points.T.copy()
     order = [int(np.lexsort(columns[::-1])[0])]
@@ -181,6 +195,6 @@ def spread(points: Points) -> list[int]:
         last = order[-1]
         squared = sum((column - column[last]) ** 2 for column in columns)
         np.minimum(nearest, squared, out=nearest)
-        nearest[last] = -1.0  # taken; below any distance, also that of an identical point
+        nearest[last] = -1.0  # taken: below any distance, also an identical point's
         order.append(int(nearest.argmax()))
     return order

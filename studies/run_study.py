@@ -1,6 +1,4 @@
-"""`skipsearch run`: the driver with the terminal, the files beside the database, and an end that
-says how to go on.
-"""
+"""Run a study and keep its page, tables and dashboard notes up to date."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,20 +15,23 @@ from skipsearch.studies.storage.store import Store
 
 
 class Together:
-    """Several observers as one."""
+    """Pass every call on to several observers, in their order."""
 
     def __init__(self, *observers: Observer) -> None:
         self.observers = observers
 
     def started(self, store: Store) -> None:
+        """Call `started` of each."""
         for observer in self.observers:
             observer.started(store)
 
     def changed(self, store: Store) -> None:
+        """Call `changed` of each."""
         for observer in self.observers:
             observer.changed(store)
 
     def finished(self, store: Store) -> None:
+        """Call `finished` of each."""
         for observer in self.observers:
             observer.finished(store)
 
@@ -46,13 +47,31 @@ def run_study(
     imports: Sequence[str] = (),
     extend: bool = False,
 ) -> optuna.Study:
-    """Run a study or continue it, silently, its files under `folder/<name>`; `serial`: in this
-    process, one trial after the other, without Ray; `address`: that of a Ray cluster; `log`:
-    `tensorboard,mlflow,wandb` or some of them. `imports` and `extend` are `--import` and
-    `--extend`; the attributes `imports` and `extended` of the study say what became of them.
+    """Run a study, or continue it, without output to the terminal.
 
-    Raises ValueError for bad input, Infeasible where no network is within the limits, and
-    KeyboardInterrupt after Ctrl-C; calling it again continues.
+    Parameters
+    ----------
+    folder
+        The folder of all studies; this one's files are in `folder/NAME`.
+    storage
+        An Optuna storage's URL instead of `folder/NAME/study.db`.
+    serial
+        Train in this process, one trial after the other, without Ray.
+    address
+        A Ray cluster, `auto` or HOST:PORT.
+    log
+        Some of `tensorboard,mlflow,wandb`.
+    imports, extend
+        `--import` and `--extend`; recorded in the study's attributes `imports` and `extended`.
+
+    Raises
+    ------
+    ValueError
+        The input is bad.
+    Infeasible
+        No sampled network is within the limits.
+    KeyboardInterrupt
+        After Ctrl-C; calling again continues.
     """
     home = folder / config.name
     return run(

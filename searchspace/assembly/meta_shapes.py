@@ -139,7 +139,7 @@ def _convolved(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor | None:
-    """None where torch has something to say, where there is no batch, or it pads by a word."""
+    """Return None if the call is invalid, has no batch axis, or pads by a word (`"same"`)."""
     if not x.dim() == weight.dim() == axes + 2 or isinstance(padding, str):
         return None
     if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
@@ -160,7 +160,7 @@ def _convolved(
 
 
 def _counted(*bounds: Any, dtype: torch.dtype = torch.int64, **kwargs: Any) -> Tensor | None:
-    """None where torch has something to say, or a bound is no integer."""
+    """Return None if the call is invalid, or a bound is no integer."""
     if not all(isinstance(one, int) for one in bounds) or not all(bounds[2:]):
         return None
     total = len(range(*bounds))

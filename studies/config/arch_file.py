@@ -8,7 +8,7 @@ from skipsearch.searchspace.parameters.walk import decode
 
 
 def read_arch(path: Path, where: str = "arch file") -> Arch:
-    """The architecture in the file. Raises ValueError in one line that begins with `where`."""
+    """Read and decode an arch file. Raises ValueError in one line that begins with `where`."""
     try:
         flat = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -23,4 +23,4 @@ def read_arch(path: Path, where: str = "arch file") -> Arch:
         raise ValueError(f"{where} {path}: {error}") from error
 
 
-CLASSES, SHAPE = 10, (3, 32, 32)  # of an arch file, where nothing else is said
+CLASSES, SHAPE = 10, (3, 32, 32)  # assumed for an arch file, which has neither

@@ -1,4 +1,4 @@
-"""What a study would search, before any of it is trained: `skipsearch check`."""
+"""Describe what a study would search, without training anything (`skipsearch check`)."""
 
 import math
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from skipsearch.trainers.data.datasets import load
 
 @dataclass(frozen=True)
 class Check:
-    """`sampled` are random networks of the space, with a fixed seed."""
+    """The result of `check`: a study's data, and random networks drawn with a fixed seed."""
 
     config: StudyConfig
     classes: int
     shape: tuple[int, int, int]
-    images: tuple[int, int]  # to train on, to validate with
+    images: tuple[int, int]  # for training, for validation
     sampled: Sampled
 
     def lines(self) -> list[str]:
+        """Return the report as `skipsearch check` prints it, line by line."""
         config, sampled = self.config, self.sampled
         arch, recipe = config.arch_space.size(), config.recipe_space.size()
         each = config.seeds_per_trial
@@ -46,7 +47,10 @@ class Check:
 
 
 def check(config: StudyConfig) -> Check:
-    """Raises ValueError for data that cannot be used; limits that nothing keeps are a warning."""
+    """Load the images and count the costs of sampled networks.
+
+    Raises ValueError for data that cannot be used; limits that no sample keeps are a warning.
+    """
     data = load_data(config)
     sampled = sample(Networks(config, data.num_classes, data.shape))
     images = len(data.train), len(data.validation)
@@ -54,7 +58,7 @@ def check(config: StudyConfig) -> Check:
 
 
 def load_data(config: StudyConfig) -> Data:
-    """The images of a study; its seed splits them."""
+    """Load the images of a study, split by its seed."""
     given = {"data_dir": config.data_dir, "validation": config.validation}
     return load(
         config.dataset,

@@ -16,11 +16,11 @@ from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.recipe.recipe import Recipe
 
-RECIPE = "recipe."  # before the names of the recipe, as both share one table of parameters
+RECIPE = "recipe."  # prefix of the recipe's parameters, in one table with the architecture's
 
 
 def draw(config: StudyConfig, pick: Pick) -> tuple[Arch, Recipe]:
-    """One network and its recipe. Raises ValueError for a combination that cannot be."""
+    """Draw a network and its recipe. Raises ValueError for an invalid combination."""
 
     def ask_recipe(name: str, domain: Domain, default: Scalar) -> Scalar:
         return pick(RECIPE + name, domain, default)
@@ -29,13 +29,15 @@ def draw(config: StudyConfig, pick: Pick) -> tuple[Arch, Recipe]:
 
 
 def every(config: StudyConfig) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
-    """All networks with all recipes of a finite space."""
+    """Enumerate every pair of network and recipe of a finite space."""
     return space.every(partial(recorded, partial(draw, config)))
 
 
 def preset_recipe(config: StudyConfig, given: Mapping[str, Scalar] | None = None) -> Recipe:
-    """The recipe of a baseline: as `given`, else its preset's values, where the study does not
-    forbid them.
+    """Return the recipe of a baseline.
+
+    A parameter has its value in `given`, else in the study's recipe preset; where the study allows
+    neither, the first value of its domain.
     """
     preset = encode(RECIPES[config.recipe.get("preset", "short")])
 
@@ -50,8 +52,8 @@ def preset_recipe(config: StudyConfig, given: Mapping[str, Scalar] | None = None
 
 
 def known(config: StudyConfig, arch: Arch, recipe: Recipe) -> Iterator[tuple[str, Domain, Scalar]]:
-    """The searched parameters of a given network whose values lie in the study's domains: what a
-    sampler can learn from it.
+    """Yield (name, domain, value) of the searched parameters of a network and its recipe whose
+    values lie in the study's domains: what a sampler can learn from them.
     """
     parts = ("", config.arch_space, encode(arch)), (RECIPE, config.recipe_space, encode(recipe))
     for prefix, own_space, flat in parts:
@@ -62,7 +64,7 @@ def known(config: StudyConfig, arch: Arch, recipe: Recipe) -> Iterator[tuple[str
 
 
 def domains(config: StudyConfig) -> dict[str, tuple[Domain, str]]:
-    """Every parameter that is searched or pinned, by its name: domain, condition."""
+    """Return domain and condition of every parameter, searched or pinned, by its name."""
     spaces: tuple[tuple[str, Space[Any]], ...] = (
         ("", config.arch_space),
         (RECIPE, config.recipe_space),
@@ -75,18 +77,18 @@ def domains(config: StudyConfig) -> dict[str, tuple[Domain, str]]:
 
 
 def inside(own: Space[Any], flat: Mapping[str, Scalar]) -> bool:
-    """Whether a flat configuration is one of a space. Raises KeyError for an unknown parameter."""
+    """Return True if a space has a flat configuration. Raises KeyError for unknown parameters."""
     return all(value in own.domain(name) for name, value in flat.items())
 
 
 def space_hash(config: StudyConfig) -> str:
-    """Tells whether the same names still mean the same domains."""
+    """Hash the names, domains and conditions of all parameters, to detect a changed space."""
     tables = [config.arch_space.table(), config.recipe_space.table()]
     rows = [[row["name"], row["domain"], row["condition"]] for table in tables for row in table]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def derived_seed(*parts: object) -> int:
-    """A seed that depends on all parts, the same on every machine."""
+    """Derive a seed of 32 bits from all parts, the same on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:4], "big")

@@ -1,4 +1,4 @@
-"""What a network of a study costs, whether that is within its limits, and how many are."""
+"""Costs of a study's networks, its limits on them, and how many random networks keep these."""
 
 import random
 from collections import Counter
@@ -16,12 +16,15 @@ class Infeasible(Exception):
 
 @dataclass(frozen=True)
 class Cost:
+    """The costs of a network; `latency_ms` only where an objective or a limit needs it."""
+
     identity: str
     params: int
     macs: int
     latency_ms: float | None = None
 
     def of(self, name: str) -> float:
+        """Return the cost of this name, which must have been measured."""
         value: float | None = getattr(self, name)
         assert value is not None, name
         return value
@@ -29,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks of a study on the images that they are for."""
+    """Identity and costs of a study's networks for its images; each network is counted once."""
 
     config: StudyConfig
     classes: int
@@ -38,7 +41,7 @@ class Networks:
     _cost: dict[str, Cost] = field(default_factory=dict)
 
     def identity(self, arch: Arch) -> str:
-        """Raises ValueError with the reason where the network does not fit the images."""
+        """Hash the network that is built. Raises ValueError where it does not fit the images."""
         from skipsearch.searchspace.assembly.assemble import assemble
         from skipsearch.searchspace.assembly.plan import identity
 
@@ -48,7 +51,7 @@ class Networks:
         return self._identity[arch]
 
     def cost(self, arch: Arch) -> Cost:
-        """As `identity`; each network is counted once."""
+        """Return the costs of a network. Raises ValueError where it does not fit the images."""
         key = self.identity(arch)
         if key not in self._cost:
             self._cost[key] = self._counted(arch)
@@ -63,18 +66,18 @@ class Networks:
         return Cost(described.identity, described.params, described.macs, latency)
 
     def _latency_ms(self, arch: Arch) -> float:
-        """Of one image, measured once a network on the driver's machine, beside the workers."""
+        """Measure the latency of one image on the driver's machine, while workers train."""
         from skipsearch.searchspace.assembly.cost import latency_ms
 
         device = "cuda" if self.config.gpus_per_trial else "cpu"
         return latency_ms(arch, classes=self.classes, shape=self.shape, batch=1, device=device)
 
     def violations(self, cost: Cost) -> list[float]:
-        """By which part of it each limit is exceeded; ≤ 0 where it is kept."""
+        """Return `cost / limit − 1` for each limit; ≤ 0 where the limit is kept."""
         return [cost.of(name) / limit - 1 for name, limit in self.config.limits.items()]
 
     def over(self, cost: Cost) -> str:
-        """`over limit: params 412,000 > 300,000`, or "" within all limits."""
+        """Return `over limit: params 412,000 > 300,000`, or "" within all limits."""
         broken = [
             f"{name} {cost.of(name):,} > {limit:,}"
             for name, limit in self.config.limits.items()
@@ -85,12 +88,12 @@ class Networks:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What random networks of a space came to."""
+    """Counts and costs of random networks of a space."""
 
     drawn: int
-    costs: tuple[Cost, ...]  # of those that fit the images
-    within: int
-    reasons: Counter[str]  # of those that do not, and of those over a limit
+    costs: tuple[Cost, ...]  # of the networks that fit the images
+    within: int  # networks that keep all limits
+    reasons: Counter[str]  # why networks do not fit, and which limits they exceed
 
 
 def sample(networks: Networks, *, samples: int = SAMPLES, enough: int | None = None) -> Sampled:
@@ -116,7 +119,7 @@ def sample(networks: Networks, *, samples: int = SAMPLES, enough: int | None = N
 
 
 def require_feasible(networks: Networks) -> None:
-    """Raise Infeasible where none of 200 samples may be trained."""
+    """Raise Infeasible if none of 200 sampled networks fits the images and keeps all limits."""
     sampled = sample(networks, enough=1)
     if sampled.within:
         return

@@ -1,6 +1,6 @@
-"""The keys of a study file: their defaults, what they may hold, and what is wrong with a value.
+"""The keys of a study file: their defaults, and checks of the values given.
 
-Everything wrong is a ValueError of one line: file and place, rule, value, nearest names.
+Every mistake is a ValueError of one line: file and place, rule, value, nearest names.
 """
 
 import json
@@ -18,7 +18,7 @@ PRUNERS = ("pareto-asha", "asha", "none")
 HALVING = ("stop", "promote")
 REPEATS = ("mutate", "record")
 KEEP = ("front", "all")
-# What may differ when a study is continued: how much, how fast and from where, never what.
+# Keys that may change when a study is continued: how much it trains, how fast, from where.
 MAY_CHANGE = (
     "trials",
     "epoch_budget",
@@ -33,7 +33,7 @@ MAY_CHANGE = (
     "data_dir",
     "keep",
 )
-# What every study has, whatever its file leaves out; in this order in the frozen file.
+# Defaults of the keys that every study has, in the order of the frozen file.
 STUDY_DEFAULTS: dict[str, Any] = {
     "objectives": ["val_error", "params"],
     "trials": 50,
@@ -85,7 +85,7 @@ SECTIONS = ("study", "limits", "recipe", "space", "baselines")
 
 
 def known(where: str, value: object, names: Iterable[str], kind: str) -> str:
-    """`value` if it is one of `names`, else ValueError with the nearest."""
+    """Return `value` if it is one of `names`; else raise ValueError with the nearest names."""
     names = list(names)
     if isinstance(value, str) and value in names:
         return value
@@ -94,6 +94,7 @@ def known(where: str, value: object, names: Iterable[str], kind: str) -> str:
 
 
 def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, Any]:
+    """Check [study] and fill in its defaults; `stem` is the default name. Raises ValueError."""
     for key in table:
         known(where, key, STUDY_KEYS, "a key")
     values = {**STUDY_DEFAULTS, "name": stem, **table}
@@ -133,18 +134,18 @@ def checked_study(where: str, table: Mapping[str, Any], stem: str) -> dict[str, 
 
 
 def _engine(where: str, values: Mapping[str, Any]) -> None:
-    """How trials are chosen and stopped."""
+    """Check the keys for choosing and stopping trials."""
     known(f"{where} halving", values["halving"], HALVING, "a way of halving")
     known(f"{where} keep", values["keep"], KEEP, "a way to keep checkpoints")
-    known(f"{where} repeats", values["repeats"], REPEATS, "a way with repeats")
+    known(f"{where} repeats", values["repeats"], REPEATS, "a way to treat repeats")
     _at_least(where, "eta", values["eta"], 2, (int,))
     if type(values["deterministic"]) is not bool:
         given = shown(values["deterministic"])
         raise ValueError(f"{where} deterministic must be true | false, got {given}")
     if values["deterministic"] and values["pruner"] != "none" and values["halving"] == "promote":
         raise ValueError(
-            f"{where} halving promote is decided by who comes when, which deterministic forbids: "
-            'take halving = "stop"'
+            f"{where} halving promote depends on the order of results, which deterministic "
+            'forbids: take halving = "stop"'
         )
 
 
@@ -188,6 +189,7 @@ def _objectives(where: str, given: object) -> tuple[str, ...]:
 
 
 def checked_limits(where: str, table: Mapping[str, Any]) -> dict[str, float]:
+    """Check [limits], upper bounds of costs by name. Raises ValueError."""
     for key, value in table.items():
         known(where, key, COSTS, "a limit")
         if type(value) not in (int, float) or not value > 0:
@@ -196,6 +198,7 @@ def checked_limits(where: str, table: Mapping[str, Any]) -> dict[str, float]:
 
 
 def checked_baselines(where: str, table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Check [baselines]; files are resolved against `folder`. Raises ValueError."""
     for key, value in table.items():
         known(where, key, ("presets", "files", "variants"), "a key")
         if key != "variants" and not _are_names(value):
@@ -214,7 +217,7 @@ def _are_names(value: object) -> bool:
 
 
 def _checked_variants(where: str, table: object) -> dict[str, dict[str, Any]]:
-    """`NAME = {of = PRESET, name = value, …}`: presets, changed."""
+    """Check variants: `NAME = {of = PRESET, name = value, …}` is a preset with changes."""
     if not isinstance(table, Mapping) or not all(isinstance(v, Mapping) for v in table.values()):
         raise ValueError(f"{where} must be tables: write [baselines.variants.NAME]")
     for name, given in table.items():
@@ -227,10 +230,12 @@ def _checked_variants(where: str, table: object) -> dict[str, dict[str, Any]]:
 
 
 def plain(value: object) -> object:
+    """Return a tuple as a list, for TOML and JSON; any other value as it is."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def shown(value: object) -> str:
+    """Format a value for an error message: as JSON, None as `not given`."""
     if value is None:
         return "not given"
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,8 +1,8 @@
-"""A study file: what is searched, on which images, by which means, within which limits.
+"""The study file: images, search space, search settings, limits and baselines.
 
     config = StudyConfig.from_file("digits.toml", ["trials=50", "space.shortcut=attention"])
 
-Everything wrong in it is a ValueError of one line: file and place, rule, value, nearest names.
+Every mistake in it is a ValueError of one line: file and place, rule, value, nearest names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ from skipsearch.trainers.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Change:
-    """A key of a study file that is not what it was; None where it is not given."""
+    """A key of a study file whose value changed; None stands for a key that is not given."""
 
     section: str
     key: str
@@ -50,40 +50,49 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """A checked study file. `epochs` are full fidelity: only trials that had them, or whose recipe
-    ended early, are compared.
+    """A checked study file, with every default filled in.
+
+    `epochs` are full fidelity: only trials that trained for all of them, or whose recipe ended
+    early, are compared.
+
+    Examples
+    --------
+    >>> config = StudyConfig.from_file("examples/digits.toml", ["trials=50"])  # doctest: +SKIP
+    >>> config = StudyConfig.from_dict({"study": {"dataset": "digits"}}, where="study")
+    >>> config.objectives, config.trials
+    (('val_error', 'params'), 50)
     """
 
     name: str
     dataset: str
     data_dir: str | None = None
-    checkpoints: str | None = None  # a URI instead of the folders of the trials
+    checkpoints: str | None = None  # a URI; by default they are in the trials' folders
     image_size: int | None = None
     channels: int | None = None
     train_subset: int | None = None
     validation: float | None = None
-    epoch_budget: int | None = None  # of all trials together
-    max_hours: float | None = None  # of one call of `run`
+    epoch_budget: int | None = None  # limit on the sum over all trials
+    max_hours: float | None = None  # limit on one call of `run`
     max_trial_minutes: float | None = None
     objectives: tuple[str, ...]
     trials: int
     epochs: int
-    seeds_per_trial: int  # a trial's network is trained so often; its value is the mean
+    seeds_per_trial: int  # trainings of a trial's network; the trial's error is their mean
     sampler: str
     pruner: str
-    halving: str  # who is not among the best at a rung ends, or waits to be promoted
-    eta: int  # one in so many goes on
+    halving: str  # at a rung, a trial not among the best ends, or pauses to be promoted
+    eta: int  # one trial in eta goes on at a rung
     grace: int  # epochs before the first rung
-    repeats: str  # a network that was trained is mutated, or answered from the record
+    repeats: str  # a proposal that was trained before is mutated, or answered from record
     deterministic: bool  # proposals do not depend on how fast the workers are
     seed: int
     concurrency: int
     cpus_per_trial: int
     gpus_per_trial: float
-    trials_per_gpu: int | str | None = None  # so many share a GPU; "auto": by their memory
-    max_failures: int  # so many trials in a row that fail end the run
-    keep: str  # checkpoints of told trials: those of the front's, or all
-    watchdog: float  # × its slowest epoch without a report end a trial; 0: never
+    trials_per_gpu: int | str | None = None  # sharing one GPU; "auto": as memory allows
+    max_failures: int  # failed trials in a row that end the run
+    keep: str  # retention: checkpoints of the front, or of all finished trials
+    watchdog: float  # silence that ends a trial, × its slowest epoch; 0: none does
     limits: Mapping[str, float] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     space: Mapping[str, Any] = field(default_factory=dict)
@@ -94,6 +103,20 @@ class StudyConfig:
 
     @classmethod
     def from_file(cls, path: str | Path, overrides: Iterable[str] = ()) -> "StudyConfig":
+        """Read and check a study file.
+
+        Parameters
+        ----------
+        path
+            A TOML file; its stem is the study's name where [study] has none.
+        overrides
+            Changes, `"trials=50"` (of [study]) or `"space.shortcut=attention"`.
+
+        Raises
+        ------
+        ValueError
+            In one line: file and place, rule, value, nearest names.
+        """
         path = Path(path)
         given = read(path)
         for change in overrides:
@@ -104,7 +127,24 @@ class StudyConfig:
     def from_dict(
         cls, given: Mapping[str, Any], *, where: str, stem: str = "study", folder: Path = Path()
     ) -> "StudyConfig":
-        """From the tables of a study file; `folder` is what relative paths in it start from."""
+        """Check the tables of a study file.
+
+        Parameters
+        ----------
+        given
+            The tables by section: `{"study": {"dataset": "digits"}, "space": {...}}`.
+        where
+            The file's name, for error messages.
+        stem
+            The study's name where [study] has none.
+        folder
+            Relative paths in the tables start here.
+
+        Raises
+        ------
+        ValueError
+            In one line: place, rule, value, nearest names.
+        """
         for section, table in given.items():
             known(where, section, SECTIONS, "a section")
             if not isinstance(table, Mapping):
@@ -121,7 +161,7 @@ class StudyConfig:
         return study
 
     def to_dict(self) -> dict[str, Any]:
-        """The canonical tables, every default written out: `from_dict` gives the study back."""
+        """Return the tables with every default written out; `from_dict` gives the study back."""
         flat = asdict(self)
         study = {key: plain(flat[key]) for key in STUDY_KEYS if flat[key] is not None}
         tables = {
@@ -140,11 +180,12 @@ class StudyConfig:
 
     @cached_property
     def arch_space(self) -> Space[Arch]:
+        """The architectures that [space] leaves; without it the default space."""
         return parse_space(Arch, self.space, where=f"{self.where} [space]")
 
     @cached_property
     def recipe_space(self) -> Space[Recipe]:
-        """The preset's recipe, but for the parameters that the file gives: only these may vary."""
+        """The recipes: parameters in [recipe] may vary, all others are pinned to the preset."""
         given = {name: value for name, value in self.recipe.items() if name != "preset"}
         where = f"{self.where} [recipe]"
         preset = known(where, self.recipe.get("preset", "short"), RECIPES, "a recipe preset")
@@ -158,7 +199,7 @@ class StudyConfig:
 
     @cached_property
     def baselines(self) -> dict[str, Arch]:
-        """The networks to train first, by name."""
+        """The networks that are trained first, by name."""
         where = f"{self.where} [baselines]"
         named = {name: PRESETS[name].arch for name in self.presets}
         named |= {Path(file).stem: read_arch(Path(file), where) for file in self.files}
@@ -172,20 +213,20 @@ class StudyConfig:
             raise ValueError(f"{self.where} [baselines] variants {name}: {error}") from error
 
     def changed(self, earlier: Mapping[str, Any]) -> list[str]:
-        """What differs from the `to_dict()` of an earlier run and may not, one line each."""
+        """List forbidden changes since an earlier run's `to_dict()`, in one line each."""
         return [str(change) for change in self.changes(earlier)]
 
     def changes(self, earlier: Mapping[str, Any]) -> list[Change]:
-        """A key that an earlier version did not have counts as having its default."""
+        """Return forbidden changes since an earlier run; a key missing there has its default."""
         now, found = self.to_dict(), []
         for section in SECTIONS:
             before, after = earlier.get(section, {}), now.get(section, {})
             if section == "study":
-                before = {**STUDY_DEFAULTS, **before}  # of a version that had not all keys
+                before = {**STUDY_DEFAULTS, **before}  # an earlier version may lack keys
             for key in sorted({*before, *after}):
                 free = section == "study" and key in MAY_CHANGE
                 same = before.get(key) == after.get(key)
-                if key == "files":  # where they are may change: a frozen study has copies
+                if key == "files":  # paths may change: a frozen study has copies of the files
                     same = _stems(before.get(key)) == _stems(after.get(key))
                 if not (same or free):
                     found.append(Change(section, key, before.get(key), after.get(key)))
@@ -200,7 +241,7 @@ assert {*STUDY_KEYS} < {f.name for f in fields(StudyConfig)}
 
 
 def checkpoint_home(config: StudyConfig, folder: Path) -> str:
-    """A folder or URI with a folder for each trial, which has its checkpoints."""
+    """Return the folder or URI that holds one folder of checkpoints per trial."""
     if config.checkpoints:
         return f"{config.checkpoints}/{config.name}"
     return str((folder / "trials").resolve())

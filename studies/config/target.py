@@ -1,4 +1,4 @@
-"""Parse what a user names: `parse(text)` says what it is and opens nothing.
+"""Parse the name of a study, trial or network: `parse(text)` classifies it and opens nothing.
 
 | written | kind | means |
 |---|---|---|
@@ -9,10 +9,10 @@
 | STUDY#17, STUDY#NAME | TrialTarget | its trial by number, or the one of a baseline |
 | URL#NAME | StoredStudy | a study in an Optuna storage (for `--import`) |
 
-A text that could be several is the first of them: a preset goes before a folder of its name here
+A text that fits several rows is the first of them: a preset goes before a folder of its name here
 (`./cnntention/resnet20` is the folder). Only where a command takes nothing but studies, a study
-goes before all. A `#` divides where the whole text is no file and no folder of these: at the last
-one with a study before it, so that paths and names of baselines may hold one themselves.
+goes before all. A text that is itself a file or folder is not divided; else it is divided at the
+last `#` with a study before it, so that paths and names of baselines may hold a `#` themselves.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,13 @@ from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.config.toml_file import read
 
-ARCH, EXPORT, STUDY = "arch.json", "config.json", "study.db"  # the file that makes a folder one
+ARCH, EXPORT, STUDY = "arch.json", "config.json", "study.db"  # files that mark a folder's kind
 
 
 @dataclass(frozen=True)
 class PresetTarget:
+    """A published network, by the name of its preset."""
+
     kind: ClassVar[str] = "a preset"
     forms: ClassVar[tuple[str, ...]] = ("PRESET",)
 
@@ -37,6 +39,8 @@ class PresetTarget:
 
 @dataclass(frozen=True)
 class ArchFile:
+    """An architecture in a JSON file; `path` is the file itself."""
+
     kind: ClassVar[str] = "an arch file"
     forms: ClassVar[tuple[str, ...]] = ("FILE",)
 
@@ -45,13 +49,15 @@ class ArchFile:
 
     @property
     def name(self) -> str:
-        """What tables and retrainings call it: the stem of the file, or the folder's name."""
+        """The name in tables and of retrainings: the file's stem, or the folder's name."""
         written = Path(self.text)
         return written.stem if written == self.path else written.resolve().name
 
 
 @dataclass(frozen=True)
 class ExportFolder:
+    """A folder that `skipsearch export` wrote."""
+
     kind: ClassVar[str] = "an exported folder"
     forms: ClassVar[tuple[str, ...]] = ("FOLDER",)
 
@@ -61,8 +67,10 @@ class ExportFolder:
 
 @dataclass(frozen=True)
 class StudyTarget:
-    """`home` is its folder, whose last part is the study's name; `parse` has not looked whether
-    the study ran: one of a study file may begin now, one of a storage is found when it is opened.
+    """A study; the last part of its folder `home` is its name.
+
+    The study need not have run: that of a study file may begin now, and one in a storage is
+    looked up when it is opened.
     """
 
     kind: ClassVar[str] = "a study"
@@ -74,7 +82,7 @@ class StudyTarget:
 
 @dataclass(frozen=True)
 class TrialTarget:
-    """`which` is the trial's number, or the name of a baseline or of what was retrained."""
+    """A trial of a study: `which` is its number, or the name of a baseline or retraining."""
 
     kind: ClassVar[str] = "a trial"
     forms: ClassVar[tuple[str, ...]] = ("STUDY#17", "STUDY#NAME")
@@ -86,6 +94,8 @@ class TrialTarget:
 
 @dataclass(frozen=True)
 class StoredStudy:
+    """A study in an Optuna storage, by the storage's URL and the study's name."""
+
     kind: ClassVar[str] = "a study in a storage"
     forms: ClassVar[tuple[str, ...]] = ("URL#NAME",)
 
@@ -100,8 +110,10 @@ NETWORKS: Kinds = (PresetTarget, ArchFile, ExportFolder, StudyTarget, TrialTarge
 
 
 def parse(text: str, *, folder: Path, storage: str | None = None) -> Target:
-    """What `text` is, studies by name being looked for in `folder`; with a `storage`, what is
-    nothing else is the name of a study in it. Raises ValueError for what names nothing.
+    """Classify the text by the table above, and raise ValueError if it names nothing.
+
+    Studies are looked up by name in `folder`. With a `storage`, a text that fits nothing else is
+    the name of a study in it.
     """
     found = _parsed(text, folder, storage)
     if found is None:
@@ -110,7 +122,7 @@ def parse(text: str, *, folder: Path, storage: str | None = None) -> Target:
 
 
 def parse_study(text: str, *, folder: Path, storage: str | None = None) -> StudyTarget:
-    """For commands that take studies only. Raises ValueError for all else."""
+    """Parse the name of a study, and raise ValueError for anything else."""
     found = _study(text, folder) or _stored(text, folder, storage) or _parsed(text, folder, storage)
     match found:
         case StudyTarget():
@@ -124,7 +136,7 @@ def parse_study(text: str, *, folder: Path, storage: str | None = None) -> Study
 def parse_source(
     text: str, *, folder: Path, storage: str | None = None
 ) -> StudyTarget | StoredStudy:
-    """For `--import`. Raises ValueError for what is no study."""
+    """Parse the study of `--import`, and raise ValueError for anything else."""
     found = _study(text, folder) or _stored(text, folder, storage) or _parsed(text, folder, storage)
     match found:
         case StudyTarget() | StoredStudy():
@@ -136,8 +148,8 @@ def parse_source(
 
 
 def parse_arch(text: str, *, folder: Path, others: Sequence[str] = ()) -> PresetTarget | ArchFile:
-    """For `retrain --add`; an unknown name may be near to one of `others`. Raises ValueError for
-    what is no preset and no arch file.
+    """Parse the network of `retrain --add`, and raise ValueError for anything but a preset or an
+    arch file; the error suggests near names, also among `others`.
     """
     found = _parsed(text, folder, None)
     match found:
@@ -150,7 +162,7 @@ def parse_arch(text: str, *, folder: Path, others: Sequence[str] = ()) -> Preset
 
 
 def refused(target: Target, takes: Kinds) -> ValueError:
-    """The error of a command that cannot take a target of this kind."""
+    """Return the error of a command that does not take a target of this kind."""
     hint = ""
     if isinstance(target, StoredStudy):
         hint = f"; name it as {target.name} with --storage {target.url}"
@@ -158,13 +170,13 @@ def refused(target: Target, takes: Kinds) -> ValueError:
 
 
 def grammar(takes: Kinds) -> str:
-    """`PRESET, FILE or STUDY`."""
+    """Return the forms of these kinds, such as `PRESET, FILE or STUDY`."""
     *forms, last = [form for kind in takes for form in kind.forms]
     return f"{', '.join(forms)} or {last}" if forms else last
 
 
 def home_of(text: str, *, folder: Path) -> Path:
-    """The folder of a study, whether it exists or not."""
+    """Return the folder of a study, which need not exist yet."""
     path = Path(text)
     if path.suffix == ".toml" and not (path / STUDY).is_file():
         return folder / _name_in(path)
@@ -174,7 +186,7 @@ def home_of(text: str, *, folder: Path) -> Path:
 
 
 def _name_in(path: Path) -> str:
-    """The name of the study in a study file, by default the file's own."""
+    """Read the study's name from a study file; by default the file's stem."""
     study = read(path).get("study")
     return str(study.get("name", path.stem)) if isinstance(study, dict) else path.stem
 
@@ -198,7 +210,7 @@ def _parsed(text: str, folder: Path, storage: str | None) -> Target | None:
 
 
 def _study(text: str, folder: Path) -> StudyTarget | None:
-    """The study that has run in its folder, or that a study file describes."""
+    """Find a study that has run in its folder, or that a study file describes."""
     path = Path(text)
     is_file = path.suffix == ".toml" and path.is_file()
     if not text.strip() or (path.suffix == ".toml" and not (is_file or (path / STUDY).is_file())):
@@ -208,7 +220,7 @@ def _study(text: str, folder: Path) -> StudyTarget | None:
 
 
 def _stored(text: str, folder: Path, storage: str | None) -> StudyTarget | None:
-    """The study that a storage may have, where one is given: it is asked when it is opened."""
+    """Take the text as a study's name in the storage, which is looked up when it is opened."""
     path = Path(text)
     if storage is None or not text.strip() or "#" in text or "://" in text:
         return None
@@ -225,7 +237,7 @@ def _trial(text: str, folder: Path, storage: str | None) -> TrialTarget | None:
 
 
 def _unknown(text: str, folder: Path, takes: Kinds, others: Sequence[str] = ()) -> ValueError:
-    """The error of a text that names nothing, with the nearest names that there are."""
+    """Return the error of a text that names nothing, with the nearest names."""
     shown = text if text.strip() else repr(text)
     why, hint = _why(text, folder), _hint(text, folder, takes, others)
     return ValueError(f"{shown} names nothing{why}: it must be {grammar(takes)}{hint}")
@@ -245,7 +257,7 @@ def _why(text: str, folder: Path) -> str:
 
 
 def _hint(text: str, folder: Path, takes: Kinds, others: Sequence[str]) -> str:
-    """The nearest names, else what there is."""
+    """Suggest the nearest names, else list the studies that exist."""
     study, sign, _ = text.rpartition("#")
     word = study if sign else text
     if "://" in text or (sign and _study(study, folder)):
@@ -263,17 +275,17 @@ def _hint(text: str, folder: Path, takes: Kinds, others: Sequence[str]) -> str:
 
 
 def _place(word: str, folder: Path) -> Path:
-    """Where a study of that name would be."""
+    """Return the folder in which a study of that name would be."""
     return Path(word).parent if "/" in word.rstrip("/") else folder
 
 
 def _studies(word: str, place: Path) -> list[str]:
-    """The studies in `place`, as `word` would have to name them."""
+    """List the studies in `place`, written with a path if `word` has one."""
     names = sorted(path.parent.name for path in place.glob(f"*/{STUDY}"))
     return [str(place / name) for name in names] if "/" in word.rstrip("/") else names
 
 
 def _files(place: Path) -> list[str]:
-    """Arch files and exported folders in `place`."""
+    """List arch files and exported folders in `place`."""
     exported = (path.parent for path in place.glob(f"*/{EXPORT}"))
     return sorted(str(path) for path in (*place.glob("*.json"), *exported))

@@ -1,4 +1,4 @@
-"""Reading a study file and changing it from the command line, before anything is checked."""
+"""Read a study file and apply `--set`, before anything is checked."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ FLAT = ("space", "recipe")  # sections whose keys are names of parameters, dots 
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The tables of the file; names of parameters may be written `"a.b" = 1` or `a.b = 1`."""
+    """Read the tables of the file; parameters may be written `"a.b" = 1` or `a.b = 1`."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def override(given: dict[str, Any], change: str, sections: tuple[str, ...]) -> N
 
 
 def value_of(text: str) -> Any:
-    """A TOML value; bare words are texts, in lists too, because shells eat the quotes."""
+    """Parse a TOML value; bare words are strings, also in lists, as shells remove quotes."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:

@@ -1,7 +1,7 @@
-"""Networks that are trained first: the baselines of the study file, and fronts that it imports.
+"""Enqueue the networks that are trained first: baselines of the study file, imported fronts.
 
-Each is a waiting trial that carries its network and a recipe, so that it needs nobody else to be
-asked for again after its driver died.
+Each is a waiting trial that carries its network and recipe, so that it can be asked for again after
+its driver died, also without the file or study that it came from.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from skipsearch.trainers.recipe.recipe import Recipe
 
 
 def enqueue(config: StudyConfig, store: Store) -> None:
-    """Those that were not told as abandoned, once."""
+    """Enqueue every baseline once; one abandoned by a dead driver is enqueued again."""
     records = ((t, TrialRecord.of(t)) for t in store.trials)
     asked_for = [(t, record) for t, record in records if record.baseline is not None]
     there = {record.baseline for t, record in asked_for if record.charged or undone(t)}
@@ -36,12 +36,12 @@ def enqueue(config: StudyConfig, store: Store) -> None:
 
 
 def baseline(name: str, arch: Arch, recipe: Recipe) -> dict[str, Any]:
-    """What a waiting trial knows of itself."""
+    """Return the attributes of a waiting trial that trains this network."""
     return {"baseline": name, "arch": encode(arch), "recipe": encode(recipe)}
 
 
 def asked(config: StudyConfig, trial: optuna.Trial) -> tuple[Arch, Recipe]:
-    """The network and the recipe of a baseline, which the trial's parameters then say."""
+    """Return network and recipe of a baseline, and write them into the trial's parameters."""
     record = TrialRecord.of(trial)
     if record.recipe is not None:
         arch = decode(Arch, record[TrialRecord.arch])

@@ -1,9 +1,9 @@
-"""Which checkpoints stay when their trials are told (`keep = "front"`): those of the front.
+"""Checkpoint retention: with `keep = "front"`, finished trials off the front lose theirs.
 
-A told trial is never trained again, and one that is beaten in every objective stays so. A trial on
-the front keeps its newest whole checkpoint, which has the weights that its recipe keeps. What is
-in training, waits at a rung or is not told yet is not touched, nor is anything outside the folder
-of the study's trials.
+This is safe: a finished trial is never trained again, and a trial that is dominated stays so. A
+trial on the front keeps its newest whole checkpoint, which has the weights that its recipe keeps.
+Trials that are in training, paused at a rung or not told to Optuna yet are not touched, nor is
+anything outside the folder of the study's trials.
 """
 
 from pathlib import Path
@@ -18,16 +18,16 @@ from skipsearch.trainers.trial.checkpoints import Checkpoints, folders
 
 
 class Keeping:
-    """By the driver, when a trial was told; at its start for all that were told before."""
+    """Deletes checkpoints in the driver: at its start, and after every trial told to Optuna."""
 
     def __init__(self, home: str) -> None:
-        """`home`, a folder or a URI, has a folder for each trial."""
+        """`home`, a folder or a URI, has one folder per trial."""
         self.home = home
         self.front: dict[int, Point] = {}  # by number
 
     @classmethod
     def of(cls, config: StudyConfig, folder: Path, trials: list[FrozenTrial]) -> "Keeping | None":
-        """None where all checkpoints stay; else what a dead driver left is cleared away."""
+        """Delete what a dead driver left over; return None if all checkpoints stay."""
         if config.keep == "all":
             return None
         keeping = cls(checkpoint_home(config, folder))
@@ -35,6 +35,7 @@ class Keeping:
         return keeping
 
     def took_up(self, trials: list[FrozenTrial]) -> None:
+        """Compute the front of all trials, and delete checkpoints of finished trials off it."""
         full = [t for t in trials if is_full(t)]
         on_front = non_dominated([tuple(t.values) for t in full])
         members = (t for t, on in zip(full, on_front, strict=True) if on)
@@ -44,7 +45,7 @@ class Keeping:
             self._clear(number)
 
     def told(self, trial: FrozenTrial) -> None:
-        """A newcomer may put others off the front."""
+        """Update the front, and delete the checkpoints of trials that are off it now."""
         before = list(self.front)
         if is_full(trial):
             self.front[trial.number] = tuple(trial.values)
@@ -57,23 +58,23 @@ class Keeping:
             self._clear(trial.number)
 
     def _with_files(self) -> set[int]:
-        """Numbers of the trials that have checkpoints, found by one walk and not one a trial."""
+        """Find the trials with checkpoints by one listing of `home`, not one per trial."""
         found = (folder.partition("/")[0] for folder in folders(self.home))
         return {int(name) for name in found if name.isdecimal()}
 
     def _clear(self, number: int) -> None:
-        """Of a trial and of its seeds."""
+        """Delete the checkpoints of a trial and its seeds; on the front, keep the newest whole."""
         own = f"{self.home}/{number}"
         for folder in folders(own):
             place = Checkpoints.at(f"{own}/{folder}".rstrip("/"))
             kept = place.newest_whole() if number in self.front else None
-            if number in self.front and kept is None:  # better than nothing
+            if number in self.front and kept is None:  # keep the broken ones
                 continue
             if self._is_inside(place):
                 place.clear(kept)
 
     def _is_inside(self, place: Checkpoints) -> bool:
-        """Not where a link leads elsewhere."""
+        """Return False where a link leads out of `home`: nothing is deleted there."""
         if not isinstance(place.filesystem, LocalFileSystem):
             return True
         home = Path(Checkpoints.at(self.home).folder)

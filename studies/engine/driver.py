@@ -1,4 +1,4 @@
-"""The driver: from a study to trained trials in its storage; the same call continues it."""
+"""The driver: train a study's trials into its storage; the same call continues it."""
 
 import logging
 import os
@@ -52,15 +52,17 @@ def run(
     imports: Sequence[Source] = (),
     extend: bool = False,
 ) -> optuna.Study:
-    """Train until the study has its trials. `folder` is the study's own (`runs/digits`); `imports`
-    are earlier studies whose trials count (importing.py), `extend` lets it grow (extending.py).
+    """Train until the study has its trials; whatever ends it, calling it again continues.
 
-    Raises ValueError for bad input, limits.Infeasible where nothing may be trained, and
-    KeyboardInterrupt after Ctrl-C; whatever ends it, calling it again continues. `in_process`
-    trains here, one trial at a time, without Ray; else `address` (or RAY_ADDRESS) is that of a Ray
-    cluster, `auto` or HOST:PORT. `log`: some of `tensorboard,mlflow,wandb`.
-    `begin` stands in for training: each step returns a `Report`, or a mapping with its fields, of
-    which `epoch` and `val_error` must be there. Each is checked; a trial with a wrong one fails.
+    `folder` is the study's own (`runs/digits`). `imports` are earlier studies whose trials count
+    (`import_trials`), `extend` accepts a changed study file (`extend_study`). `in_process` trains
+    one trial at a time here, without Ray; else `address` (or RAY_ADDRESS) is that of a Ray cluster,
+    `auto` or HOST:PORT. `log` names some of `tensorboard,mlflow,wandb`. `begin` replaces training:
+    each of its steps returns a `Report`, or a mapping of its fields with at least `epoch` and
+    `val_error`; a trial with a wrong report fails.
+
+    Raises ValueError for bad input, `limits.Infeasible` if no network may be trained, and
+    KeyboardInterrupt after Ctrl-C.
     """
     executor = executor_of(in_process, address, log)
     require_resources(config, executor)
@@ -91,12 +93,12 @@ def run(
 
 @dataclass(frozen=True)
 class InProcess:
-    """One trial after the other, without Ray."""
+    """Train one trial after the other in this process, without Ray."""
 
 
 @dataclass(frozen=True)
 class OnRay:
-    """On this machine, or on the cluster at an address; curves also go to loggers."""
+    """Train on Ray, on this machine or the cluster at `address`; curves also go to `loggers`."""
 
     address: str | None
     loggers: Sequence[str]
@@ -106,7 +108,7 @@ Executor = InProcess | OnRay
 
 
 def executor_of(in_process: bool, address: str | None, log: str | None) -> Executor:
-    """Raises ValueError for what does not go together, or is not there."""
+    """Choose the executor. Raises ValueError for options that conflict or are not available."""
     if not in_process:
         from skipsearch.studies.executors.ray_loggers import names_of
         from skipsearch.studies.executors.ray_tune import cluster_address
@@ -121,7 +123,7 @@ def executor_of(in_process: bool, address: str | None, log: str | None) -> Execu
 
 
 def _work(searcher: StudySearcher, data: Data, own: OwnBegin | None) -> Work:
-    nothing = Images(data.test.images[:0], data.test.labels[:0])  # test is not for searches
+    nothing = Images(data.test.images[:0], data.test.labels[:0])  # a search never sees test images
     data, measure = replace(data, test=nothing), None
     begin: Begin
     if own is not None:
@@ -169,7 +171,7 @@ def train(
     ending: Ending,
     work: Work,
 ) -> None:
-    """Train until `source` has no job left; Ray, which takes 2 s, is loaded for OnRay alone."""
+    """Train until `source` has no job left. Ray, which takes 2 s, is loaded for OnRay only."""
     match executor:
         case InProcess():
             serial.train(source, scheduler, observer, ending, work)
@@ -180,8 +182,8 @@ def train(
 
 
 def require_resources(config: StudyConfig, executor: Executor) -> None:
-    """Raise ValueError where the trials at one time need more than this machine has. A cluster
-    may grow; there Ray waits.
+    """Raise ValueError if the concurrent trials need more than this machine has. On a cluster,
+    which may grow, Ray waits for resources instead.
     """
     if isinstance(executor, OnRay) and executor.address is not None:
         return
@@ -215,8 +217,8 @@ def _open(config: StudyConfig, storage: str | None, folder: Path, extend: bool) 
 
 @contextmanager
 def storage_failures(config: StudyConfig) -> Iterator[None]:
-    """A storage that fails in the middle (disk full, locked, gone) ends the run in one line, also
-    where the executor wraps its error. What was written before is there when the run is repeated.
+    """Turn a failure of the storage (disk full, locked, gone) into a ValueError of one line, also
+    where the executor wraps it. What was written before is there when the run is repeated.
     """
     try:
         yield
@@ -236,7 +238,7 @@ def storage_failures(config: StudyConfig) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Ray's and Optuna's own messages, which the terminal's progress replaces, are held back."""
+    """Silence Ray's and Optuna's own messages, which the terminal's progress replaces."""
     loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.train", "ray.air")]
     before = [logger.level for logger in loggers]
     verbosity = optuna.logging.get_verbosity()

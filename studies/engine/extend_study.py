@@ -1,15 +1,15 @@
-"""A study file that is not what its study was begun with: what differs, and what may be extended.
+"""Compare a study file with the study that was begun, and extend the study where that is sound.
 
 | changed                          | `--extend`                                                    |
 |----------------------------------|---------------------------------------------------------------|
-| a range, a new parameter, one    | yes; trials outside of what is searched now stay              |
-| that was pinned or is so now     |                                                               |
-| other choices under one name,    | no, by Optuna, once a trial has drawn it                      |
+| a range, a new parameter, one    | yes; trials outside the new space stay in the study           |
+| newly pinned or no longer so     |                                                               |
+| other choices under one name,    | no: Optuna forbids it once a trial has drawn the parameter    |
 | a range to or from choices, `log`|                                                               |
-| a limit                          | yes, where all that was trained keeps it: a finished trial    |
-|                                  | cannot be told anew that it is over                           |
-| baselines                        | yes; those that were asked for stay so                        |
-| objectives, images, epochs, seed | no: errors of before and after could not be compared          |
+| a limit                          | yes, if every trained trial keeps it: Optuna does not let a   |
+|                                  | finished trial become infeasible                              |
+| baselines                        | yes; baselines already enqueued stay                          |
+| objectives, images, epochs, seed | no: errors before and after could not be compared             |
 """
 
 import getpass
@@ -41,15 +41,15 @@ SHOWN = 6  # differences of parameters in one line
 
 @dataclass(frozen=True)
 class Difference:
-    """`forbidden` is why it cannot be extended, "" where it can."""
+    """A change of the study file; `forbidden` says why `--extend` refuses it, "" if it does not."""
 
     line: str
     forbidden: str = ""
 
 
 def table(config: StudyConfig) -> dict[str, str]:
-    """Every parameter with its domain and condition, as it is stored with the study; epochs are a
-    key of [study].
+    """Return every parameter's domain and condition as stored with the study; without the epochs,
+    which are a key of [study].
     """
     rows = joint_space.domains(config)
     return {name: _row(*row) for name, row in rows.items() if name != "recipe.epochs"}
@@ -61,8 +61,8 @@ def _row(domain: Domain, condition: str) -> str:
 
 
 def check_same(config: StudyConfig, opened: optuna.Study, space_hash: str, *, extend: bool) -> None:
-    """Raise ValueError where it is another study by now; with `extend`, where it may not become
-    that one.
+    """Raise ValueError if the file differs from the study that was begun; with `extend`, only if
+    one of the differences is forbidden.
     """
     found = differences(config, opened, space_hash)
     other = f"give the study another name and start that with --import {config.name}"
@@ -76,6 +76,7 @@ def check_same(config: StudyConfig, opened: optuna.Study, space_hash: str, *, ex
 
 
 def differences(config: StudyConfig, opened: optuna.Study, space_hash: str) -> list[Difference]:
+    """Compare the file with the study that was begun, and its space with this version's."""
     begun, trials = StudyRecord.of(opened), opened.get_trials(deepcopy=False)
     changes = config.changes(begun[StudyRecord.study])
     found = [_of_key(c, trials) for c in changes if c.section not in ("space", "recipe")]
@@ -98,7 +99,7 @@ def _of_key(change: Change, trials: Sequence[FrozenTrial]) -> Difference:
 
 
 def _over(change: Change, trials: Sequence[FrozenTrial]) -> str:
-    """Trials that a new limit would leave feasible though it forbids them."""
+    """Name a trained trial that exceeds a new limit, as it would stay feasible; "" if none does."""
     if change.after is None:
         return ""
     records = ((t.number, TrialRecord.of(t)) for t in trials)
@@ -117,7 +118,7 @@ def _of_space(
     for name in names:
         one_sided = name not in before or name not in now
         if one_sided and name not in refused and any(name.startswith(f"{n}.") for n in names):
-            continue  # goes without saying: its choice came or went
+            continue  # implied: the choice that it belongs to came or went
         was, new = before.get(name, "not there"), now.get(name, "not there")
         whole = every_stage(name)
         stages = {(before.get(n), now.get(n)) for n in {**before, **now} if every_stage(n) == whole}
@@ -130,12 +131,12 @@ def _of_space(
 
 
 def _bare(row: str | None) -> str:
-    """Without the condition, which differs from stage to stage."""
+    """Remove the condition, which differs between stages."""
     return (row or "").partition(" (if ")[0]
 
 
 def _before(config: StudyConfig, begun: StudyRecord) -> dict[str, str]:
-    """The stored table; of a study that an earlier version began, its file as read today."""
+    """Return the stored table, or, for a study of a version without one, that of its file."""
     if begun.space is not None:
         return begun.space
     given = {"study": config.to_dict()["study"]}
@@ -146,7 +147,7 @@ def _before(config: StudyConfig, begun: StudyRecord) -> dict[str, str]:
 def _refused(
     config: StudyConfig, trials: Sequence[FrozenTrial], names: Sequence[str]
 ) -> dict[str, str]:
-    """What Optuna does not allow, by name: it compares with what trials have drawn."""
+    """Return why Optuna refuses a new domain, by name: it compares with the trials' draws."""
     now, found = joint_space.domains(config), {}
     varying = [name for name in names if name in now and size_of(now[name][0]) != 1]
     for name in varying:
@@ -160,8 +161,9 @@ def _refused(
 
 
 def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
-    """Write what the study is now, by the driver that leads it: first that it changes, last its
-    file, so that whoever is killed between finds a difference again.
+    """Record the changes and then the new study file, in the driver that leads the study.
+
+    The file is written last, so that a driver killed in between finds the differences again.
     """
     found = differences(config, store.study, space_hash)
     if not found:
@@ -169,7 +171,7 @@ def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
     lines = [difference.line for difference in found]
     records = list(StudyRecord.of(store.study).extended or ())
     to = hashlib.sha256(json.dumps(config.to_dict()).encode()).hexdigest()[:16]
-    if records and records[-1]["to"] == to:  # its driver died on the way
+    if records and records[-1]["to"] == to:  # the driver died while extending
         lines = list(dict.fromkeys([*records.pop()["what"], *lines]))
     record = {
         "who": f"{getpass.getuser()}@{socket.gethostname()}",
@@ -189,13 +191,13 @@ def extend(config: StudyConfig, store: "Store", space_hash: str) -> None:
 
 
 def _outside(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[int]:
-    """Trials that were trained and that the study would not propose now."""
+    """Return the trained trials that lie outside the space by now."""
 
     def searched(record: TrialRecord) -> bool:
         try:
             arch = joint_space.inside(config.arch_space, record[TrialRecord.arch])
             return arch and joint_space.inside(config.recipe_space, record[TrialRecord.recipe])
-        except KeyError:  # of another version
+        except KeyError:  # a parameter of another version
             return False
 
     records = ((t.number, TrialRecord.of(t)) for t in trials)

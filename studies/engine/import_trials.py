@@ -1,18 +1,18 @@
-"""Trials of an earlier study as points of this one, before it proposes anything (`--import STUDY`).
+"""Import trials of an earlier study before this one proposes anything (`--import STUDY`).
 
-| a network that was trained there and is in this space and within these limits | becomes         |
+| an earlier trial whose network is in this space and within these limits       | becomes         |
 |-------------------------------------------------------------------------------|-----------------|
-| on the same images, with a recipe of this study and its seed, to its end      | told: neither   |
-| the same, stopped by the same rule, or diverged                               | trained nor paid|
-| otherwise, and on the front of that study                                     | trained first   |
-| otherwise                                                                     | skipped         |
+| same images, a recipe of this study, same seed; trained to its end            | told, at no cost|
+| the same, but pruned by the same rule, or diverged                            | told, at no cost|
+| any other, on the front of the earlier study                                  | trained first   |
+| any other                                                                     | skipped         |
 
 Written in this order, so that a driver killed anywhere loses and doubles nothing:
 
     `imports` of the study, not `done` → each trial, whole, in one transaction → `imports`, `done`
 
-Whoever comes next goes on with what is not done, and passes over the trials that are there: each
-says where it is from (`imported`, "STUDY#N").
+The next driver continues an import that is not done, and skips the trials that are there already:
+each records its origin (`imported`, "STUDY#N").
 """
 
 from collections import Counter
@@ -46,13 +46,13 @@ from skipsearch.studies.storage.trial_record import (
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.recipe.recipe import Recipe
 
-RULE = ("pruner", "halving", "eta", "grace", "objectives", "epochs")  # who stops, and when
+RULE = ("pruner", "halving", "eta", "grace", "objectives", "epochs")  # which trials stop, and when
 COPIED = ("seed", "max_epochs", "epochs", "fidelity", "seconds", "checkpoint", *SPREAD)
 
 
 @dataclass(frozen=True)
 class Told:
-    """As it ended there; a trial that is whole."""
+    """The trial is recorded here exactly as it finished in the earlier study."""
 
     trial: FrozenTrial
     key: Hashable
@@ -60,7 +60,7 @@ class Told:
 
 @dataclass(frozen=True)
 class First:
-    """Trained as a baseline; what its waiting trial knows."""
+    """The network is trained here as a baseline; `facts` are its waiting trial's attributes."""
 
     facts: dict[str, Any]
     key: Hashable
@@ -68,6 +68,8 @@ class First:
 
 @dataclass(frozen=True)
 class Skipped:
+    """The trial is not imported, for this reason."""
+
     why: str
 
 
@@ -77,7 +79,7 @@ Source = tuple[str, str]  # a study's name, the URL of its storage
 def import_studies(
     config: StudyConfig, store: Store, networks: Networks, asked: Sequence[Source] = ()
 ) -> None:
-    """Those asked for, and those that a dead driver did not come to the end of."""
+    """Import the studies asked for, and those whose import a dead driver did not finish."""
     records = list(StudyRecord.of(store.study).imports or ())
     for name, url in asked:
         if (name, url) == (config.name, store.url):
@@ -105,7 +107,7 @@ def import_studies(
 
 
 class Import:
-    """One earlier study."""
+    """The import of one earlier study."""
 
     def __init__(
         self, config: StudyConfig, store: Store, networks: Networks, earlier: optuna.Study
@@ -122,7 +124,7 @@ class Import:
         self.front = {t.number for t in front_trials(earlier)}
 
     def run(self) -> dict[str, Any]:
-        """What became of its trials: numbers of them, the skipped ones by reason."""
+        """Import every trained trial; count those told, trained first, and skipped by reason."""
         told = first = 0
         skipped: Counter[str] = Counter()
         for trial in trained(self.earlier.get_trials(deepcopy=False)):
@@ -143,6 +145,7 @@ class Import:
         return {"told": told, "first": first, "skipped": dict(skipped.most_common())}
 
     def fate(self, trial: FrozenTrial) -> Told | First | Skipped:
+        """Decide by the table above what becomes of an earlier trial."""
         record, label = TrialRecord.of(trial), f"{self.earlier.study_name}#{trial.number}"
         if label in self.there:
             return Skipped("imported before")
@@ -167,7 +170,7 @@ class Import:
         return Told(self._told(trial, label, arch, recipe, cost), key)
 
     def _differs(self, trial: FrozenTrial, cost: Cost) -> str:
-        """Why what it came to there is not what it would come to here; "" where it is."""
+        """Say why the earlier result would not be reproduced here; "" where it would."""
         record = TrialRecord.of(trial)
         if not self.same_images:
             return "on other images"
@@ -195,7 +198,7 @@ class Import:
         self, trial: FrozenTrial, label: str, arch: Arch, recipe: Recipe, cost: Cost
     ) -> FrozenTrial:
         record, kind = TrialRecord.of(trial), kind_of(trial)
-        assert kind is not None  # it has ended: `_open_end`
+        assert kind is not None  # it has ended, see `_open_end`
         values, lacking = None, 0.0
         if kind == Kind.COMPLETE:
             values = [trial.values[0], *(float(cost.of(name)) for name in self.config.costs)]
@@ -218,7 +221,7 @@ class Import:
 
 
 def trained(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that somebody trained, there or in a study that it imported itself."""
+    """Keep the trials that were trained, in that study or in one that it imported."""
     return [t for t in trials if is_trained(t)]
 
 

@@ -1,4 +1,4 @@
-"""What a worker must know of a trial, made from what the study knows of it."""
+"""Make the job that a worker trains from a trial and its study."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from skipsearch.trainers.trial.job import Job
 
 
 def more_seeds(config: StudyConfig, identity: str) -> tuple[int, ...]:
-    """With which a network is trained after its first one (`seeds_per_trial`)."""
+    """Return the seeds after a network's first one, `seeds_per_trial` − 1 of them."""
     further = range(1, config.seeds_per_trial)
     return tuple(derived_seed(config.seed, identity, number) for number in further)
 
@@ -29,7 +29,7 @@ def job_of(
     below: int | None,
     baseline: bool,
 ) -> Job:
-    """The job of a trial, whose folder is made. Its seeds depend on the study's and the network."""
+    """Make a trial's job and folder; its seeds follow from the study's seed and the network."""
     own, minutes = folder / "trials" / str(number), config.max_trial_minutes
     own.mkdir(parents=True, exist_ok=True)
     (own / "arch.json").write_text(json.dumps(encode(arch), indent=1) + "\n")

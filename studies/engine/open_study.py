@@ -1,4 +1,4 @@
-"""Create a study, or continue one; refuse what was begun with other settings or versions."""
+"""Create a study or open it to continue; refuse one begun with other settings or versions."""
 
 import platform
 import warnings
@@ -21,8 +21,8 @@ from skipsearch.studies.storage.write_through import Mirror
 
 
 def open_store(config: StudyConfig, url: str, space_hash: str, *, extend: bool = False) -> Store:
-    """Create the study, or continue it. Raises ValueError where it is another study by now; with
-    `extend` only where it may not become that one (nothing is written yet: extending.py).
+    """Create the study, or open it to continue. Raises ValueError if its file has changed; with
+    `extend`, only for forbidden changes (`extend_study.extend` writes the others later).
     """
     if url.startswith(JOURNAL):
         mend(url)
@@ -55,12 +55,12 @@ def _complete(config: StudyConfig, created: optuna.Study, space_hash: str) -> No
     with warnings.catch_warnings():  # "experimental" since 3.2; optuna-dashboard shows the names
         warnings.simplefilter("ignore", ExperimentalWarning)
         created.set_metric_names(list(config.objectives))
-    write_study(created, study=config.to_dict())  # last: with it the study is all there
+    write_study(created, study=config.to_dict())  # last: it marks the study as complete
 
 
 def _check_ours(config: StudyConfig, opened: optuna.Study, space_hash: str) -> None:
-    """A study whose creation was cut short is completed: it has no trials yet, and is as Optuna
-    makes it or has the first of our attributes.
+    """Raise ValueError for a study of another tool, and complete one whose creation was cut short:
+    it has no trials, and is as Optuna makes it or has the first of our attributes.
     """
     record = StudyRecord.of(opened)
     if record.study is not None:

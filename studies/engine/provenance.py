@@ -1,8 +1,8 @@
-"""What a study is, compared with what it was begun with and written down.
+"""Record a study's settings, split and environment, and refuse to continue on changed data.
 
-`study.toml` has all its settings, `baselines/` the arch files that it names, `split.json` which
-images it trains on and validates with, `environment.json` on what it ran. The folder is enough to
-run the same study elsewhere.
+`study.toml` has all settings, `baselines/` the arch files, `split.json` the images for training and
+validation, `environment.json` the software and hardware of every run. The folder is enough to run
+the same study elsewhere.
 """
 
 import json
@@ -25,7 +25,7 @@ from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.trainers.atomic_write import write_whole
 from skipsearch.trainers.data.arrays import Data, fingerprint
 
-# Whose versions may change a proposal, a split or a metric.
+# Packages whose versions may change a proposal, a split or a metric.
 PACKAGES = (
     "skipsearch",
     "torch",
@@ -40,8 +40,8 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Of this process. `commit` is that of the checkout the code is run from, with `-dirty` where
-    files differ from it; "" where it is not a checkout.
+    """Return software and hardware of this process, for reproducing its numbers. `commit` is that
+    of the checkout, `-dirty` where files differ from it, "" where the code is installed.
     """
     import torch
 
@@ -60,7 +60,7 @@ def environment() -> dict[str, Any]:
 
 
 def _gpus() -> list[str]:
-    """By the driver's own tool: for torch to answer takes half a GiB of each GPU."""
+    """Ask `nvidia-smi` for the GPUs: asking torch would take half a GiB of each."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
@@ -70,8 +70,8 @@ def _gpus() -> list[str]:
 
 
 def record(study: optuna.Study) -> list[dict[str, Any]]:
-    """Note the environment in the study, if it is not that of its last run. Returns all of them, in
-    their order, each with `since`.
+    """Append the environment to the study's if it differs from the last run's; return all of
+    them in order, each with `since`.
     """
     found = list(StudyRecord.of(study).environments or ())
     now = environment()
@@ -83,6 +83,7 @@ def record(study: optuna.Study) -> list[dict[str, Any]]:
 
 
 def commit(folder: Path) -> str:
+    """Return the git commit of a checkout, `-dirty` if changed; "" for another folder."""
     if not (folder / ".git").exists():
         return ""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
@@ -113,7 +114,10 @@ PARTS = ("train", "validation", "test")
 
 
 def freeze(config: StudyConfig, store: Store, folder: Path, data: Data) -> None:
-    """By the driver that leads the study and no other. Raises ValueError for changed data."""
+    """Write settings, split and environment, in the driver that leads the study only.
+
+    Raises ValueError if the images or their split changed since the study was begun.
+    """
     digest = fingerprint(data)
     _check_data(config, store, data, digest)
     pixels = {"mean": data.mean, "std": data.std, "test": len(data.test)}
@@ -129,7 +133,7 @@ def freeze(config: StudyConfig, store: Store, folder: Path, data: Data) -> None:
 
 
 def _portable(config: StudyConfig, folder: Path) -> dict[str, Any]:
-    """The tables of the study; the arch files of its baselines are copied beside them."""
+    """Return the study's tables, and copy the arch files of its baselines beside them."""
     tables, own = config.to_dict(), folder / "baselines"
     names = [Path(file).stem for file in config.files]
     for name in names:
@@ -142,8 +146,8 @@ def _portable(config: StudyConfig, folder: Path) -> dict[str, Any]:
 
 
 def split_document(config: StudyConfig, data: Data, digest: str) -> dict[str, Any]:
-    """`index` has the positions of each part's images among those of the data set that were split,
-    counted from 0 (`Images.index`); a part that the data set has of its own is not in it.
+    """Describe the split. `index` lists each part's positions, from 0, in the images that were
+    split (`Images.index`); a part that the data set itself provides is left out.
     """
     parts = {name: getattr(data, name) for name in PARTS}
     return {
@@ -156,7 +160,7 @@ def split_document(config: StudyConfig, data: Data, digest: str) -> dict[str, An
 
 
 def require_same(config: StudyConfig, begun: optuna.Study, data: Data) -> None:
-    """Raises ValueError for other images, or another split, than the study was begun with."""
+    """Raise ValueError if images or split differ from those the study was begun with."""
     _described(config, begun, data, fingerprint(data))
 
 

@@ -1,7 +1,7 @@
-"""The source of a study's jobs: which trial trains next, and what became of it.
+"""The job source of a search: choose the trial that trains next, and record how each ends.
 
-What was training when the last driver died is handed out again first, then what waits at a rung
-and may go on, then the sampler is asked.
+Trials that a dead driver left in training are resumed first, then paused trials are promoted, then
+the sampler is asked for a proposal.
 """
 
 from collections import deque
@@ -36,14 +36,14 @@ from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
 from skipsearch.trainers.trial.job import Job, Report
 
-# Proposals in a row that are not worth training: after the first number the sampler is taken to be
-# stuck and networks are drawn at random, after the second one the space to be exhausted.
+# Proposals in a row that are repeats or over a limit: after STUCK of them networks are drawn at
+# random instead of by the sampler, after EXHAUSTED the space counts as exhausted.
 STUCK, EXHAUSTED = 10, 200
-REPEATED = 1e-6  # violation of a repeat: behind every finished trial, before every stopped one
+REPEATED = 1e-6  # constraint violation of a repeat: above a finished trial's, below a pruned one's
 
 
 class StudySearcher:
-    """A `JobSource`. All knowledge is in the store; this holds the trials in flight."""
+    """The `JobSource` of a search. Its state is in the store; this holds only live trials."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class StudySearcher:
         baselines.enqueue(config, store)
 
     def _take_up(self) -> None:
-        """What a dead driver left: ended but not told, waiting at a rung, in training."""
+        """Take over a dead driver's trials: ended but not told, paused at a rung, in training."""
         for trial in self.store.interrupted():
             self.order.asked(trial.number)
             verdict = TrialRecord.of(trial).verdict
@@ -86,12 +86,13 @@ class StudySearcher:
 
     @property
     def finished(self) -> bool:
-        """Nothing is left to train."""
+        """True if nothing is left to train."""
         asked_for = self.store.study.get_trials(False, (TrialState.WAITING,))
         open_trials = self.waiting or self.parking or asked_for
         return not open_trials and self.charged >= self.config.trials
 
     def next_job(self) -> Job | NoJob:
+        """Resume, promote or propose a trial; `NoJob` says whether to ask again."""
         if self.failing:
             return NoJob.LEFT
         live = self._resumed()
@@ -119,7 +120,7 @@ class StudySearcher:
         self.order.flush()
 
     def _resumed(self) -> Live | None:
-        """A trial of a dead driver, from its last checkpoint."""
+        """Resume an interrupted trial from its last checkpoint; fail it after too many attempts."""
         while self.waiting:
             trial = self.waiting.popleft()
             at, attempts = trial.last_step or 0, 1 + attempts_at(trial)
@@ -144,7 +145,7 @@ class StudySearcher:
         return Live(trial, job, record.cost)
 
     def _next(self) -> Live | None:
-        """The next proposal that is worth training; None when the study is done."""
+        """Return the next proposal to train; None when the study is done."""
         for unpaid in range(EXHAUSTED):
             if self.charged >= self.config.trials or self._spent() or self.exhausted:
                 return None
@@ -160,13 +161,13 @@ class StudySearcher:
         return None
 
     def _spent(self) -> bool:
-        """Whether the epochs of all trials together are."""
+        """Return True if the trials have used up the epoch budget; imported ones do not count."""
         budget, each = self.config.epoch_budget, self.config.seeds_per_trial
         own = (t for t in self.store.trials if not is_imported(t))
         return budget is not None and each * sum(t.last_step or 0 for t in own) >= budget
 
     def _proposed(self, trial: optuna.Trial, seed: int) -> Live | None:
-        """None for a proposal that was answered without training."""
+        """Record a proposal; return None if it was concluded without training."""
         facts: dict[str, Any] = {}
         try:
             proposal = self._configuration(trial, seed)
@@ -203,7 +204,7 @@ class StudySearcher:
         return Proposal((arch, recipe), key, self.proposer.seen.get(key))
 
     def _answered(self, trial: optuna.Trial, cost: Cost, proposal: Proposal[Pair]) -> bool:
-        """Over a limit, or trained before with the same recipe: told at once and not charged."""
+        """Conclude, uncharged, a proposal over a limit or trained before with the same recipe."""
         limits, over = self.networks.violations(cost), self.networks.over(cost)
         if over:
             self.store.conclude(trial, Verdict(Kind.OVER_LIMIT, over, [*limits, 1.0]))
@@ -225,9 +226,11 @@ class StudySearcher:
         return job_of(self.config, self.folder, number, arch, recipe, cost, epochs, below, baseline)
 
     def reported(self, number: int, report: Report) -> None:
+        """Store a report of a trial that goes on."""
         record(self.store, self.live[number], report)
 
     def ended(self, number: int, report: Report) -> None:
+        """Store the last report of a trial, then pause the trial or conclude it."""
         live = self.live.pop(number)
         record(self.store, live, report)
         if self.parking.takes(live, report):
@@ -236,6 +239,7 @@ class StudySearcher:
             self._judged(live, verdict_of(live, report, self.networks, self.config.costs))
 
     def take_back(self, number: int, why: str, *, counted: bool) -> bool:
+        """Queue a trial whose worker died as it began; return False after its last attempt."""
         trial = self.store.trials[number]
         attempts = TrialRecord.of(trial)[TrialRecord.attempts] - counted
         self.store.note(trial, attempts=attempts, why=why)
@@ -246,6 +250,7 @@ class StudySearcher:
         return True
 
     def failed(self, number: int, why: str) -> None:
+        """Conclude a trial as failed; too many in a row end the run."""
         self._judged(self.live.pop(number), Verdict(Kind.FAILED, why, []))
 
     def _judged(self, live: Live, verdict: Verdict) -> None:
@@ -255,7 +260,7 @@ class StudySearcher:
             self.failing = f"{self.failures} trials in a row failed, the last with: {verdict.why}"
 
     def _conclude(self, trial: optuna.Trial | FrozenTrial, verdict: Verdict) -> None:
-        """Of a trial that was charged: noted at once, told when its turn comes."""
+        """Store the verdict of a charged trial at once, and tell Optuna when its turn comes."""
         images = self.networks.classes, self.networks.shape
         attach(self.store, trial.number, self.folder, *images)
         self.store.decide(trial, verdict)

@@ -1,7 +1,7 @@
-"""How many trials train on one GPU at a time (`trials_per_gpu`), and fewer once memory ran out.
+"""GPU sharing: the number of trials on one GPU (`trials_per_gpu`), halved when memory runs out.
 
-Ray counts parts of a GPU and does not guard its memory. So `auto` measures what a step of the
-largest networks takes, and who still runs out of memory halves the number from then on.
+Ray counts shares of a GPU and does not guard its memory. So `auto` measures the memory of a step of
+the largest networks, and a trial that runs out of memory all the same halves the number.
 """
 
 import math
@@ -21,20 +21,20 @@ from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.trainers.recipe.recipe import Recipe
 from skipsearch.trainers.trial.job import Job
 
-MARGIN = 1.25  # on what was measured: other networks, fragments, the libraries' workspaces
+MARGIN = 1.25  # above the measured peak: other networks, fragmentation, the libraries' workspaces
 
 
 def trials_that_fit(peak_bytes: float, memory_bytes: float) -> int:
-    """The largest k such that each of k trials has its peak and a margin; at least 1."""
+    """Return the number of trials that fit on a GPU: max(1, ⌊memory / (1.25 · peak)⌋)."""
     return max(1, int(memory_bytes / (MARGIN * peak_bytes)))
 
 
 class Sharing:
-    """Noted in the study, so that a run that goes on need not learn it again."""
+    """The sharing number of a study, stored in it: a continued run does not measure again."""
 
     def __init__(self, config: StudyConfig, store: Store) -> None:
         self.config, self.store = config, store
-        self.number: int | None = None  # None: not shared, `gpus_per_trial` is what a trial gets
+        self.number: int | None = None  # None: not shared, a trial gets `gpus_per_trial`
         given, noted = config.trials_per_gpu, StudyRecord.of(store.study).trials_per_gpu or {}
         if given is not None and noted.get("given") == given:
             self.number = noted["now"]
@@ -43,20 +43,24 @@ class Sharing:
 
     @property
     def to_measure(self) -> bool:
+        """True under `auto` until the memory of a step has been measured."""
         return self.config.trials_per_gpu == "auto" and self.number is None
 
     @property
     def share(self) -> float:
-        """Of a GPU, for the next trial."""
+        """The share of a GPU that the next trial gets."""
         return self.config.gpus_per_trial if self.number is None else 1 / self.number
 
     def measured(self, peak_bytes: int, memory_bytes: int) -> None:
+        """Set the sharing number from the peak of a step, and store all three in the study."""
         self.number = trials_that_fit(peak_bytes, memory_bytes)
         self._note(peak_bytes=peak_bytes, memory_bytes=memory_bytes)
 
     def back_off(self, share: float) -> None:
-        """After a trial with this share of its GPU ran out of memory. One that began when more
-        shared it has been heard.
+        """Halve the number after a trial with this share of a GPU ran out of memory.
+
+        Ignored when the trial started under a higher sharing number: that failure has already
+        lowered it.
         """
         if self.number is None or self.number == 1 or share * self.number < 1 - 1e-6:
             return
@@ -70,7 +74,7 @@ class Sharing:
 
 
 def gpus_of(config: StudyConfig) -> int:
-    """How many GPUs of this machine a study needs; under `auto` it takes what is there."""
+    """Return the number of GPUs that a study needs here; with `auto`, at most those present."""
     if config.trials_per_gpu == "auto":
         import torch
 
@@ -80,13 +84,13 @@ def gpus_of(config: StudyConfig) -> int:
     return math.ceil(config.concurrency * config.gpus_per_trial)
 
 
-Probe = Callable[[Job], tuple[int, int]]  # bytes at most of a step, bytes of the device
+Probe = Callable[[Job], tuple[int, int]]  # peak bytes of a step, bytes of the device
 RunProbe = Callable[[Probe, Sequence[Job]], Sequence[tuple[int, int]]]
 
 
 def largest(networks: Networks, samples: int = SAMPLES) -> list[Arch]:
-    """Of random networks within the limits and of the baselines: that of most parameters, and that
-    of most multiply-accumulates, which stand for activations.
+    """Find the network with most parameters and the one with most multiply-accumulates, as a proxy
+    for activations, among the baselines and random networks within the limits.
     """
     config, rng = networks.config, random.Random(networks.config.seed)
     found = list(config.baselines.values())
@@ -105,6 +109,7 @@ def largest(networks: Networks, samples: int = SAMPLES) -> list[Arch]:
 
 
 def largest_batch(networks: Networks) -> Recipe:
+    """Return the study's recipe preset with the largest batch size of its space."""
     recipe = joint_space.preset_recipe(networks.config)
     domain = networks.config.recipe_space.domain("batch_size")
     top = max(domain.values) if isinstance(domain, Choice) else domain.high
@@ -112,7 +117,7 @@ def largest_batch(networks: Networks) -> Recipe:
 
 
 def measure(sharing: Sharing, run_probe: RunProbe, *, networks: Networks, probe: Probe) -> None:
-    """Run `probe` for the largest networks where the executor trains, and note what it found."""
+    """Probe the largest networks on the executor's GPU, and set the sharing number by the peak."""
     recipe, threads = encode(largest_batch(networks)), networks.config.cpus_per_trial
     jobs = [Job(-1, encode(arch), recipe, 0, 1, "", threads, "cuda") for arch in largest(networks)]
     peaks, memories = zip(*run_probe(probe, jobs), strict=True)

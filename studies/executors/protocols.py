@@ -18,20 +18,25 @@ from skipsearch.trainers.trial.job import Begin, Job, Report
 class Observer(Protocol):
     """Shows a study while it runs; called from the driver, never at the same time."""
 
-    def started(self, store: Store) -> None: ...
-    def changed(self, store: Store) -> None: ...
-    def finished(self, store: Store) -> None: ...
+    def started(self, store: Store) -> None:
+        """Show a study that was opened, before its first trial."""
+
+    def changed(self, store: Store) -> None:
+        """Show what changed; called about once a second on Ray, else after each trial."""
+
+    def finished(self, store: Store) -> None:
+        """Show the study at the end of a run, also after an error or an interrupt."""
 
 
 @dataclass
 class Work:
-    """The training of trials. `begin` and `measure` hold the images; an executor that has them
-    elsewhere deletes both, so whoever hands this on keeps no images of his own.
+    """The training of trials. `begin` and `measure` hold the images; an executor that copies them
+    elsewhere deletes both, so the caller must keep no other reference to the images.
     """
 
     begin: Begin
     size: int  # of the images, in bytes
-    measure: Callable[[Sharing, RunProbe], None] | None = None  # how many trials share a GPU
+    measure: Callable[[Sharing, RunProbe], None] | None = None  # set how many trials share a GPU
 
 
 class NoJob(Enum):
@@ -51,13 +56,14 @@ class JobSource(Protocol):
     folder: Path
     sharing: Sharing
     live: dict[int, Live]  # the trials in training
-    failing: str  # why nothing more is handed out, "" while all is well
+    failing: str  # why no more jobs are handed out, "" while they are
 
     @property
     def waiting(self) -> Sized:
         """Trials whose worker died after the last proposal and that need another round."""
 
-    def next_job(self) -> Job | NoJob: ...
+    def next_job(self) -> Job | NoJob:
+        """Return the next job, or whether one may still come."""
 
     def reported(self, number: int, report: Report) -> None:
         """Take a report of a trial that goes on."""
@@ -75,5 +81,7 @@ class JobSource(Protocol):
 
 
 class Scheduler(Protocol):
+    """Decides after each report whether a trial goes on."""
+
     def goes_on(self, job: Job, report: Report) -> bool:
         """Return False where a trial stops after this report."""

@@ -1,7 +1,7 @@
 """Ray Tune's searcher and scheduler over our own `JobSource` and `Scheduler`.
 
-Ray names a training by an id of its own, and pickles both at the start of a run for a restoration
-that nobody asks for: a study goes on from its storage.
+Ray gives each training an id of its own. It pickles searcher and scheduler at the start of a run to
+restore them later, which is not needed, as a study resumes from its storage: both pickle as empty.
 """
 
 from typing import Any
@@ -19,21 +19,22 @@ from skipsearch.studies.executors.trial_errors import out_of_memory
 from skipsearch.trainers.trial.job import WrongReport
 from skipsearch.trainers.trial.ray_trainable import report_in
 
-MAX_FAILURES = 2  # of a trial, each from its last checkpoint; then it has failed
+MAX_FAILURES = 2  # retries of a trial, each from its last checkpoint
 
 
 class RaySearcher(Searcher):  # type: ignore[misc]
-    """A configuration of Ray is `{"job": Job, "gpus": share}`."""
+    """Ray's searcher over a `JobSource`; a configuration is `{"job": Job, "gpus": share}`."""
 
     def __init__(self, source: JobSource) -> None:
         super().__init__()
-        self.source = source  # a `searcher` would be taken for one that this one wraps
+        self.source = source  # Ray takes an attribute `searcher` for a wrapped one
         self.numbers: dict[str, int] = {}  # of trials, by Ray's ids of those in training
 
     def __getstate__(self) -> dict[str, object]:
         return {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Hand the next job to Ray: a configuration, None for later, FINISHED for none left."""
         match self.source.next_job():
             case NoJob.YET:
                 return None
@@ -44,12 +45,13 @@ class RaySearcher(Searcher):  # type: ignore[misc]
                 return {"job": job, "gpus": self.source.sharing.share}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Pass a report on to the source."""
         self.source.reported(self.numbers[trial_id], report_in(result))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """An error is told by `StudyCallback`, which knows its text."""
+        """Pass on the last report. An error is left to `StudyCallback`, which has its text."""
         number = self.numbers.pop(trial_id)
         if error:
             return
@@ -60,11 +62,12 @@ class RaySearcher(Searcher):  # type: ignore[misc]
         else:
             self.source.ended(number, report)
 
-    def save(self, checkpoint_path: str) -> None: ...
+    def save(self, checkpoint_path: str) -> None:
+        """Write nothing: the study is in its storage."""
 
 
 class RayScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Stops a trial where `scheduler` does, and gives it more of a GPU once memory ran out."""
+    """Ray's scheduler over our own; a retry after running out of memory gets more of a GPU."""
 
     def __init__(self, scheduler: Scheduler, sharing: Sharing) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class RayScheduler(FIFOScheduler):  # type: ignore[misc]
         return {}
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """A report that is wrong ends its trial; the searcher then says so."""
+        """Stop a trial by our scheduler, or for a wrong report, which the searcher then records."""
         try:
             going = self.scheduler.goes_on(trial.config["job"], report_in(result))
         except WrongReport:
@@ -82,8 +85,8 @@ class RayScheduler(FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.CONTINUE if going else TrialScheduler.STOP)
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
-        """Called for every failed attempt, before Ray tries a trial again: with its new share, the
-        last time with a whole GPU.
+        """Called for every failed attempt, including those that Ray will retry: after running out
+        of memory the retry gets the new share of a GPU, the last one a whole GPU.
         """
         if self.sharing.number is None or not out_of_memory(raised_by(trial)):
             return
@@ -95,6 +98,6 @@ class RayScheduler(FIFOScheduler):  # type: ignore[misc]
 
 
 def resources(config: StudyConfig, gpus: float) -> PlacementGroupFactory:
-    """CPU cores and the share of a GPU that one trial takes."""
+    """Return the CPU cores and the share of a GPU that one trial takes."""
     bundle = {"CPU": float(config.cpus_per_trial)}
     return PlacementGroupFactory([bundle | ({"GPU": gpus} if gpus else {})])

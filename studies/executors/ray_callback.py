@@ -1,4 +1,4 @@
-"""What happens beside the trials while Ray Tune runs: signs of life, errors, an early end."""
+"""Ray Tune's callback: heartbeat, watchdog, errors of trials, and the early end of a run."""
 
 import time
 from collections.abc import Mapping
@@ -22,20 +22,22 @@ LOOK_SECONDS = 1.0
 
 
 class StudyCallback(Callback):  # type: ignore[misc]
+    """Ray's callback for one study, in the driver's process."""
+
     def __init__(self, source: JobSource, observer: Observer, ending: Ending) -> None:
         self.source, self.observer, self.ending = source, observer, ending
         self.looked = 0.0
         self.watchdog = Watchdog(source.config.watchdog)
-        self.silenced: dict[str, str] = {}  # why it was killed
-        self.recovered = ("", -1)  # the trial, and in which turn of Ray's loop
+        self.silenced: dict[str, str] = {}  # why the watchdog killed a trial's worker
+        self.recovered = ("", -1)  # trial id, and iteration of Ray's loop
         self.over: list[Trial] = []
 
     def __getstate__(self) -> dict[str, object]:
-        """Ray pickles its callbacks with all they hold, to no use; a terminal cannot be."""
+        """Return nothing: Ray pickles its callbacks to no use, and a terminal cannot be pickled."""
         return {}
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Many times a second, between two events, when nothing is half-done."""
+        """Called many times a second between two events, when nothing is half-done."""
         if self.ending.due:
             raise KeyboardInterrupt
         while self.over:
@@ -49,7 +51,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Its actor is there, set up for it."""
+        """Start the watchdog's clock: the trial's actor is set up."""
         self.silenced.pop(trial.trial_id, None)
         live = self._live(trial)
         done = self.source.store.trial(live.trial.number).last_step or 0
@@ -63,16 +65,18 @@ class StudyCallback(Callback):  # type: ignore[misc]
         result: Mapping[str, Any],
         **info: Any,
     ) -> None:
+        """Restart the watchdog's clock of a trial."""
         self.watchdog.reported(trial.trial_id, result["epoch"], time.monotonic())
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
+        """Forget the watchdog's record of a trial at once, Ray's after the present step."""
         self.watchdog.forget(trial.trial_id)
         self.over.append(trial)
 
     def _kill_silent(self, trials: list[Trial]) -> None:
-        """To Ray a death of the worker like any other, so it is tried again."""
+        """Kill the workers of silent trials; Ray retries these like after any death of a worker."""
         for trial_id, seconds in self.watchdog.look(time.monotonic()):
             actor = next(t for t in trials if t.trial_id == trial_id).temporary_state.ray_actor
             if actor is not None:
@@ -89,7 +93,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """An error or a death that is tried again."""
+        """Record an attempt that failed and that Ray retries."""
         live = self._live(trial)
         record = TrialRecord.of(self.source.store.trial(live.job.number))
         attempts = 1 + record[TrialRecord.attempts]
@@ -99,9 +103,10 @@ class StudyCallback(Callback):  # type: ignore[misc]
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """An error once too often; or the first one of a trial that was about to begin. Ray only
-        recovers who trains, and of a worker that dies as it takes over a trial it hears twice: from
-        the actor, which is recovered, and from its task, which then is not.
+        """Conclude a trial that Ray gives up, or hand it out again if it had yet to begin.
+
+        Ray recovers only trials in training. It reports a worker that dies as it takes over a trial
+        twice: once for the actor, which is recovered, once for its task, which is not.
         """
         error = raised_by(trial)
         if isinstance(error, RayTaskError) and isinstance(error.cause, CannotSave):
@@ -116,6 +121,6 @@ class StudyCallback(Callback):  # type: ignore[misc]
 
 
 def forget(trial: Trial) -> None:
-    """Of every trial Ray keeps statistics of all its metrics, which nobody asks for."""
+    """Drop the statistics that Ray keeps of every metric of every trial, which are never read."""
     trial.run_metadata.metric_analysis = {}
     trial.run_metadata.metric_n_steps = {}

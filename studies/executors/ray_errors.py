@@ -1,4 +1,4 @@
-"""Errors as Ray hands them on: of a trial in its worker, and of the driver's own code."""
+"""Unwrap the errors that Ray hands on: a trial's in its worker, and the driver's own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +15,7 @@ from skipsearch.studies.executors.trial_errors import ExecutorError, marked
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
-    """Raise ExecutorError where Tune raises its own error, in which it wraps whatever the driver's
-    code raised.
-    """
+    """Raise ExecutorError in place of Tune's error, which wraps what the driver's code raised."""
     try:
         yield
     except TuneError as error:
@@ -25,13 +23,13 @@ def driver_errors() -> Iterator[None]:
 
 
 def raised_by(trial: Trial) -> Any:
-    """`Trial.get_pickled_error` looks in the storage, where the file comes later."""
+    """Load a trial's error. Ray's own `get_pickled_error` looks where the file comes later."""
     path = Path(trial.pickled_error_file or "")
     return cloudpickle.loads(path.read_bytes()) if path.is_file() else None
 
 
 def reason(trial: Trial) -> str:
-    """The cause of a trial's error in one line, not the wrapping that Ray puts around it."""
+    """Return the cause of a trial's error in one line, without Ray's wrapping."""
     error = raised_by(trial)
     if error is None:
         return "error without a message"
@@ -44,6 +42,6 @@ def reason(trial: Trial) -> str:
 
 
 def text(trial: Trial) -> str:
-    """The traceback of a trial's error."""
+    """Read the traceback of a trial's error."""
     path = Path(trial.error_file or "")
     return path.read_text() if path.is_file() else "no message\n"

@@ -1,6 +1,6 @@
-"""Curves of the trials in TensorBoard, MLflow or Weights & Biases, by Ray's own callbacks.
+"""Log curves of trials to TensorBoard, MLflow or Weights & Biases with Ray's own callbacks.
 
-Off by default: the study has all that they show. Files go to `logs/` in the study's folder.
+Off by default, as the study stores the same curves. Files go to `logs/` in the study's folder.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from ray.tune.result import TIMESTEPS_TOTAL
 from skipsearch.searchspace.parameters.domains import nearest
 from skipsearch.studies.storage.connect import sqlite_url
 
-# name → what is imported, what is installed
+# name → module to import, package to install
 LIBRARIES = {
     "tensorboard": ("tensorboardX", "tensorboardX"),
     "mlflow": ("mlflow", "mlflow"),
@@ -25,8 +25,9 @@ LIBRARIES = {
 
 
 class TensorBoard(TBXLoggerCallback):  # type: ignore[misc]
-    """A folder a trial, by its number, which an interrupted trial goes on with; steps are epochs,
-    where Ray counts from 1 again after every interruption.
+    """Write one folder per trial, named by its number, and continue it after an interruption.
+
+    Steps are epochs; Ray's own would start from 1 again after every interruption.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,6 +35,7 @@ class TensorBoard(TBXLoggerCallback):  # type: ignore[misc]
         self.folder = folder
 
     def log_trial_start(self, trial: Trial) -> None:
+        """Open the writer of a trial, after an interruption a new one on the same folder."""
         if trial in self._trial_writer:
             self._trial_writer[trial].close()
         place = self.folder / str(trial.config["job"].number)
@@ -41,13 +43,14 @@ class TensorBoard(TBXLoggerCallback):  # type: ignore[misc]
         self._trial_result[trial] = {}
 
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
+        """Write a report with its epoch as step."""
         epoch = {TIMESTEPS_TOTAL: result["epoch"]}
         super().log_trial_result(iteration, trial, result | epoch)
 
 
 def names_of(text: str) -> list[str]:
-    """Of `tensorboard,mlflow`. Raises ValueError for a name that is none, and for a library that
-    is not installed.
+    """Split `tensorboard,mlflow` into names. Raises ValueError for a name that is not a logger's,
+    and for a library that is not installed.
     """
     names = [name.strip() for name in text.split(",")]
     for name in names:
@@ -61,7 +64,7 @@ def names_of(text: str) -> list[str]:
 
 
 def loggers(names: Iterable[str], study: str, folder: Path) -> list[Callback]:
-    """Callbacks for a run; `folder` is `logs/` of the study."""
+    """Return a run's callbacks; `folder` is the study's `logs/`."""
     return [_logger(name, study, folder) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""The executor on Ray Tune, on this machine or on a cluster. Its part is disposable."""
+"""The executor on Ray Tune, on this machine or a cluster; nothing that Ray stores is needed."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ from skipsearch.trainers.loop.memory import give_back
 from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.ray_trainable import TrialActor
 
-SECONDS = 10.0  # for a first answer; Ray alone waits minutes for a host that is not there
+SECONDS = 10.0  # to wait for a cluster's first answer; Ray itself waits minutes for a missing host
 
 
 TOKEN = (
@@ -40,8 +40,8 @@ TOKEN = (
 
 
 def cluster_address(given: str | None) -> str | None:
-    """`--address`, or RAY_ADDRESS, which Ray sets inside `ray job submit`; None for a Ray of our
-    own on this machine. Raises ValueError where nobody answers.
+    """Return `--address` or RAY_ADDRESS, which Ray sets inside `ray job submit`; None for a Ray
+    of our own on this machine. Raises ValueError if no cluster answers there.
     """
     address = given or os.environ.get("RAY_ADDRESS")
     if not address or address == "local":
@@ -52,7 +52,7 @@ def cluster_address(given: str | None) -> str | None:
 
 
 def connect(address: str) -> None:
-    """Raises ValueError in one line."""
+    """Join the Ray cluster at an address. Raises ValueError in one line."""
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (RayError, OSError, RuntimeError, ValueError) as error:
@@ -80,15 +80,15 @@ MIB = 2**20
 
 
 ENVIRONMENT = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # a third of the driver's time
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they took a third of the driver's time
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # `Ending` handles it
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Ray's own state is never used
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # they are in the study, as `why`
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_LD_PRELOAD_ON_WORKERS": "1",  # Ray's own jemalloc, see trainers/loop/memory.py
-    "MALLOC_CONF": "oversize_threshold:0",  # large blocks are as good for the next step as small
+    "MALLOC_CONF": "oversize_threshold:0",  # reuse large blocks like small ones
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # prints even when told not to
 }
@@ -104,8 +104,8 @@ def train(
     address: str | None = None,
     log: Sequence[str] = (),
 ) -> None:
-    """Until nothing is left to train; `address` is that of a cluster, `log` names loggers. Raises
-    KeyboardInterrupt when an end was asked for.
+    """Train on Ray until no job is left; `address` is that of a cluster, `log` names loggers.
+    Raises KeyboardInterrupt after a signal and when the hours are over.
     """
     config = source.config
     with ray_session(config, work.size, address) as scratch, ending.listening(), driver_errors():
@@ -121,7 +121,7 @@ def train(
 
 
 def run_probe(probe: Probe, jobs: Sequence[Job]) -> list[tuple[int, int]]:
-    """Each on a GPU, in a process that then ends and gives its memory back."""
+    """Run each probe on a GPU, in a process that then ends and so gives its memory back."""
     held = ray.put(probe)
     run = ray.remote(num_gpus=1, num_cpus=1, max_calls=1)(_probed)
     return [ray.get(run.remote(held, job)) for job in jobs]
@@ -132,7 +132,7 @@ def _probed(probe: Probe, job: Job) -> tuple[int, int]:
 
 
 def _stored(work: Work) -> ray.ObjectRef:
-    """In the object store, where the images are once for all workers and the driver."""
+    """Move the images to Ray's object store: one copy for all workers and the driver."""
     begin = ray.put(work.begin)
     del work.begin, work.measure
     give_back()
@@ -175,8 +175,8 @@ def _name(trial: Any) -> str:
 
 @contextmanager
 def ray_session(config: StudyConfig, size: int, address: str | None = None) -> Iterator[str]:
-    """Ray for one study, and a scratch folder that goes with it. A Ray that this process has
-    joined is used, then the cluster at `address`.
+    """Yield a scratch folder while Ray runs: the Ray that this process has joined, else the cluster
+    at `address`, else one started for this study. Folder and connection end with the context.
     """
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     scratch = tempfile.mkdtemp(prefix="ss-")  # short: Ray's socket paths end at 107 bytes

@@ -1,7 +1,7 @@
 """The executor without Ray: one trial after the other in this process.
 
-For debugging, tests and tiny studies: Ray, which takes seconds, is neither loaded nor started. The
-same source hands out jobs, the same scheduler stops them.
+For debugging, tests and tiny studies: Ray, which takes seconds, is neither loaded nor started. Job
+source and scheduler are the same.
 """
 
 import traceback
@@ -15,21 +15,23 @@ from skipsearch.studies.executors.trial_errors import marked
 from skipsearch.trainers.trial.checkpoints import CannotSave
 from skipsearch.trainers.trial.job import Begin, Job, Report, WrongReport
 
-ATTEMPTS = 3  # a trial that raised so often has failed
+ATTEMPTS = 3  # of a trial; after this many errors it has failed
 Answer = TypeVar("Answer")
 
 
 class Raised(Exception):
-    """What a training raised, as opposed to what the engine did."""
+    """Wraps an error of a training (its `__cause__`), to tell it from one of the engine."""
 
     @property
     def reason(self) -> str:
+        """The error in one line."""
         lines = str(self.__cause__).splitlines() or [""]
         text = f"{type(self.__cause__).__name__}: {lines[0]}".rstrip(": ")
         return marked(self.__cause__, text)
 
     @property
     def text(self) -> str:
+        """The error's traceback."""
         return "".join(traceback.format_exception(self.__cause__))
 
 
@@ -40,7 +42,7 @@ def train(
     ending: Ending,
     work: Work,
 ) -> None:
-    """Until nothing is left to train. Raises KeyboardInterrupt when an end was asked for."""
+    """Train until no job is left. Raises KeyboardInterrupt on a signal or after the hours."""
     with ending.listening():
         while isinstance(job := source.next_job(), Job):
             _train_one(job, source, scheduler, ending, work.begin)
@@ -54,7 +56,7 @@ def _train_one(
     ending: Ending,
     begin: Begin,
 ) -> None:
-    """From its last checkpoint to where the scheduler stops it."""
+    """Train one trial from its last checkpoint until the scheduler stops it; retry on errors."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             for report in _reports(job, ending, begin):
@@ -76,7 +78,7 @@ def _train_one(
 
 
 def _reports(job: Job, ending: Ending, begin: Begin) -> Iterator[Report]:
-    """Epoch after epoch, without end. Raises `Raised` for what the training raises."""
+    """Yield the report of every epoch, without end. Raises `Raised` for the training's errors."""
     steps = _guarded(lambda: begin(job), ending)
     try:
         while True:

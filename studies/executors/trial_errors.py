@@ -1,6 +1,6 @@
-"""What became of a trial that failed, in one line."""
+"""Describe a trial's error in one line, and recognise errors from a lack of memory."""
 
-# torch on the GPU and on the CPU, its libraries, Python; Ray ends a worker before the host is full
+# torch on GPU and CPU, its libraries, Python; Ray kills a worker before the host's memory is full
 SIGNS = (
     "OutOfMemoryError",
     "out of memory",
@@ -12,15 +12,17 @@ SIGNS = (
 
 
 class ExecutorError(Exception):
-    """Raised by an executor in place of its library's own error; that one, and what the driver's
-    code raised, are its causes.
+    """Raised by an executor in place of its library's error, which is its cause, as is the error
+    that the driver's code raised.
     """
 
 
 def out_of_memory(error: BaseException | None) -> bool:
+    """Return True for an error from a lack of memory, judged by its type and text."""
     text = f"{type(error).__name__}: {error}"
     return any(sign in text for sign in SIGNS)
 
 
 def marked(error: BaseException | None, reason: str) -> str:
+    """Prefix the reason of an error with `out of memory: ` if it is one."""
     return f"out of memory: {reason}" if out_of_memory(error) else reason

@@ -1,13 +1,13 @@
-"""Which trials are silent for too long: Ray Tune has no time limit of its own (ray#47475).
+"""Find trials that hang: Ray Tune has no time limit of its own (ray#47475).
 
 A trial that hangs (a data set on a dead mount, a deadlock in a driver of the GPU) is known by
-its silence: no report for many times its slowest epoch. One that has not reported yet is judged by
-the slowest epoch of all, and by its multiply-accumulates where it has more than those seen: in one
-space an epoch takes 3 s or 130, and the median of all would end the slow ones, which only train.
-Who was ended wrongly all the same has twice the time when it is tried again.
+its silence: no report for many times its slowest epoch. Before its first report a trial is judged
+by the slowest epoch of all trials, scaled up if it has more multiply-accumulates than any of them:
+in one space an epoch takes 3 s or 130, and the median would end slow trials that only train.
+A trial that was ended wrongly has twice the time when it is tried again.
 
-Seconds are those that the driver listened; while a storage or a sampler held it up, reports waited
-for it, not it for reports.
+Only seconds in which the driver listened count: while a storage or a sampler holds it up, reports
+wait for the driver.
 """
 
 import math
@@ -15,31 +15,31 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-AT_LEAST = 60.0  # seconds; epochs of less vary with whatever else the machine does
-EPOCHS = 3  # that were seen before anyone is judged
-BLINK = 1.0  # seconds between two looks that count; a longer gap was the driver's
+AT_LEAST = 60.0  # seconds; shorter epochs vary with the machine's other load
+EPOCHS = 3  # seen before any trial is judged
+BLINK = 1.0  # seconds counted between two looks; a longer gap is the driver's own delay
 
 
 @dataclass
 class Silence:
-    """Of a trial since its last sign."""
+    """The silence of a trial since its last report or start."""
 
     epoch: int  # of its last report
     since: float
-    seconds: float = 0.0  # of it that the driver listened
+    seconds: float = 0.0  # in which the driver listened
 
 
 @dataclass
 class Pace:
-    """Of the epochs that were seen, whoever trained them."""
+    """The pace of a study: its slowest epoch and largest network so far, over all trials."""
 
     epochs: int = 0
     slowest: float = 0.0  # seconds
-    macs: int = 1  # most of a network
+    macs: int = 1  # of the largest network that reported
 
 
 class Watchdog:
-    """Looked at many times a second. A `multiple` of 0 never ends anyone."""
+    """Finds silent trials; asked many times a second. A `multiple` of 0 ends no trial."""
 
     def __init__(self, multiple: float) -> None:
         self.multiple = multiple
@@ -51,12 +51,12 @@ class Watchdog:
         self.looked: float | None = None
 
     def started(self, trial_id: str, epoch: int, now: float, macs: int = 1) -> None:
-        """Its actor is set up; `epoch` is the last one of its curve."""
+        """Start a trial's clock as its actor is set up; `epoch` is the last one of its curve."""
         self.silent[trial_id] = Silence(epoch, now)
         self.macs[trial_id] = macs
 
     def reported(self, trial_id: str, epoch: int, now: float) -> None:
-        """What is reported again after a death took no epoch's time."""
+        """Restart a trial's clock, and learn the time of an epoch that was not reported before."""
         before = self.silent.get(trial_id)
         if before is None:
             return
@@ -69,16 +69,17 @@ class Watchdog:
         self.silent[trial_id] = Silence(max(epoch, before.epoch), now)
 
     def ended(self, trial_id: str) -> None:
+        """Stop a trial's clock; it may start again."""
         self.silent.pop(trial_id, None)
 
     def forget(self, trial_id: str) -> None:
-        """It never starts again."""
+        """Drop all records of a trial, which never starts again."""
         self.ended(trial_id)
         for known in (self.slowest, self.macs, self.named):
             known.pop(trial_id, None)
 
     def patience(self, trial_id: str) -> float:
-        """Seconds of silence that a trial is allowed."""
+        """Return the seconds of silence that a trial is allowed."""
         if not self.multiple or self.pace.epochs < EPOCHS:
             return math.inf
         if trial_id in self.slowest:
@@ -88,8 +89,8 @@ class Watchdog:
         return math.ldexp(max(AT_LEAST, self.multiple * expected), self.named[trial_id])
 
     def look(self, now: float) -> Iterator[tuple[str, float]]:
-        """Who is silent for too long, with the seconds; each is named once, and then left alone
-        until it is started again.
+        """Yield each trial that is silent for too long, with its seconds: once, until it is started
+        again.
         """
         gap = 0.0 if self.looked is None else min(BLINK, now - self.looked)
         self.looked = now

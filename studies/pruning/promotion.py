@@ -1,4 +1,4 @@
-"""Trials that wait at a rung until their place allows them to go on (`halving = "promote"`)."""
+"""Pause trials at a rung, and promote those whose rank comes to suffice (`halving = "promote"`)."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from skipsearch.trainers.trial.job import Report
 
 
 class Parking:
-    """A trial waits with the note `parked`, the epoch of its rung; 0 once it went on."""
+    """The paused trials; attribute `parked` of each is the epoch of its rung, 0 once promoted."""
 
     def __init__(self, store: Store, rungs: Rungs | None) -> None:
         self.store, self.rungs = store, rungs
@@ -25,7 +25,7 @@ class Parking:
         return bool(self.waiting)
 
     def found(self, trial: FrozenTrial) -> bool:
-        """Whether a trial of a dead driver was waiting; it then waits on."""
+        """Pause a dead driver's trial again; return False if it was not paused."""
         epoch = TrialRecord.of(trial).parked
         if not epoch or epoch != trial.last_step:
             return False
@@ -33,7 +33,7 @@ class Parking:
         return True
 
     def takes(self, live: Live, report: Report) -> bool:
-        """Whether a trial that was stopped waits; it does where it was stopped at a rung."""
+        """Pause a stopped trial; return False if it ended, diverged or took too long instead."""
         if not self.open:
             return False
         sound = math.isfinite(report.val_error)
@@ -44,7 +44,7 @@ class Parking:
         return True
 
     def promoted(self) -> FrozenTrial | None:
-        """The farthest of those whose place allows them to go on."""
+        """Promote the paused trial at the highest rung of those whose rank suffices, if any."""
         for number, epoch in sorted(self.waiting.items(), key=lambda pair: -pair[1]):
             if self.rungs is None or self.rungs.goes_on(number, epoch):
                 del self.waiting[number]
@@ -55,18 +55,20 @@ class Parking:
 
     @property
     def open(self) -> bool:
-        """Whether trials that are stopped wait here at all."""
+        """True if the study pauses trials at rungs at all."""
         return self.rungs is not None and self.rungs.promote
 
     def last(self) -> FrozenTrial | None:
-        """Who goes on though too few came to its rung to compare: nobody else will come."""
+        """Resume a paused trial when no other trial will reach its rung, even if fewer than `eta`
+        did.
+        """
         if self.rungs is None or not self.waiting:
             return None
         self.rungs.close()
         return self.promoted()
 
     def ended(self, networks: Networks) -> Iterator[tuple[FrozenTrial, Verdict]]:
-        """The budget is spent: who still waits was not among the best."""
+        """Prune every trial still paused, as the budget is spent."""
         while self.waiting:
             number, epoch = self.waiting.popitem()
             trial = self.store.trial(number)

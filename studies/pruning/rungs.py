@@ -1,9 +1,9 @@
-"""Successive halving on several objectives: who goes on at a rung.
+"""Successive halving on several objectives: decide which trials go on at a rung.
 
-After https://arxiv.org/abs/1810.05934 (asynchronous halving), with a trial's place among all that
-came to the rung so far: by validation error alone (`asha`), or its own position in non-dominated
-order over that error and the costs (`pareto-asha`). Rungs are a pure function of the study's
-curves, so they survive whatever the driver does not.
+After https://arxiv.org/abs/1810.05934 (asynchronous halving). A trial is ranked among all trials
+that reached the rung so far: by validation error alone (`asha`), or by its position in
+non-dominated order over that error and the costs (`pareto-asha`). Rungs are a pure function of the
+study's curves, so they are restored after a crash of the driver.
 """
 
 import math
@@ -16,14 +16,14 @@ from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.pareto import front_numbers, unbeaten_or_first
 from skipsearch.studies.storage.trial_record import TrialRecord
 
-Rung = Mapping[int, tuple[float, ...]]  # by the number of the trial: its error there, its costs
+Rung = Mapping[int, tuple[float, ...]]  # by trial number: its error at the rung, its costs
 
 
 class Rungs:
-    """Who reported what at which rung.
+    """The trials that reached each rung, with their errors and costs there.
 
-    `stop`: who does not go on at once never does, so nobody is judged before eta trials came.
-    `promote`: who does not go on waits, and goes on when its place allows.
+    `stop`: a trial that does not go on ends, so none is judged before eta trials reached the rung.
+    `promote`: a trial that does not go on is paused, and promoted once its rank suffices.
     """
 
     def __init__(
@@ -35,11 +35,13 @@ class Rungs:
             grace * eta**k: {} for k in powers if grace * eta**k < max_epochs
         }
         self.closed = False
-        self.reached: dict[int, int] = {}  # by number: the last epoch of its curve
-        self._known: dict[int, frozenset[int]] = {}  # who goes on, until somebody else comes
+        self.reached: dict[int, int] = {}  # by trial number: the last epoch of its curve
+        self._known: dict[
+            int, frozenset[int]
+        ] = {}  # trials that go on; cached until another one comes
 
     def load(self, trials: Iterable[FrozenTrial], costs: Sequence[str]) -> None:
-        """From the curves of a study, and those of an earlier one that stopped by the same rule."""
+        """Restore the rungs from the study's curves, imported ones if stopped by the same rule."""
         for trial in trials:
             record = TrialRecord.of(trial)
             if record.charged or record.judged:
@@ -48,25 +50,26 @@ class Rungs:
                     self.add(trial.number, epoch, val_error, own)
 
     def add(self, number: int, epoch: int, val_error: float, costs: Sequence[float]) -> None:
+        """Enter a trial's error after an epoch, if the epoch is a rung and the error finite."""
         self.reached[number] = max(epoch, self.reached.get(number, 0))
         if epoch in self.at and math.isfinite(val_error):
             self.at[epoch][number] = (val_error, *costs)
             self._known.pop(epoch, None)
 
     def passed(self, number: int, epoch: int) -> bool:
-        """Whether a trial was judged here before: whose checkpoint is broken trains epochs again,
-        and neither its curve nor its place at a rung changes by that.
+        """Return True if a trial was judged here before. After a broken checkpoint it trains epochs
+        again, which change neither its curve nor its rank at a rung.
         """
         return epoch < self.reached.get(number, 0)
 
     def close(self) -> None:
-        """Nobody else comes: where fewer than eta came, who waits is judged beside these."""
+        """Rank paused trials also at rungs that fewer than eta reached, as no other trial comes."""
         self.closed = True
         self._known.clear()
 
     def goes_on(self, number: int, epoch: int, below: int | None = None) -> bool:
-        """Whether a trial is in the best 1/eta of the rung, or, by `pareto-asha`, beaten by nobody
-        there; beside trials of numbers `below` a limit only, where there is one.
+        """Return True for a trial in the best 1/eta of the rung, or, with `pareto-asha`, dominated
+        by none there; it is compared with trials numbered `below` only, if that is given.
         """
         rung = self.at.get(epoch, {})
         if number not in rung:
@@ -78,23 +81,23 @@ class Rungs:
         return number in self._known[epoch]
 
     def _best(self, rung: Rung) -> frozenset[int]:
-        """Who goes on."""
+        """Return the trials that go on."""
         if len(rung) >= self.eta or (self.promote and self.closed):
             return self._in_place(rung)
         return frozenset() if self.promote else frozenset(rung)
 
     def _in_place(self, rung: Rung) -> frozenset[int]:
-        numbers = sorted(rung)  # ties are told apart by number, never by who came first
+        numbers = sorted(rung)  # ties are broken by number, never by arrival
         points, room = np.array([rung[n] for n in numbers]), len(numbers) / self.eta
         if self.pareto:
             chosen = unbeaten_or_first(points, front_numbers(points), room)
-        else:  # equal errors are not told apart at all
+        else:  # equal errors stay tied
             chosen = np.searchsorted(np.sort(points[:, 0]), points[:, 0]) < room
         return frozenset(n for n, going in zip(numbers, chosen, strict=True) if going)
 
 
 def rungs_of(config: StudyConfig) -> Rungs | None:
-    """The rungs of a study, still empty; None where nobody is stopped."""
+    """Return the rungs of a study, still empty; None if it prunes no trial."""
     if config.pruner == "none":
         return None
     return Rungs(

@@ -1,4 +1,4 @@
-"""Every report of a trial: a point of its curve, a decision to go on or stop, at last a verdict."""
+"""Turn reports of a trial into points of its curve, decisions to go on, and its verdict."""
 
 import math
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ class Live:
 
 
 def goes_on(job: Job, report: Report, rungs: Rungs | None) -> bool:
-    """Enter a report at its rung and decide whether the trial trains another epoch: not at full
-    fidelity, after its longest time, or where its error is no number. Without rungs all trials get
-    all epochs. Baselines are references: no rung stops them.
+    """Enter a report at its rung, and return False if the trial stops: it diverged, is at full
+    fidelity, took too long, or is not among the best of its rung. Without rungs all trials get all
+    epochs. Baselines are references: no rung stops them.
     """
     if not math.isfinite(report.val_error):
         return False
@@ -44,7 +44,7 @@ def goes_on(job: Job, report: Report, rungs: Rungs | None) -> bool:
 
 
 def verdict_of(live: Live, report: Report, networks: Networks, costs: Sequence[str]) -> Verdict:
-    """How a trial ended, a pure function of its last report. The value of a complete trial is the
+    """Judge a trial that ended, by its last report alone. The value of a complete trial is the
     error of the weights that it keeps.
     """
     limits, epoch = networks.violations(live.cost), report.epoch
@@ -63,12 +63,12 @@ def verdict_of(live: Live, report: Report, networks: Networks, costs: Sequence[s
 
 
 def stopped(epoch: int, lacking: float, limits: list[float]) -> Verdict:
-    """The verdict of a trial that was not among the best at a rung."""
+    """Return the verdict of a trial pruned at a rung."""
     return Verdict(Kind.PRUNED, f"not among the best after epoch {epoch}", [*limits, lacking])
 
 
 def record(store: Store, live: Live, report: Report) -> None:
-    """Store a report of a search: its validation error, and what it tells beside it."""
+    """Store a report of a search: its validation error as a point, the rest as attributes."""
     write(
         store,
         live,
@@ -83,9 +83,10 @@ def record(store: Store, live: Live, report: Report) -> None:
 
 
 def write(store: Store, live: Live, report: Report, error: float, **notes: Any) -> None:
-    """Store `error` as the curve's point of this epoch, and those notes that are known. A point
-    that is there stays as it is: epochs that are trained again, because a checkpoint is broken, are
-    not written again.
+    """Store `error` as the curve's point of this epoch, and the notes that are not None.
+
+    An existing point stays: epochs that are trained again after a broken checkpoint are not written
+    again.
     """
     worker = report.node, report.pid
     if worker != live.worker:
@@ -103,11 +104,12 @@ def write(store: Store, live: Live, report: Report, error: float, **notes: Any) 
 
 
 def fidelity(job: Job, report: Report) -> float:
-    """The part of its training that a trial has had at a report: 1, full fidelity, also where its
-    recipe ended before all epochs (`last`).
+    """Return `min(1, epoch / max_epochs)`; 1, full fidelity, also where the recipe ended training
+    before all epochs (`last`).
     """
     return 1.0 if report.last else min(1.0, report.epoch / job.max_epochs)
 
 
 def too_long(job: Job, report: Report) -> bool:
+    """Return True after more than the job's `max_seconds`; False without such a limit."""
     return job.max_seconds is not None and (report.seconds or 0.0) > job.max_seconds

@@ -155,7 +155,7 @@ NOTES = ("identity", "duplicate_of", "checkpoint", "node", "why")
 
 
 def facts(trial: FrozenTrial, costs: list[str]) -> dict[str, Any]:
-    """What is known of a trial but for its configuration, None where it is not."""
+    """Return a trial's row in the table of trials, without its configuration; None if unknown."""
     given, error = TrialRecord.of(trial).attributes, val_error(trial)
     measured = dict(zip(costs, (trial.values or [])[1:], strict=False))
     return {
@@ -165,9 +165,7 @@ def facts(trial: FrozenTrial, costs: list[str]) -> dict[str, Any]:
         "imported": given.get("imported"),
         "val_error": error,
         "accuracy": None if error is None else 1 - error,
-        **{
-            name: given.get(name) if trial.state == TrialState.COMPLETE else None for name in SPREAD
-        },
+        **{n: given.get(n) if trial.state == TrialState.COMPLETE else None for n in SPREAD},
         **{name: given.get(name, _number(measured.get(name))) for name in FACTS},
         "epochs": epochs(trial),
         **{name: given.get(name) for name in NOTES},
@@ -257,6 +255,7 @@ def objective_names(study: optuna.Study) -> list[str]:
 
 
 def cost_names(study: optuna.Study) -> list[str]:
+    """Return the names of the objectives after `val_error`."""
     return objective_names(study)[1:]
 
 
@@ -265,7 +264,7 @@ def _number(value: float | None) -> float | int | None:
 
 
 def attempts_at(trial: FrozenTrial) -> int:
-    """How often a trial was begun at the epoch where it is."""
+    """Return how many attempts a trial has had at its present epoch."""
     record = TrialRecord.of(trial)
     here = record.attached_at == (trial.last_step or 0)
     return record[TrialRecord.attempts] if here else 0

@@ -79,9 +79,11 @@ class Verdict:
 
     @property
     def state(self) -> TrialState:
+        """The state under which Optuna stores the trial."""
         return self.kind.state
 
     def to_dict(self) -> dict[str, Any]:
+        """Return a plain dictionary, which `from_dict` reads."""
         return {
             "kind": self.kind.value,
             "state": self.state.name,  # all that older versions read

@@ -59,6 +59,7 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
+        """Answer from memory; the first call reads all trials of the study."""
         if study_id not in self._studies:
             there = self.durable.get_all_trials(study_id)
             self._studies[study_id] = [t._trial_id for t in there]
@@ -73,9 +74,11 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
         return copy.deepcopy(trials) if deepcopy else trials
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Answer from memory; a trial that was not read yet comes from the storage."""
         return self._trials.get(trial_id) or self.durable.get_trial(trial_id)
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """Answer from memory. Raises KeyError for an unknown number."""
         if study_id not in self._studies:
             self.get_all_trials(study_id, deepcopy=False)
         ids = self._studies[study_id]
@@ -86,11 +89,13 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
     def get_n_trials(
         self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None
     ) -> int:
+        """Count in memory; by state as Optuna does, over `get_all_trials`."""
         if state is None and study_id in self._studies:
             return len(self._studies[study_id])
         return super().get_n_trials(study_id, state)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Create a trial in the storage, and read it back into memory."""
         self.get_all_trials(study_id, deepcopy=False, states=OPEN)
         trial_id = self.durable.create_new_trial(study_id, template_trial)
         self._studies[study_id].append(trial_id)
@@ -102,6 +107,7 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
+        """Write state and values through; read the trial's times back."""
         changed = self.durable.set_trial_state_values(trial_id, state, values)
         trial = copy.copy(self._trials[trial_id])
         noted = self.durable.get_trial(trial_id)  # with the times
@@ -130,9 +136,11 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
         param_value_internal: float,
         distribution: BaseDistribution,
     ) -> None:
+        """Write one parameter through."""
         self.set_trial_params(trial_id, {param_name: (param_value_internal, distribution)})
 
     def set_trial_params(self, trial_id: int, params: Params) -> None:
+        """Write several parameters through in one transaction."""
         write_params(self.durable, trial_id, params)
         trial = self._trials[trial_id]
         values = {name: kind.to_external_repr(value) for name, (value, kind) in params.items()}
@@ -150,22 +158,27 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
     def set_trial_intermediate_value(
         self, trial_id: int, step: int, intermediate_value: float
     ) -> None:
+        """Write a point of the trial's curve through."""
         self.durable.set_trial_intermediate_value(trial_id, step, intermediate_value)
         trial = self._trials[trial_id]
         trial.intermediate_values = {**trial.intermediate_values, step: intermediate_value}
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Write one user attribute of a trial through."""
         self.set_trial_user_attrs(trial_id, {key: value})
 
     def set_trial_user_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
+        """Write several user attributes of a trial through in one transaction."""
         write_user_attrs(self.durable, trial_id, facts)
         trial = self._trials[trial_id]
         trial.user_attrs = {**trial.user_attrs, **facts}
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Write one system attribute of a trial through."""
         self.set_trial_system_attrs(trial_id, {key: value})
 
     def set_trial_system_attrs(self, trial_id: int, facts: Mapping[str, Any]) -> None:
+        """Write several system attributes of a trial through in one transaction."""
         write_trial_system_attrs(self.durable, trial_id, facts)
         trial = self._trials[trial_id]
         trial.system_attrs = {**trial.system_attrs, **facts}
@@ -175,30 +188,38 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
     def create_new_study(
         self, directions: Sequence[StudyDirection], study_name: str | None = None
     ) -> int:
+        """Create a study in the storage."""
         return self.durable.create_new_study(directions, study_name)
 
     def delete_study(self, study_id: int) -> None:
+        """Delete a study from the storage and from memory."""
         self.durable.delete_study(study_id)
         self._studies.pop(study_id, None)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Write a user attribute of a study to the storage."""
         self.durable.set_study_user_attr(study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Write a system attribute of a study through."""
         self.durable.set_study_system_attr(study_id, key, value)
         if study_id in self._study_attrs:
             self._study_attrs[study_id][key] = value
 
     def get_study_id_from_name(self, study_name: str) -> int:
+        """Read from the storage."""
         return self.durable.get_study_id_from_name(study_name)
 
     def get_study_name_from_id(self, study_id: int) -> str:
+        """Read from the storage."""
         return self.durable.get_study_name_from_id(study_id)
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """Read from the storage."""
         return self.durable.get_study_directions(study_id)
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """Read from the storage, uncached, as they are few."""
         return self.durable.get_study_user_attrs(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
@@ -214,6 +235,7 @@ class Mirror(BulkCache):  # type: ignore[misc,unused-ignore]
         return dict(self._study_attrs[study_id])
 
     def get_all_studies(self) -> Any:
+        """Read from the storage."""
         return self.durable.get_all_studies()
 
 

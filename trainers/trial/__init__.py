@@ -1,1 +1,1 @@
-"""One trial in a worker: trained an epoch a step, saved and resumed."""
+"""One trial in a worker: trained epoch by epoch, saved and resumed."""

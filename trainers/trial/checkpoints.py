@@ -1,11 +1,10 @@
 """Checkpoints of a training: written whole or not at all, and verified when they are read.
 
 They are in a folder, or at a URI that pyarrow can write (file, s3, gs, abfs, hdfs). `torch.load`
-does not look at checksums: of 2,000 random flips of one bit in a file of 6 kB it took 1,714 without
-a word, 1,308 of them as other weights; the checksums that a zip archive has of each record miss
-what is wrong in names and offsets (2 of all 13,224 flips in a smaller file). So a checkpoint
-carries a CRC-32 of the whole file in the comment that a zip archive may end with, and stays a file
-that `torch.load` reads.
+does not verify checksums: of 2,000 random flips of one bit in a file of 6 kB it accepted 1,714
+silently, 1,308 of them as other weights; a zip archive's checksums of its records miss errors in
+names and offsets (2 of all 13,224 flips in a smaller file). So a checkpoint carries a CRC-32 of the
+whole file in the comment that a zip archive may end with, and `torch.load` still reads it.
 """
 
 import os
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     pass
 
 
-KEPT = 2  # a broken one has the one before it
+KEPT = 2  # if the newest is broken, the one before it is read
 
 
 NAME = re.compile(r"checkpoint-(\d{5,})\.pt")
@@ -33,22 +32,22 @@ CRC_BYTES = 8  # hexadecimal digits
 
 
 class CannotSave(OSError):
-    """A checkpoint cannot be written (disk full, read-only): no fault of the network, and nothing
-    that the next trial would not meet. The run ends; the trial goes on when that is mended.
+    """A checkpoint cannot be written (disk full, read-only). The next trial would fail in the same
+    way, so the run ends instead of the trial, which resumes once the cause is mended.
     """
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Those of one training, one an epoch. Bytes in, bytes out."""
+    """The checkpoints of one training, one per epoch, read and written as bytes."""
 
     filesystem: FileSystem
-    folder: str  # in it
+    folder: str  # within `filesystem`
     where: str  # as the user wrote it
 
     @classmethod
     def at(cls, where: str) -> "Checkpoints":
-        """Raises ValueError for a URI that pyarrow does not know."""
+        """Open a folder or URI. Raises ValueError for a URI that pyarrow cannot use."""
         if "://" not in where:
             return cls(LocalFileSystem(), where, where)
         try:
@@ -59,11 +58,11 @@ class Checkpoints:
         return cls(filesystem, folder, where)
 
     def name(self, epoch: int) -> str:
-        """What the study notes of it."""
+        """Return the path or URI that is stored in the study."""
         return f"{self.where}/checkpoint-{epoch:05d}.pt"
 
     def save(self, epoch: int, content: bytes) -> None:
-        """Written beside its place and moved there, so that readers see all of it or nothing."""
+        """Write a file beside its place and move it there: readers see all of it or nothing."""
         self.filesystem.create_dir(self.folder, recursive=True)
         part = f"{self._path(epoch)}.{os.getpid()}.part"
         with self.filesystem.open_output_stream(part) as stream:
@@ -71,20 +70,22 @@ class Checkpoints:
         self.filesystem.move(part, self._path(epoch))
 
     def load(self, epoch: int) -> bytes:
+        """Read the bytes of an epoch's checkpoint. Raises OSError if it is missing."""
         with self.filesystem.open_input_file(self._path(epoch)) as stream:
             return bytes(stream.readall())
 
     def delete(self, epoch: int) -> None:
-        """Nothing where it is gone already."""
+        """Delete an epoch's checkpoint, if it exists."""
         if self.filesystem.get_file_info(self._path(epoch)).type != FileType.NotFound:
             self.filesystem.delete_file(self._path(epoch))
 
     def epochs(self) -> list[int]:
-        """The newest first."""
+        """List the epochs that have a checkpoint, the newest first."""
         names = [NAME.fullmatch(name) for name in self._files()]
         return sorted((int(name[1]) for name in names if name), reverse=True)
 
     def newest_whole(self) -> int | None:
+        """Return the newest epoch whose checkpoint is intact, None if there is none."""
         for epoch in self.epochs():
             with suppress(OSError):
                 if is_whole(self.load(epoch)):
@@ -92,7 +93,7 @@ class Checkpoints:
         return None
 
     def clear(self, keep: int | None) -> None:
-        """Delete all but that of one epoch, also what a dead worker had begun to write."""
+        """Delete all but one epoch's checkpoint, also partial files of a dead worker."""
         kept = None if keep is None else f"checkpoint-{keep:05d}.pt"
         for name in self._files():
             if name != kept:
@@ -101,7 +102,7 @@ class Checkpoints:
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Raises CannotSave for what the system refuses; leaves no half files on a full disk."""
+        """Raise CannotSave for any OSError inside, and delete partial files from a full disk."""
         try:
             yield
         except OSError as error:
@@ -120,7 +121,7 @@ class Checkpoints:
 
 
 def folders(where: str) -> list[str]:
-    """Below a folder or URI: the folders that hold checkpoints, relative to it."""
+    """List the folders below a folder or URI that hold checkpoints, relative to it."""
     top = Checkpoints.at(where)
     selector = FileSelector(top.folder, recursive=True, allow_not_found=True)
     paths = (info.path for info in top.filesystem.get_file_info(selector))
@@ -130,14 +131,14 @@ def folders(where: str) -> list[str]:
 
 
 def seal(content: bytes) -> bytes:
-    """A zip archive without a comment, with the CRC-32 of all before it as its comment."""
-    assert content.endswith(b"\0\0")  # the end of an archive says how long its comment is
+    """Append the CRC-32 of all bytes before it as the comment of a zip archive that has none."""
+    assert content.endswith(b"\0\0")  # an archive ends with the length of its comment
     content = content[:-2] + CRC_BYTES.to_bytes(2, "little")
     return content + _crc(content)
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether every bit is as `seal` left it."""
+    """Return True if the bytes match the CRC-32 that `seal` appended."""
     return content[-CRC_BYTES:] == _crc(content[:-CRC_BYTES])
 
 

@@ -1,14 +1,13 @@
-"""The final training of a chosen network: on all images but those for testing, and what it is worth
-on those.
+"""Retrain a chosen network on training and validation images, and test it once at the end.
 
-Nothing is chosen any more, so nothing is held out, and the test images are looked at once, when all
-epochs are over. What a recipe decides by validation errors is decided so:
+Retraining selects nothing, so no images are held out for validation, and the test images are used
+once, after the last epoch. What a recipe decides by validation errors is decided otherwise:
 
 | in the search               | here                                                           |
 |-----------------------------|----------------------------------------------------------------|
 | `keep = best`               | the weights of the last epoch                                  |
 | `patience`                  | all epochs                                                     |
-| `schedule = plateau`        | the training error is waited for in place of the validation's  |
+| `schedule = plateau`        | the training error takes the place of the validation error     |
 """
 
 from dataclasses import replace
@@ -22,13 +21,13 @@ from skipsearch.trainers.trial.training import Training
 
 
 def final_recipe(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe of the search for a training of so many epochs in which nothing is chosen."""
+    """Adapt the recipe of the search: so many epochs, the last weights, no early end."""
     return replace(recipe, epochs=epochs, keep="last", patience=0)
 
 
 def final_data(data: Data) -> Data:
-    """Trained on are the images of training and validation. They are normalised as in the search,
-    so that what uses its networks can use these.
+    """Join the images of training and validation for training. They are normalised as in the
+    search, so that its networks and the retrained ones take the same input.
     """
     own, held_out = data.train, data.validation
     index = np.concatenate([own.index, held_out.index])
@@ -41,14 +40,15 @@ def final_data(data: Data) -> Data:
 
 
 class FinalTraining:
-    """An epoch a step, as `Training`, without validation images (`val_error` is nan); the report
-    of the last one has `test_error` and `test_loss`.
+    """Train like `Training`, one epoch per step, without validation images (`val_error` is nan).
+    The last report has `test_error` and `test_loss`.
     """
 
     def __init__(self, job: Job, data: Data) -> None:
         self.training, self.data = Training(job, data), data
 
     def step(self) -> Report:
+        """Train one epoch, and after the last one test the network."""
         report = self.training.step()
         return self._tested(report) if report.last and not report.diverged else report
 
@@ -61,4 +61,5 @@ class FinalTraining:
         return replace(report, test_error=error, test_loss=loss)
 
     def close(self) -> None:
+        """Release the memory of the training."""
         self.training.close()

@@ -1,4 +1,4 @@
-"""Job, report and steps: the words between a driver and a worker."""
+"""Records and protocols between driver and worker: `Job`, `Report`, `Steps`."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from skipsearch.searchspace.parameters.domains import Scalar, nearest
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker must know of its trial."""
+    """One trial as the driver hands it to a worker: network, recipe, seeds, epochs, folder."""
 
     number: int
     arch: Mapping[str, Scalar]
@@ -23,23 +23,29 @@ class Job:
     threads: int
     device: str
     baseline: bool = False
-    costs: tuple[float, ...] = ()  # its other objectives, for its place at a rung
+    costs: tuple[float, ...] = ()  # the objectives after `val_error`, for its rank at a rung
     max_seconds: float | None = None
-    checkpoints: str = ""  # a path or a URI of their own; else they are in `folder`
-    below: int | None = None  # judged beside trials of lower numbers only; None for all
-    more_seeds: tuple[int, ...] = ()  # the network is trained with each of these too
+    checkpoints: str = ""  # a path or URI; "": in `folder`
+    below: int | None = None  # at a rung, compared with trials numbered below only; None: all
+    more_seeds: tuple[int, ...] = ()  # the network is also trained with each of these
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """One epoch of a trial, as its training reports it and the driver judges and stores it.
 
-    Errors are parts of the images, 0 to 1. None is what a training does not know: it is neither
-    stored nor written into `curve.csv`, whose columns have this order. `Epoch` in `loop/fit.py` is
-    what the epoch alone came to; `seconds` there are its own, here those of the training so far.
+    Errors are fractions of the images, 0 to 1. A training leaves fields that it does not know at
+    None: they are neither stored nor written into `curve.csv`, whose columns have this order.
+    `Epoch` in `loop/fit.py` describes the epoch alone; its `seconds` are the epoch's, these are
+    those of the training so far.
+
+    Examples
+    --------
+    >>> Report(epoch=3, val_error=0.21, kept_error=0.19).error
+    0.19
     """
 
-    epoch: int  # 1 is the first
+    epoch: int  # from 1
     lr: float | None = None  # of the last step
     train_loss: float | None = None  # cross-entropy without penalties, of augmented images
     train_error: float | None = None  # of the same images
@@ -50,11 +56,11 @@ class Report:
     seconds: float | None = None  # of all epochs so far, validation included
     images_per_second: float | None = None  # of training alone, without validation
     peak_memory_bytes: int | None = None
-    diverged: str = ""  # where the loss became nan or infinite; "" in every sound report
-    checkpoint: str | None = None  # the file or URI that was written after this epoch
-    val_errors: list[float] | None = None  # of the kept weights of each seed, where there are more
+    diverged: str = ""  # where the loss became nan or infinite; "" otherwise
+    checkpoint: str | None = None  # path or URI of the file written after this epoch
+    val_errors: list[float] | None = None  # of the kept weights, by seed, where there are several
     val_error_sd: float | None = None  # sample standard deviation of `val_errors`
-    test_error: float | None = None  # of a final training, after its last epoch
+    test_error: float | None = None  # of a retraining, after its last epoch
     test_loss: float | None = None
     node: str | None = None  # the machine that trained it, filled in by Ray's adapter
     pid: int | None = None  # the worker's process, likewise
@@ -65,30 +71,30 @@ class Report:
         return self.val_error if self.kept_error is None else self.kept_error
 
     def to_dict(self) -> dict[str, Any]:
-        """A plain dictionary of what is known, for checkpoints, `curve.csv` and Ray."""
+        """Return the fields that are not None, for checkpoints, `curve.csv` and Ray."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, flat: Mapping[str, Any]) -> "Report":
-        """The report that `to_dict` wrote, of any version: other names are passed over."""
+        """Read a dictionary that `to_dict` of any version wrote; unknown names are ignored."""
         return cls(**{name: flat[name] for name in FIELDS if name in flat})
 
 
 class WrongReport(ValueError):
-    """A report of a user's own training lacks a field or has a wrong one. The trial fails, and is
-    not tried again: it would report the same.
+    """A report of a user's own training lacks a field or has a wrong one. The trial fails without
+    a retry, which would report the same.
     """
 
 
 class Rule(NamedTuple):
-    """What a field must be, and the reading of it, which raises where it is something else."""
+    """The rule of a field, in words, and the function that reads it or raises."""
 
     text: str
     read: Callable[[Any], Any]
 
 
 def _number(value: Any) -> float:
-    """Also a scalar of NumPy or a tensor of one element."""
+    """Read a number, a NumPy scalar, or a tensor of one element."""
     if not isinstance(value, SupportsFloat):
         raise TypeError
     return float(value)
@@ -122,7 +128,7 @@ RULES_OF_TYPES = {
 
 
 def _rule_of(hint: Any) -> Rule:
-    """The rule of `T` is also that of `T | None`: what is not known is left out."""
+    """Return the rule of a type `T` or `T | None`, as a report leaves out what is unknown."""
     return RULES_OF_TYPES[get_args(hint)[0] if isinstance(hint, UnionType) else hint]
 
 
@@ -139,8 +145,15 @@ REMEDY = "mend what step() of your training returns, see skipsearch.trainers.tri
 
 
 def report_of(given: object, needs: str = "val_error") -> Report:
-    """The report in a mapping, or in a `Report`, of a user's own training; beside `epoch` it has
-    the field that it `needs`. Raises WrongReport.
+    """Check a report of a user's own training, a mapping or a `Report`.
+
+    Raises WrongReport if `epoch` or the field in `needs` is missing, or a field is unknown or
+    wrong.
+
+    Examples
+    --------
+    >>> report_of({"epoch": 1, "val_error": 0.25}).val_error
+    0.25
     """
     flat = given.to_dict() if isinstance(given, Report) else given
     if not isinstance(flat, Mapping):
@@ -158,7 +171,7 @@ def report_of(given: object, needs: str = "val_error") -> Report:
             raise WrongReport(f"report: {name} is not a field of it{hint}: {REMEDY}")
         try:
             known[name] = RULES[name].read(value)
-        except (TypeError, ValueError, RuntimeError):  # torch's, of a tensor of many elements
+        except (TypeError, ValueError, RuntimeError):  # the last for a tensor of many elements
             raise WrongReport(
                 f"report: {name} must be {RULES[name].text}, got {value!r}: {REMEDY}"
             ) from None
@@ -166,34 +179,41 @@ def report_of(given: object, needs: str = "val_error") -> Report:
 
 
 class Steps(Protocol):
-    """What an executor needs of a training: one report after every epoch."""
+    """A training as an executor runs it: one report after every epoch."""
 
-    def step(self) -> Report: ...
-    def close(self) -> None: ...
+    def step(self) -> Report:
+        """Train one epoch and report it."""
+
+    def close(self) -> None:
+        """Release what the training holds."""
 
 
 Begin = Callable[[Job], Steps]
 
 
 class OwnSteps(Protocol):
-    """A training of the user's own, whose reports may be mappings; they are checked."""
+    """A user's own training; its reports may be mappings, and are checked."""
 
-    def step(self) -> Report | Mapping[str, Any]: ...
-    def close(self) -> None: ...
+    def step(self) -> Report | Mapping[str, Any]:
+        """Train one epoch and report at least `epoch` and `val_error`."""
+
+    def close(self) -> None:
+        """Release what the training holds."""
 
 
 OwnBegin = Callable[[Job], OwnSteps]
 
 
 class Checked:
-    """The training that a user's own `begin` starts, each of its reports checked."""
+    """Run the training that a user's own `begin` starts, and check each of its reports."""
 
     def __init__(self, job: Job, begin: OwnBegin, needs: str = "val_error") -> None:
         self.own, self.needs = begin(job), needs
 
     def step(self) -> Report:
-        """Raises WrongReport."""
+        """Train one epoch. Raises WrongReport if its report is wrong."""
         return report_of(self.own.step(), self.needs)
 
     def close(self) -> None:
+        """Close the user's training."""
         self.own.close()

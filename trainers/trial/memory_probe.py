@@ -1,4 +1,4 @@
-"""What one step of a network takes of its device, measured."""
+"""Measure the memory that one step of a network takes of its device."""
 
 from dataclasses import replace
 
@@ -17,9 +17,11 @@ from skipsearch.trainers.trial.job import Job
 
 
 def step_memory(job: Job, data: Data) -> tuple[int, int]:
-    """Bytes at most of a step forward and backward and of a validation, with all images beside it,
-    and the bytes of the device. What others hold of a GPU counts as ours: there is no telling it
-    from the libraries' own.
+    """Return the peak bytes of one training step and one validation batch, with all images in
+    memory, and the bytes of the device.
+
+    Memory that other processes hold of a GPU counts as ours, because it cannot be told from that of
+    the libraries in this process.
     """
     torch.set_num_threads(job.threads)
     recipe = decode(Recipe, job.recipe)

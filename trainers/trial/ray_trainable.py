@@ -1,7 +1,7 @@
-"""A training as Ray Tune runs it: the only file of `trainers` that knows Ray.
+"""Adapt a training to Ray Tune; no other file of `trainers` imports Ray.
 
-The class interface, because an actor is then used for trial after trial (0.08 s a trial instead of
-5).
+Ray's class interface is used because it lets one actor train many trials: starting a trial takes
+0.08 s instead of 5.
 """
 
 import socket
@@ -17,8 +17,10 @@ WRONG = "wrong_report"
 
 
 def begun(begin: Begin, job: Job) -> Steps:
-    """The driver made the trial's folder; its checkpoints must be seen by whoever goes on. Raises
-    ValueError where this node does not see it.
+    """Begin a training in the folder that the driver made for the trial.
+
+    Raises ValueError where this node does not see the folder: the node that resumes the trial would
+    not find its checkpoints.
     """
     if not Path(job.folder).is_dir():
         raise ValueError(
@@ -29,7 +31,7 @@ def begun(begin: Begin, job: Job) -> Steps:
 
 
 def report_in(result: Mapping[str, Any]) -> Report:
-    """The report of an actor's step, with what Ray adds of its worker. Raises WrongReport."""
+    """Read the report in Ray's result, and add the worker's node. Raises WrongReport."""
     if "epoch" not in result:
         raise WrongReport("ended without a report")
     if WRONG in result:
@@ -38,20 +40,22 @@ def report_in(result: Mapping[str, Any]) -> Report:
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
-    """`step` is one epoch."""
+    """Ray's actor for a training; one `step` is one epoch."""
 
     def setup(self, config: dict[str, Any], begin: Begin) -> None:
+        """Begin the training of the actor's first trial."""
         self.begin = begin
         self.training = begun(begin, config["job"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Close the training and begin that of the next trial, in the same process."""
         self.cleanup()
         self.training = begun(self.begin, new_config["job"])
         return True
 
     def step(self) -> dict[str, Any]:
-        """A report as Ray wants it, a dictionary. A wrong one is told, not raised: what an actor
-        raises Ray tries again.
+        """Train one epoch and return its report as a dictionary. A wrong report is returned as
+        such, not raised, as Ray would retry the trial after an error.
         """
         try:
             return self.training.step().to_dict()
@@ -59,4 +63,5 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             return {"epoch": 0, WRONG: str(wrong)}
 
     def cleanup(self) -> None:
+        """Close the training."""
         self.training.close()

@@ -1,6 +1,6 @@
-"""A trial that trains its network with several seeds, side by side: an epoch of each a step.
+"""Train a trial's network with several seeds side by side: each step trains one epoch per seed.
 
-So a report stands for all of them, and rungs, curves and resuming know nothing of it.
+One report then stands for all seeds, and rungs, curves and resuming need no case for them.
 """
 
 import math
@@ -14,15 +14,15 @@ from skipsearch.trainers.trial.job import Begin, Job, Report, Steps
 
 
 class Repeats:
-    """The trainings of a job, one for each of its seeds, in folders `seed-0`, `seed-1`, …
+    """The trainings of a job, one per seed, in folders `seed-0`, `seed-1`, …
 
-    After a crash they may be an epoch apart, as each has its own checkpoint: those behind are then
-    trained up to the one ahead, which has its report already. The epoch before it was reported by
-    all, or none would have begun the next.
+    After a crash they may be one epoch apart, as each has its own checkpoint: those behind are then
+    trained up to the one ahead, which has its report already. They are never further apart, as the
+    next epoch begins only when all seeds have reported.
     """
 
     def __init__(self, job: Job, begin: Begin) -> None:
-        self.reports: list[Report] = []  # the newest of each
+        self.reports: list[Report] = []  # the newest report of each seed
         with ExitStack() as begun:
             self.trainings: list[Steps] = []
             for number, seed in enumerate((job.seed, *job.more_seeds)):
@@ -32,6 +32,7 @@ class Repeats:
             self.close = begun.pop_all().close
 
     def step(self) -> Report:
+        """Train every seed up to the same next epoch, and combine their reports."""
         if not self.reports:
             self.reports = [training.step() for training in self.trainings]
             epoch = max(report.epoch for report in self.reports)
@@ -44,8 +45,8 @@ class Repeats:
 
 
 def together(epoch: int, reports: Sequence[Report]) -> Report:
-    """One report of all: means, and the errors of the weights that each keeps with their sample
-    standard deviation. The trial is over when all are, and diverged when one is.
+    """Combine the seeds' reports: means, and the errors of the weights that each keeps with their
+    sample standard deviation. The trial ends when all seeds end; it diverged when one of them did.
     """
     ends = [f"{r.diverged} (seed-{number})" for number, r in enumerate(reports) if r.diverged]
     errors = [report.error for report in reports]
@@ -78,13 +79,13 @@ def _sum(values: Sequence[float | None]) -> float | None:
 
 
 def _known(values: Sequence[float | None]) -> list[float]:
-    """The values of all trainings; empty where one of them does not report it."""
+    """Return the values of all seeds, none if one of them is unknown."""
     known = [value for value in values if value is not None]
     return known if len(known) == len(values) else []
 
 
 def _single(job: Job, number: int, seed: int) -> Job:
-    """The job of one training."""
+    """Make the job and the folder of one seed."""
     folder = Path(job.folder) / f"seed-{number}"
     folder.mkdir(parents=True, exist_ok=True)
     checkpoints = f"{job.checkpoints}/seed-{number}" if job.checkpoints else ""

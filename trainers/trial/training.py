@@ -1,8 +1,8 @@
-"""One trial as an executor runs it, an epoch a step; without Ray.
+"""Train one trial, one epoch per step, from its last checkpoint; without Ray.
 
-A checkpoint is written before its epoch is reported, and reported again by whoever goes on from
-it: whatever dies in between, no epoch is missing from the curve and none is trained twice.
-Every epoch's whole report is in the trial's `curve.csv`.
+A checkpoint is written before its epoch is reported, and its epoch is reported again when a worker
+resumes from it: whichever process dies in between, no epoch is missing from the curve and none is
+trained twice. Every epoch's whole report is in the trial's `curve.csv`.
 """
 
 import csv
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Training:
-    """The training of a job's network, from its last checkpoint where there is one."""
+    """The training of a job's network, resumed from its last checkpoint if there is one."""
 
     def __init__(self, job: Job, data: Data) -> None:
         import torch
@@ -47,6 +47,7 @@ class Training:
         self.seconds = (self.again.seconds or 0.0) if self.again else 0.0
 
     def step(self) -> Report:
+        """Train and save one epoch; the first step after resuming repeats the last report."""
         if self.again is not None:
             report, self.again = self.again, None
             return report
@@ -63,7 +64,7 @@ class Training:
         return report
 
     def close(self) -> None:
-        """Give the memory of a finished trial back before the next one takes its own."""
+        """Return a finished trial's memory to the system before the next trial begins."""
         import torch
 
         self.fit = None
@@ -74,7 +75,7 @@ class Training:
 
 
 def write_curve(folder: Path, curve: list[Report]) -> None:
-    """A row an epoch, readable without the tool; written whole or not at all."""
+    """Write `curve.csv`, one row per epoch, whole or not at all."""
     text = io.StringIO()
     flat = [report.to_dict() for report in curve]
     columns = [name for name in flat[0] if name != "checkpoint"]
@@ -88,8 +89,10 @@ def write_curve(folder: Path, curve: list[Report]) -> None:
 
 
 def save(checkpoints: Checkpoints, job: Job, fit: "Fit", curve: list[Report]) -> None:
-    """`curve` has the reports up to the epoch of the checkpoint; in the file they are plain
-    dictionaries, which `torch.load(weights_only=True)` and older versions read.
+    """Write a checkpoint of the newest epoch, and delete all but the last two.
+
+    `curve` has the reports up to that epoch; the file stores them as plain dictionaries, which
+    `torch.load(weights_only=True)` and older versions read.
     """
     import torch
 
@@ -103,15 +106,16 @@ def save(checkpoints: Checkpoints, job: Job, fit: "Fit", curve: list[Report]) ->
 
 
 def load(checkpoints: Checkpoints, job: Job, fit: "Fit") -> list[Report]:
-    """Continue from the newest whole checkpoint of this network; the reports up to its epoch, none
-    without one: the training then begins anew, and comes to the same.
+    """Load the newest intact checkpoint of this network into `fit`; return the reports up to it.
+
+    Without one the list is empty: the training starts anew and gives the same result.
     """
     import torch
 
     for epoch in checkpoints.epochs():
         try:
             content = checkpoints.load(epoch)
-        except OSError:  # taken away
+        except OSError:  # deleted meanwhile
             continue
         if not is_whole(content):
             continue
