@@ -16,7 +16,7 @@ def sampler(name: str, seed: int, *, study_seed: int, past: Past | None = None) 
     not on when the driver was started. `study_seed` fixes the sequence of `quasi-random`. Samplers
     with the same `past` read each trial of a study from storage once.
     """
-    with warnings.catch_warnings():  # Optuna calls groups, constant_liar and QMC experimental
+    with warnings.catch_warnings():  # Optuna calls TPE's group, QMC and NSGA-III experimental
         warnings.simplefilter("ignore", ExperimentalWarning)
         return _sampler(name, seed, study_seed, past or Past())
 
