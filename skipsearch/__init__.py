@@ -2,7 +2,7 @@
 
     import skipsearch as sk
 
-    digits = sk.run("examples/digits.toml")  # search; started again, it continues
+    digits = sk.run("examples/digits.toml")  # search; the same call resumes it
     digits.front()  # the Pareto front as a pandas DataFrame
     digits.retrain(["knee"], seeds=5)  # the test error, mean ± sd
     digits.export("knee", to="exports/knee")  # model.py, weights, card

@@ -1,4 +1,4 @@
-"""`python -m skipsearch`: the command, where it is not on the path."""
+"""`python -m skipsearch`: the command `skipsearch`, for environments without it on the path."""
 
 from skipsearch.studies.cli import main
 

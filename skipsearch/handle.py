@@ -1,4 +1,4 @@
-"""A study in one's hands: run or loaded, with its results as methods.
+"""Run or load a study, and hold it with its results as methods.
 
 digits = run("examples/digits.toml")
 digits.front()
@@ -60,14 +60,14 @@ class Handle:
         return settled(self.study, self.home)
 
     def front(self) -> "pd.DataFrame":
-        """Return the Pareto front: a row for each network, lowest error first.
+        """Return the Pareto front with one row per network, lowest error first.
 
-        Columns are those of `trials` and `knee`, which is True for the best bargain.
+        The columns are those of `trials`, and `knee`: True for the best bargain.
         """
         return front(self)
 
     def trials(self) -> "pd.DataFrame":
-        """Return all trials: a row for each, with results, costs and configuration."""
+        """Return all trials with one row per trial: results, costs and configuration."""
         return trials(self)
 
     def pick(self, rule: str = "knee", limits: Mapping[str, float] = NO_LIMITS) -> "FrozenTrial":
@@ -90,7 +90,7 @@ class Handle:
         networks
             Numbers of trials, presets, arch files, or rules of `pick`.
         seeds
-            Trainings of each network; number 0 has the seed of the search.
+            Number of trainings of each network; the first has the seed of the search.
         epochs
             Epochs of each training; by default the study's.
         serial, address
@@ -123,7 +123,7 @@ class Handle:
         retrained: bool = False,
         force: bool = False,
     ) -> "Exported":
-        """Write a network as files that need nothing of this project.
+        """Write a network as files that work without this project.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class Handle:
         )
 
     def _repr_html_(self) -> str:
-        """The front as a notebook shows it."""
+        """Render the front for a notebook."""
         from html import escape
 
         return f"<b>{escape(self.name)}</b>{self.front().to_html(index=False)}"
@@ -170,19 +170,18 @@ def run(
     imports: Sequence[str] = (),
     extend: bool = False,
 ) -> Handle:
-    """Run a study, or continue it where it stopped; nothing is printed.
+    """Run a study, or resume it; nothing is printed.
 
     Parameters
     ----------
     config
         A study file, its tables as a mapping, or a `StudyConfig`.
     changes
-        `--set` of the command line, such as `"trials=50"` or `"space.shortcut=attention"`; for a
-        study file only.
+        Changes to a study file, such as `"trials=50"` or `"space.shortcut=attention"`.
     folder
         The folder of all studies; this one's files are in `folder/NAME`.
     storage
-        An Optuna storage's URL instead of `folder/NAME/study.db`.
+        URL of an Optuna storage, instead of `folder/NAME/study.db`.
     serial
         Train in this process, one trial after the other, without Ray.
     address
@@ -192,16 +191,14 @@ def run(
     imports
         Earlier studies whose trained networks become trials of this one.
     extend
-        Go on though the space or the limits have grown.
+        Accept a space or limits that have grown since the study was begun.
 
     Raises
     ------
-    ValueError
-        For bad input, in one line.
-    Infeasible
-        Where no network of the space is within the limits.
+    ValueError, Infeasible
+        For bad input, in one line; if no network of the space is within the limits.
     KeyboardInterrupt
-        After Ctrl-C; the same call continues.
+        After Ctrl-C; the same call resumes the study.
 
     Examples
     --------
@@ -224,9 +221,9 @@ def run(
 
 
 def load(study: str | Path, *, folder: str | Path = RUNS, storage: str | None = None) -> Handle:
-    """Load a study that ran before: by its name, its folder, or its study file.
+    """Load a study that ran before, by its name, its folder, or its study file.
 
-    Raises ValueError where there is none, with the names that there are.
+    Raises ValueError if there is none, with the names of those in `folder`.
 
     Examples
     --------
@@ -242,7 +239,7 @@ def load(study: str | Path, *, folder: str | Path = RUNS, storage: str | None = 
 def front(study: "StudyLike | optuna.Study") -> "pd.DataFrame":
     """Return the Pareto front of a study (a handle, Optuna's study, or a name) as a DataFrame.
 
-    A row for each network that no other beats in every objective, lowest error first.
+    One row per network that no other dominates, lowest error first.
     """
     from skipsearch.studies.results.front import front as front_of
 
@@ -250,7 +247,9 @@ def front(study: "StudyLike | optuna.Study") -> "pd.DataFrame":
 
 
 def trials(study: "StudyLike | optuna.Study") -> "pd.DataFrame":
-    """Return all trials of a study as a DataFrame: results, costs and configuration."""
+    """Return all trials of a study as a DataFrame with one row per trial: results, costs and
+    configuration.
+    """
     from skipsearch.studies.results.trial_table import trials as trials_of
 
     return trials_of(_study(study))
@@ -276,7 +275,7 @@ def pick(
     Raises
     ------
     ValueError
-        For an unknown rule or limit, and where no network qualifies.
+        For an unknown rule or limit, and if no network qualifies.
     """
     from skipsearch.studies.results.pick import pick as pick_of
 
@@ -295,5 +294,5 @@ def _checked(
     if isinstance(config, str | Path):
         return StudyConfig.from_file(config, changes)
     if [*changes]:
-        raise ValueError("changes are for a study file; change the mapping or StudyConfig itself")
+        raise ValueError("changes are for a study file: edit the mapping or StudyConfig instead")
     return config if isinstance(config, StudyConfig) else StudyConfig.from_dict(config, where="run")

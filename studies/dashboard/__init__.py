@@ -1,1 +1,1 @@
-"""A study in optuna-dashboard: what the driver leaves there for it, and the server."""
+"""A study in optuna-dashboard: the notes and figures that the driver stores, and the server."""

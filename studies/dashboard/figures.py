@@ -1,5 +1,5 @@
-"""Figures that the dashboard does not draw for studies of several objectives: every learning
-curve, the fronts, the hypervolume; in colours that stand on white and on black.
+"""Figures that optuna-dashboard does not draw for studies with several objectives: every learning
+curve, the fronts, the hypervolume; in colours that are legible on white and on black.
 """
 
 import json
@@ -23,7 +23,7 @@ BRIEF = "trial %{customdata}<br>%{x:.4s} · %{y:.4g}<extra></extra>"
 
 
 def figures(study: optuna.Study) -> dict[str, str]:
-    """Plotly's JSON by the name of the figure."""
+    """Return Plotly's JSON of each figure by its name."""
     contents = Contents.of(study)
     titles = {"learning-curves": "Learning curves (grey: stopped, bold: front)"}
     found = {"learning-curves": curves_figure(contents)}
@@ -48,7 +48,7 @@ def _written(figure: dict[str, Any], title: str) -> str:
 
 
 def _brief(trace: dict[str, Any]) -> dict[str, Any]:
-    """Without a text a point: the storage keeps a figure in pieces of 2 kB."""
+    """Drop the text of each point: the storage keeps a figure in pieces of 2 kB."""
     if trace.get("mode") != "markers" or "customdata" not in trace:
         return trace
     return {name: value for name, value in trace.items() if name != "text"} | {

@@ -1,6 +1,6 @@
-"""The note on a trial, in Markdown: result, cost, what became of it, the architecture as a tree.
+"""The note on a trial, in Markdown: state, result, cost, and the architecture as a tree.
 
-The dashboard renders HTML in notes. What people or exceptions wrote stands in code spans, where
+optuna-dashboard renders HTML in notes: texts of people or exceptions are put into code spans, where
 nothing is rendered.
 """
 
@@ -14,11 +14,11 @@ from skipsearch.studies.humanize import compact, cost, duration, percent, percen
 from skipsearch.studies.storage.trial_record import TrialRecord, facts
 
 PLAIN = re.compile(r"\w[\w .+-]*\w|\w")
-LONGEST = 2045  # characters of one attribute, as the dashboard splits them: a note is one
+LONGEST = 2045  # characters of an attribute, as optuna-dashboard splits them; a note is one
 
 
 def note(trial: FrozenTrial, costs: list[str]) -> str:
-    """Of a trial that has ended."""
+    """Write the note on a trial that has ended; `costs` are the study's objectives."""
     known = facts(trial, costs)
     head = [f"**{known['state']}** {reason(known['why'])}".rstrip(), "", *results(known)]
     record = TrialRecord.of(trial)
@@ -29,11 +29,12 @@ def note(trial: FrozenTrial, costs: list[str]) -> str:
 
 
 def reason(why: str | None) -> str:
-    """The verdict of the pruner, or what a failure was: one line."""
+    """Format the reason of a verdict or a failure as one line; empty without one."""
     return f"· {code(why)}" if why else ""
 
 
 def results(known: Mapping[str, Any]) -> Iterator[str]:
+    """Yield bullets with the trial's error, costs, epochs and origin, as far as they are known."""
     error, sd = known["val_error"], known["val_error_sd"]
     if error is not None:
         seeds = f" (n = {len(known['val_errors'])})" if sd is not None else ""
@@ -51,8 +52,8 @@ def results(known: Mapping[str, Any]) -> Iterator[str]:
 
 
 def tree(flat: Mapping[str, object]) -> list[str]:
-    """A flat configuration as nested bullets; what belongs to an alternative stands under it, the
-    values of stages in one row.
+    """Format a flat configuration as nested bullets: parameters of an alternative under it, the
+    values of all stages in one line.
     """
     rows: dict[str, list[str]] = {}
     for name, value in flat.items():
@@ -67,18 +68,18 @@ def _bullet(name: str, values: Sequence[str]) -> str:
 
 
 def word(text: str) -> str:
-    """As it is, in code where it may mean something in Markdown or HTML."""
+    """Return the text, as code if Markdown or HTML could give it a meaning."""
     return text if PLAIN.fullmatch(text) else code(text)
 
 
 def code(text: object) -> str:
-    """On one line, and as it is."""
+    """Format as a code span on one line."""
     line = " ".join(str(text).replace("`", "'").split())
     return f"`{line}`"
 
 
 def fitted(lines: Sequence[str]) -> str:
-    """Whole lines, as many as a note takes."""
+    """Join as many whole lines as fit into a note."""
     kept, room = list[str](), LONGEST - 2
     for line in lines:
         room -= len(line) + 1

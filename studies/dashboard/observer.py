@@ -1,9 +1,9 @@
-"""What the driver leaves for optuna-dashboard: a note on every trial that ended, and figures.
+"""Store notes and figures for optuna-dashboard: a note on every ended trial, figures now and then.
 
 They are attributes of the study, in the layout of optuna-dashboard's `save_note` and
 `save_plotly_graph_object`, which write each attribute in a transaction of its own and read all of
-them again for every note. A kill loses nothing: whoever leads the study next, or shows it, writes
-what is missing. A note that somebody wrote by hand stays.
+them again for every note. A kill loses nothing: the next driver, or `skipsearch dashboard`, writes
+the missing ones. A note that a person wrote by hand stays.
 """
 
 import time
@@ -21,8 +21,8 @@ from skipsearch.studies.storage.trial_record import cost_names
 from skipsearch.studies.storage.write_through import fresh
 
 PLOT = "dashboard:plot_data:"
-GROWTH, FEWEST = 10, 5  # figures are drawn again when a tenth more trials ended, 5 at least
-RARELY = 50  # of the time that passes, one such part is spent here
+GROWTH, FEWEST = 10, 5  # figures are drawn again once a tenth more trials ended, at least 5
+RARELY = 50  # at most 1/50 of the driver's time is spent here
 
 
 class Board:
@@ -30,15 +30,17 @@ class Board:
 
     def __init__(self) -> None:
         self._noted: set[int] = set()
-        self._pieces: dict[str, int] = {}  # how many a figure has in the storage
-        self._drawn = 0  # trials that had ended when figures were drawn
+        self._pieces: dict[str, int] = {}  # by figure: the number of its pieces in the storage
+        self._drawn = 0  # number of ended trials when figures were last drawn
         self._next = 0.0
 
     def started(self, store: Store) -> None:
+        """Store what an earlier driver did not."""
         self.look(store.study)
         self.complete(store.study)
 
     def changed(self, store: Store) -> None:
+        """Store notes on newly ended trials, and figures once enough trials ended."""
         if time.monotonic() < self._next:
             return
         before = time.monotonic()
@@ -49,10 +51,11 @@ class Board:
         self._next = time.monotonic() + RARELY * (time.monotonic() - before)
 
     def finished(self, store: Store) -> None:
+        """Store all missing notes, and figures of the final state."""
         self.complete(store.study)
 
     def look(self, study: optuna.Study) -> None:
-        """What is there."""
+        """Read which notes and figures the study has already."""
         for key in fresh(study).get_study_system_attrs(study_id(study)):
             kind, _, rest = key.removeprefix("dashboard:").partition(":")
             if kind.isdigit() and rest == "note_ver":
@@ -62,7 +65,7 @@ class Board:
                 self._pieces[name] = self._pieces.get(name, 0) + 1
 
     def complete(self, study: optuna.Study) -> None:
-        """Everything, up to now."""
+        """Store all missing notes, and figures if a trial ended since they were drawn."""
         ended = _ended(study)
         self._notes(study, ended)
         if len(ended) != self._drawn:

@@ -24,22 +24,24 @@ HOST = "127.0.0.1"  # never reachable from other machines: the dashboard has no 
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """A browser asks for several things at once."""
+    """A threaded server, since a browser sends several requests at once."""
 
     daemon_threads = True
 
 
 class Quiet(WSGIRequestHandler):
+    """A request handler that prints no line per request."""
+
     def log_message(self, format: str, *args: object) -> None:
-        """No line for each request."""
+        """Print nothing."""
 
 
 def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
-    """Serve until Ctrl-C. Raises ValueError for an unknown study and for a port in use."""
+    """Serve a study until Ctrl-C. Raises ValueError for an unknown study and for a port in use."""
     named = parse_study(target, folder=folder, storage=storage)
     study = open_study(named, storage)
     home, url = named.home, storage or url_of(named)
-    if not driver(study):  # what a dead one did not write, or one of an older version
+    if not driver(study):  # a dead driver, or an older version, may have left notes out
         _complete(study)
     app = wsgi(get_storage(readable(url)), artifact_store(home))
     try:
@@ -54,17 +56,17 @@ def serve(target: str, *, folder: Path, storage: str | None, port: int) -> None:
 
 
 def _complete(study: optuna.Study) -> None:
-    """A storage that may only be read is shown as it is."""
+    """Store missing notes and figures; a read-only storage is shown without them."""
     board = Board()
     try:
         board.look(study)
         board.complete(study)
     except (SQLAlchemyError, StorageInternalError, OSError) as error:
         reason = str(error).splitlines()[0]
-        print(f"note: notes and figures that are missing stay so: {reason}", file=sys.stderr)
+        print(f"note: missing notes and figures cannot be stored: {reason}", file=sys.stderr)
 
 
 def by_hand(url: str, home: Path) -> str:
-    """The command that shows the same; it takes the path of a journal."""
+    """Return the `optuna-dashboard` command that shows the same; a journal is given by its path."""
     where = str(path_of(url)) if url.startswith(JOURNAL) else url
     return shlex.join(["optuna-dashboard", where, "--artifact-dir", str(home / FOLDER)])

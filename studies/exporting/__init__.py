@@ -1,1 +1,1 @@
-"""`skipsearch export`: a network as files that need nothing of this project."""
+"""`skipsearch export`: write a network as files that work without this project."""

@@ -1,4 +1,4 @@
-"""README.md of an export: the model card."""
+"""The model card, README.md of an export."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ logits = network.eval()(images)
 
 WITH_OTHERS = {
     "model.onnx": """\
-By ONNX Runtime, batches of any size:
+With ONNX Runtime, for batches of any size:
 
 ```python
 import onnxruntime
@@ -36,7 +36,7 @@ session = onnxruntime.InferenceSession("model.onnx")
 logits = session.run(None, {"images": images.numpy()})[0]
 ```""",
     "model.pt2": """\
-By torch without any code of the model, batches of any size:
+With torch and without any code of the model, for batches of any size:
 
 ```python
 import torch
@@ -47,7 +47,7 @@ logits = torch.export.load("model.pt2").module()(images)
 
 
 WITH_TIMM = """\
-By timm, under the name `{name}`; another `num_classes` gives it a new classifier:
+With timm, under the name `{name}`; another `num_classes` gives it a new classifier:
 
 ```python
 import model
@@ -78,7 +78,7 @@ detector = FasterRCNN(body, num_classes=91, rpn_anchor_generator=anchors)
 
 
 def loading(facts: Facts) -> list[str]:
-    """How to use the files, from the folder itself: code that runs."""
+    """Return the section on loading: code that runs from inside the folder."""
     model = facts.model
     shape = ", ".join(map(str, model.inputs.shape))
     stages = len(features(model.arch).channels) - 1
@@ -96,11 +96,11 @@ def _scaled(model: Model) -> str:
     return f"pixels from 0 to 1, less the mean {mean}, over the deviation {std}, by channel"
 
 
-ALWAYS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay")  # of a recipe
+ALWAYS = ("epochs", "batch_size", "optimizer", "lr", "schedule", "weight_decay")  # always shown
 
 
 def card(facts: Facts) -> str:
-    """README.md."""
+    """Write the model card as Markdown."""
     model = facts.model
     parts = [
         f"# {model.name}",
@@ -132,7 +132,7 @@ def _measured(facts: Facts) -> list[tuple[str, str]]:
     return [
         *rows,
         ("parameters", f"{facts.cost.params:,}"),
-        ("multiply-accumulates", f"{facts.cost.macs:,} an image (FLOPs are twice that)"),
+        ("multiply-accumulates", f"{facts.cost.macs:,} per image (FLOPs are twice that)"),
         ("images", f"{channels}×{height}×{width}, {len(model.inputs.classes)} classes"),
         (
             "features",
@@ -155,7 +155,7 @@ def _training(model: Model) -> list[str]:
 
 
 def _recipe(origin: Trained) -> dict[str, str]:
-    """What it says everywhere, and in what it differs from the default; `config.json` has all."""
+    """Describe the main settings and all that differ from the default; `config.json` has all."""
     plain = encode(Recipe())
     own = {f"recipe.{k}": v for k, v in origin.recipe.items() if v != plain.get(k)}
     always = {f"recipe.{name}": origin.recipe[name] for name in ALWAYS if name in origin.recipe}

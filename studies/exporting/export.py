@@ -1,4 +1,4 @@
-"""`export`: a network as a folder of files that need nothing of this project."""
+"""Write a network as a folder of files that work without this project."""
 
 import json
 import platform
@@ -31,7 +31,7 @@ PACKAGES = ("skipsearch", "torch", "safetensors", "onnx", "onnxscript", "onnxrun
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: files with their sizes in bytes; what became of the further formats."""
+    """An export that was written: its files with sizes in bytes, and the outcome of each format."""
 
     folder: Path
     files: dict[str, int]
@@ -39,6 +39,7 @@ class Exported:
 
     @property
     def refused(self) -> list[Refused]:
+        """Formats in which the network could not be written."""
         return [one for one in self.outcomes if isinstance(one, Refused)]
 
 
@@ -54,10 +55,33 @@ def export(
     storage: str | None = None,
     say: Callable[[str], None] = lambda _file: None,
 ) -> Exported:
-    """Write the network that `target` names (`models.load`) into the folder `to`, by default
-    `exports/NAME`; `say` hears the name of each file before it is made.
+    """Write a network as files that work without this project: code, weights, model card.
 
-    Raises ValueError in one line; a folder that is there is replaced with `force` alone.
+    Parameters
+    ----------
+    target
+        A study, a trial (`digits#17`), an exported folder, a preset, or an arch file.
+    to
+        The folder to write, by default `exports/NAME`.
+    trial
+        Which trial of a study, by default its knee.
+    retrained
+        Take the weights of the first retrained seed.
+    force
+        Replace an earlier export.
+    formats
+        Further formats, `onnx` and `pt2`; one that fails is in `refused`, with the reason.
+    say
+        Called with the name of each file before it is written.
+
+    Raises
+    ------
+    ValueError
+        For bad input, and for a folder that may not be replaced, in one line.
+
+    Examples
+    --------
+    >>> sk.export("digits", "exports/knee").files  # doctest: +SKIP
     """
     if to is not None:
         check(Path(to), force)
@@ -72,7 +96,7 @@ def export(
 def write(
     model: Model, folder: Path, formats: Sequence[Format], say: Callable[[str], None]
 ) -> tuple[Outcome, ...]:
-    """All files, into a folder that is there and empty."""
+    """Write all files into an empty folder."""
     from safetensors.torch import save
 
     shape, classes = model.inputs.shape, len(model.inputs.classes)
@@ -86,7 +110,7 @@ def write(
     verify(code, model, network)
     (folder / CODE).write_text(code, encoding="utf-8")
     say(WEIGHTS)
-    # a shared layer's weights once under each of its names, as a strict load asks for them
+    # a shared layer's weights are stored under each of its names, as a strict load requires
     weights = {name: one.detach().clone().contiguous() for name, one in model.state.items()}
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
     exporter, outcomes = Exporter(network, shape, folder), list[Outcome]()
@@ -102,8 +126,8 @@ def write(
 
 
 def verify(code: str, model: Model, network: nn.Module) -> None:
-    """The code as it will be imported, against the layers it was copied from: weights from one
-    seed, and the logits with those of `network`, bit for bit.
+    """Compare the exported code with the layers that it was copied from, bit for bit: the weights
+    drawn from one seed, and the logits with the weights of `network`.
     """
     shape, classes = model.inputs.shape, len(model.inputs.classes)
     module: dict[str, Any] = {"__name__": "model"}

@@ -1,4 +1,4 @@
-"""What an export knows of its network, and the docstring of `model.py`."""
+"""Facts about an exported network, and the docstring of `model.py`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from skipsearch.studies.models.model import Model, Trained, Untrained
 
 @dataclass(frozen=True)
 class Facts:
-    """Of a network that is exported."""
+    """Facts about a network for its model card and the docstring of `model.py`."""
 
     model: Model
     cost: Description
@@ -22,7 +22,7 @@ class Facts:
 
     @property
     def title(self) -> str:
-        """What the network is, as a phrase."""
+        """Phrase that names the network: its trial and study, or its preset."""
         match self.model.origin:
             case Trained(study=study, trial=trial, retrained=retrained):
                 again = ", retrained on the images of training and validation" if retrained else ""
@@ -33,7 +33,7 @@ class Facts:
 
 
 def about(facts: Facts) -> str:
-    """The docstring, paragraphs between empty lines."""
+    """Write the docstring of `model.py`, paragraphs separated by empty lines."""
     model, cost, inputs = facts.model, facts.cost, facts.model.inputs
     images = f"Images (B, {listed(inputs.shape)})"
     match model.origin:
@@ -48,7 +48,7 @@ def about(facts: Facts) -> str:
         case Untrained() as origin:
             data = f"{images} in {len(inputs.classes)} classes. Source: {origin.source}."
             results = origin.note
-    size = f"{cost.params:,} parameters, {cost.macs:,} multiply-accumulates an image."
+    size = f"{cost.params:,} parameters, {cost.macs:,} multiply-accumulates per image."
     parts = [
         f"{model.name}: an image classifier, {facts.title}.",
         data,
@@ -61,9 +61,7 @@ def about(facts: Facts) -> str:
 
 
 def errors(origin: Trained) -> list[tuple[str, str]]:
-    """What is known of the network's errors: of which images, after which training, over how many
-    seeds.
-    """
+    """Return validation and test error as rows (label, text), with training and number of seeds."""
     found = []
     if origin.val_errors:
         trained = "" if origin.retrained else f", after {epochs(origin)}"
@@ -77,24 +75,27 @@ def errors(origin: Trained) -> list[tuple[str, str]]:
 
 
 def weights(origin: Trained) -> str:
-    """Which these are."""
+    """Describe the exported weights: their seed and epochs."""
     several = "of the first seed, " if len(origin.val_errors) > 1 or origin.retrained else "seed "
     return f"{several}{origin.seed}, {epochs(origin)}"
 
 
 def epochs(origin: Trained) -> str:
+    """Format as `12 of 50 epochs`."""
     return f"{origin.epochs} of {origin.max_epochs} epoch{'s' * (origin.max_epochs != 1)}"
 
 
 def spread(errors: Sequence[float]) -> str:
-    """`5.90 ± 0.31 % (n = 5)`."""
+    """Format as `5.90 ± 0.31 % (n = 5)`."""
     sd = stdev(errors) if len(errors) > 1 else None
     return f"{percent_sd(fmean(errors), sd)} (n = {len(errors)})"
 
 
 def numbers(values: Sequence[float]) -> str:
+    """Join numbers with commas, six significant digits each."""
     return listed(f"{value:.6g}" for value in values)
 
 
 def listed(values: Iterable[object]) -> str:
+    """Join values with commas."""
     return ", ".join(map(str, values))

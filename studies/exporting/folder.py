@@ -1,8 +1,8 @@
-"""A folder that is written whole or not at all.
+"""Write a folder completely or not at all.
 
-It is made beside its place, synced, and renamed there. Whatever is killed when, there is the old
-folder, the new one or, between the two renames of an overwriting, none (the old one is then beside,
-and comes back with the next call).
+The folder is made beside its target, synced, and renamed. After a kill at any moment, the target is
+the old folder, the new one or, between the two renames of a replacement, missing: the old one is
+then beside it, and the next call puts it back.
 """
 
 import os
@@ -16,9 +16,9 @@ from skipsearch.studies.models.exported_config import is_ours
 
 
 def check(target: Path, force: bool) -> None:
-    """Raises ValueError where nothing may be written, before any work is done."""
+    """Raise ValueError if the target may not be written, before any work is done."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise ValueError(f"{target} is there and is no folder: choose another place with --to")
+        raise ValueError(f"{target} exists and is no folder: choose another place with --to")
     if not target.is_dir() or not any(target.iterdir()):
         return
     if not is_ours(target):
@@ -29,8 +29,9 @@ def check(target: Path, force: bool) -> None:
 
 @contextmanager
 def replacing(target: Path, force: bool) -> Iterator[Path]:
-    """An empty folder to write in, which takes the place of `target` at the end. Raises ValueError
-    where that may not be.
+    """Yield an empty folder to write in, which replaces `target` at the end.
+
+    Raises ValueError if `target` may not be replaced.
     """
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def _swap(part: Path, target: Path) -> None:
 
 
 def _mend(target: Path) -> None:
-    """Put back, or clear away, what killed exports to this place have left."""
+    """Put back the old folder, and remove the unfinished ones, of exports that were killed."""
     for path in sorted(target.parent.glob(".*")):
         found = re.fullmatch(rf"\.{re.escape(target.name)}\.(new|old)-(\d+)", path.name)
         if not found or _lives(int(found[2])):

@@ -1,7 +1,7 @@
-"""`model.pt2` by torch.export and `model.onnx` by torch's exporter, each checked against torch.
+"""Write `model.pt2` (torch.export) and `model.onnx` (torch's exporter), each checked against torch.
 
-A network that cannot be written in a format, or comes to other logits there, says why; the other
-files are written all the same.
+If a format cannot express a network, or gives other logits, the outcome has the reason, and the
+other files are written all the same.
 """
 
 import contextlib
@@ -22,21 +22,23 @@ from torch.export import Dim, ExportedProgram
 
 Format = Literal["onnx", "pt2"]
 FORMATS: tuple[Format, ...] = ("onnx", "pt2")
-BATCHES = (1, 3)  # of the check; traced with another one
-TOLERANCE = 1e-4  # of a logit, or of the largest one where that is above 1
+BATCHES = (1, 3)  # batch sizes of the check; the trace has 2
+TOLERANCE = 1e-4  # largest difference of a logit, relative to the largest logit if that is above 1
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 OPERATION = re.compile(r"\b(?:aten|prims|torchvision|torch_library)[.:]+\w+(?:\.\w+)?")
 
 
 @dataclass(frozen=True)
 class Written:
-    """`difference`: the largest of a logit from torch's, over the largest logit where that is above
-    1, at the batch sizes `BATCHES`.
+    """A format that was written and checked.
+
+    `difference` is the largest of a logit from torch's at the batch sizes `BATCHES`, divided by the
+    largest logit if that is above 1.
     """
 
     file: str
     difference: float
-    by: str  # what ran it
+    by: str  # the runtime of the check
 
     def __str__(self) -> str:
         if self.difference == 0:
@@ -46,7 +48,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Refused:
-    """Not written, and why: in one line, with the operation that the format does not have."""
+    """A format that was not written; the reason is one line and names the missing operation."""
 
     file: str
     reason: str
@@ -59,13 +61,14 @@ Outcome = Written | Refused
 
 
 class Exporter:
-    """Writes a network in evaluation mode, for images of `shape`, into a folder."""
+    """Write a network in evaluation mode, for images of `shape`, into a folder."""
 
     def __init__(self, network: nn.Module, shape: tuple[int, int, int], folder: Path) -> None:
         self.network, self.shape, self.folder = network.eval(), shape, folder
         self._program = cache(self._traced)  # one trace for both formats
 
     def write(self, format_: Format) -> Outcome:
+        """Write one format and compare its logits with torch's; a failure leaves no file."""
         file = f"model.{format_}"
         if format_ == "onnx" and (absent := [n for n in NEEDED if not _is_there(n)]):
             return Refused(file, f"needs {', '.join(absent)}: pip install 'skipsearch[export]'")
@@ -81,12 +84,12 @@ class Exporter:
                 difference = self._difference(run)
         except OSError:  # the disk, not the network
             raise
-        except Exception as error:  # whatever an exporter raises for an operation it does not have
+        except Exception as error:  # exporters raise any type for an operation they do not have
             (self.folder / file).unlink(missing_ok=True)
             return Refused(file, _reason(error))
         if not difference <= TOLERANCE:  # nan too
             (self.folder / file).unlink()
-            return Refused(file, f"{by} comes to other logits, {difference:.1e} from torch's")
+            return Refused(file, f"{by} gives other logits, {difference:.1e} from torch's")
         return Written(file, difference, by)
 
     def _traced(self) -> ExportedProgram:
@@ -102,8 +105,8 @@ class Exporter:
     def _write_onnx(self, path: Path) -> Callable[[Tensor], Tensor]:
         import onnxruntime
 
-        # Not optimised: ONNX Runtime does that as it loads, and rewriting took 7 of 8 minutes for
-        # the 5,000 operations of as/out.
+        # Not optimised: ONNX Runtime optimises as it loads, and torch's rewriting took 7 of 8
+        # minutes for the 5,000 operations of as/out.
         program = torch.onnx.export(
             self._program(),
             dynamo=True,
@@ -134,7 +137,7 @@ def _is_there(package: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The operation, where the exporter names one, and the first line that says anything."""
+    """Return the first line of the error, after the operation if the exporter names one."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
@@ -149,7 +152,7 @@ def _reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Exporters print steps and warn of their own future."""
+    """Silence exporters, which print their steps and warn of deprecations."""
     logger, silence = logging.getLogger("torch.onnx"), io.StringIO()
     level = logger.level
     logger.setLevel(logging.CRITICAL)

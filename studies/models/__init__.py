@@ -1,1 +1,1 @@
-"""Networks with their weights, by the name that a user gives."""
+"""Load networks with their weights by the names that users give, and evaluate them."""

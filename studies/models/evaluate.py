@@ -1,11 +1,11 @@
-"""`skipsearch evaluate`: what a trained network is worth on a data set, in full precision.
+"""`skipsearch evaluate`: accuracy and calibration of a trained network, in full precision.
 
-Everything comes from the probabilities p = softmax(logits) of N images, and their labels:
+Everything is computed from the probabilities p = softmax(logits) of N images, and their labels:
 
-- `top1`, `top5`: part of the images whose class is the most likely, or among the five most likely
-  (nan for five classes or less)
-- `class_accuracy`: top-1 of the images of each class, nan where it has none
-- `confusion`: images by true (row) and most likely class (column)
+- `top1`, `top5`: fraction of the images whose class is the most likely, or among the five most
+  likely (nan for five classes or less)
+- `class_accuracy`: top-1 of the images of each class, nan for a class without images
+- `confusion`: number of images by true (row) and most likely class (column)
 - `nll`: mean of −log p of the true class
 - `brier`: mean of the sum over the classes of (p − y)², y being 1 for the true one, else 0
 - `calibration_error`: mean of |accuracy − confidence| over 15 equal bins of the confidence max p,
@@ -48,7 +48,10 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Accuracies are from 0 to 1; see the table at the top of the file."""
+    """Measures of a network on a part of a data set, as defined at the top of the file.
+
+    Accuracies are 0 to 1.
+    """
 
     target: str
     dataset: str
@@ -76,12 +79,31 @@ def evaluate(
     folder: Path = RUNS,
     storage: str | None = None,
 ) -> Evaluation:
-    """The network that `target` names (`models.load`) on a part of its own data set, split as it
-    was, or of another one.
+    """Evaluate a trained network on its own data set, split as in its study, or on another one.
 
-    `part` is by default validation for the weights of a search, which may not see the test images
-    until all is chosen, and test for retrained ones, which were trained on the others, and for
-    another data set. Raises ValueError in one line.
+    Parameters
+    ----------
+    target
+        A study, a trial (`digits#17`), or an exported folder.
+    data, data_dir
+        Another data set, and the folder of images.
+    part
+        `validation` or `test`. By default validation for weights of a search, which may not see
+        the test images before everything is chosen; test for retrained weights, which have seen
+        the validation images, and for another data set.
+    trial
+        Which trial of a study, by default its knee.
+    retrained
+        Take the weights of the first retrained seed.
+
+    Raises
+    ------
+    ValueError
+        For bad input, in one line.
+
+    Examples
+    --------
+    >>> sk.evaluate("exports/digits-17", part="test").top1  # doctest: +SKIP
     """
     model = load(target, trial=trial, retrained=retrained, folder=folder, storage=storage)
     chosen = part_of(model, part, data)
@@ -91,7 +113,10 @@ def evaluate(
 
 
 def part_of(model: Model, part: str | None, data: str | None) -> Part:
-    """Raises ValueError where the network has no weights worth it, or was trained on the part."""
+    """Return the part to evaluate on, by default as `evaluate` says.
+
+    Raises ValueError if the network was never trained, or was trained on the part.
+    """
     match model.origin:
         case Untrained():
             raise ValueError(
@@ -109,6 +134,7 @@ def part_of(model: Model, part: str | None, data: str | None) -> Part:
 
 
 def part_named(part: str) -> Part:
+    """Check the name of a part. Raises ValueError for an unknown one."""
     for known in get_args(Part):
         if part == known:
             return known  # type: ignore[no-any-return]
@@ -116,8 +142,9 @@ def part_named(part: str) -> Part:
 
 
 def images_of(model: Model, name: str | None = None, data_dir: str | Path | None = None) -> Data:
-    """Its own data set with its own split, or the data set `name`. Raises ValueError where the
-    images are not those it was trained with, or do not fit it.
+    """Load the network's own data set with its own split, or the data set `name`.
+
+    Raises ValueError if the images are not those of its training, or do not fit the network.
     """
     assert isinstance(model.origin, Trained)
     facts = model.origin.data
@@ -138,7 +165,7 @@ def images_of(model: Model, name: str | None = None, data_dir: str | Path | None
 
 
 def check_fit(model: Model, found: Data) -> None:
-    """Raises ValueError unless the network reads such images in as many classes."""
+    """Raise ValueError unless the images' shape and number of classes are the network's."""
     inputs = model.inputs
     if (found.shape, found.num_classes) != (inputs.shape, len(inputs.classes)):
         raise ValueError(
@@ -148,7 +175,7 @@ def check_fit(model: Model, found: Data) -> None:
 
 
 def outputs(model: Model, images: Images) -> tuple[Array, Array]:
-    """Logits (N, K) and labels (N,)."""
+    """Compute the logits (N, K) and labels (N,) of all images."""
     plain = partial(_prepared, mean=model.inputs.mean, std=model.inputs.std)
     pairs: Iterator[tuple[Tensor, Tensor]] = answers(plain, model.network(), images, bf16=False)
     logits, labels = zip(*((a.double().numpy(), b.numpy()) for a, b in pairs), strict=True)
@@ -160,7 +187,7 @@ def _prepared(x_BHWC: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
 
 
 def judged(model: Model, dataset: str, part: Part, logits: Array, labels: Array) -> Evaluation:
-    """The figures of the table, from logits (N, K) and labels (N,)."""
+    """Compute all measures from logits (N, K) and labels (N,)."""
     from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
     count = logits.shape[1]
@@ -193,7 +220,7 @@ def judged(model: Model, dataset: str, part: Part, logits: Array, labels: Array)
 
 
 def binned(confidence: Array, right: Array) -> list[Bin]:
-    """Bins that hold images, the least confident first."""
+    """Group images into bins of confidence, the least confident first; empty bins are left out."""
     number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     found = []
     for index in range(BINS):

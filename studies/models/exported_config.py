@@ -1,7 +1,7 @@
-"""`config.json` of an exported folder: timm's keys, and under our own key what we load it by.
+"""`config.json` of an exported folder: timm's keys, and our own key, from which we load it.
 
-An exported folder is loaded without running its code: the architecture is built by our own layers,
-the weights are read from `model.safetensors`.
+An exported folder is loaded without running its code: our own layers build the architecture, and
+`model.safetensors` has the weights.
 """
 
 import json
@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 def config(model: Model, *, params: int, macs: int, identity: str) -> dict[str, Any]:
-    """The whole document; everything in it is JSON."""
+    """Return the whole document, ready for JSON."""
     inputs, kind = model.inputs, type(model.origin).__name__.lower()
     counts = {"params": params, "macs": macs, "identity": identity}
     return {
@@ -37,7 +37,7 @@ def config(model: Model, *, params: int, macs: int, identity: str) -> dict[str, 
             "crop_pct": 1.0,
             "fixed_input_size": False,
             "pool_size": None,
-            "first_conv": None,  # colour to grey is another network
+            "first_conv": None,  # no adapting to other channels: that is another network
             "classifier": "head.classifier",
         },
         OURS: {
@@ -50,13 +50,16 @@ def config(model: Model, *, params: int, macs: int, identity: str) -> dict[str, 
 
 
 def timm_name(name: str) -> str:
-    """What timm knows the network by: a name that Python takes, too."""
+    """Return the network's name in timm, which is a Python identifier, too."""
     letters = "".join(one if one.isalnum() else "_" for one in name)
     return letters if letters[0].isalpha() else f"network_{letters}"
 
 
 def read_exported(folder: Path) -> Model:
-    """Raises ValueError where the folder is not a whole export of ours."""
+    """Load an exported network with its weights.
+
+    Raises ValueError if the folder is no complete export of ours.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -76,7 +79,10 @@ def read_exported(folder: Path) -> Model:
 
 
 def exported_network(folder: Path) -> Network:
-    """The network without its weights. Raises ValueError where the folder is no export of ours."""
+    """Load an exported network without its weights.
+
+    Raises ValueError if the folder is no export of ours.
+    """
     arch, inputs, _ = _described(folder)
     return Network(str(folder), arch, len(inputs.classes), inputs.shape)
 
@@ -99,7 +105,7 @@ def _described(folder: Path) -> tuple[Arch, Inputs, Trained | Untrained]:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Raises ValueError where it is not one of ours."""
+    """Read `config.json`. Raises ValueError if it is not ours or has another version's format."""
     path = folder / CONFIG
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -116,7 +122,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether an export wrote the folder, of whatever version."""
+    """Return True if an export of any version wrote the folder."""
     try:
         return OURS in json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""The network of a trial with the weights of its checkpoint, of the search or of a retraining."""
+"""Load a trial's network with the weights of its checkpoint, from the search or a retraining."""
 
 import io
 import pickle
@@ -25,8 +25,9 @@ SPLIT = ("dataset", "image_size", "channels", "train_subset", "validation", "see
 
 
 def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> Model:
-    """Of the first of its seeds: the best one would be chosen by luck. `home` is the study's
-    folder. Raises ValueError where it has no weights.
+    """Load a trial's network with the weights of its first seed: the best seed would be luck.
+
+    `home` is the study's folder. Raises ValueError if the trial has no weights.
     """
     trial = study.get_trials(deepcopy=False)[number]
     target, config = f"{study.study_name}#{number}", settled(study, home)
@@ -65,7 +66,7 @@ def of_trial(study: optuna.Study, number: int, home: Path, retrained: bool) -> M
 
 
 def _environment(study: optuna.Study, trial: FrozenTrial) -> Mapping[str, Any]:
-    """That in which the study ran when the trial began; empty where none was noted."""
+    """Return the environment recorded when the trial began; empty if none was recorded."""
     start = trial.datetime_start
     known = StudyRecord.of(study).environments or []
     before = [one for one in known if start and one["since"] <= f"{start:%Y-%m-%d %H:%M:%S}"]
@@ -80,7 +81,9 @@ def _versions(study: optuna.Study, there: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _hardware(config: StudyConfig, trial: FrozenTrial, there: Mapping[str, Any]) -> str:
-    """`1 CPU thread, node gpu-07, of an Intel Xeon, 8 cores`: of the driver, but for the node."""
+    """Describe the hardware as `1 CPU thread, node gpu-07, Intel Xeon, 8 cores`; GPU, processor
+    and cores are the driver's.
+    """
     threads, node = config.cpus_per_trial, TrialRecord.of(trial).node
     gpus = ", ".join(dict.fromkeys(there.get("gpus", [])))
     parts = [
@@ -93,13 +96,13 @@ def _hardware(config: StudyConfig, trial: FrozenTrial, there: Mapping[str, Any])
 
 
 def split_of(config: StudyConfig) -> dict[str, Any]:
-    """What loads the same images with the same split (`trainers.data.datasets.load`)."""
+    """Return the arguments of `trainers.data.datasets.load` for the same images, split alike."""
     given = {name: getattr(config, name) for name in SPLIT}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def counted(study: optuna.Study) -> dict[str, Any]:
-    """The fingerprint of the images, and how many each part had."""
+    """Return the fingerprint of the images, and the number of images in each part."""
     record = StudyRecord.of(study)
     known = {**(record.pixels or {}), **(record.data or {})}
     parts = {part: known[part] for part in ("train", "validation", "test") if part in known}
@@ -107,7 +110,7 @@ def counted(study: optuna.Study) -> dict[str, Any]:
 
 
 def inputs_of(study: optuna.Study, config: StudyConfig) -> Inputs:
-    """From the study; of one that was begun before it noted the mean, from the images."""
+    """Read the inputs from the study; an older study has no mean, which needs the images."""
     record = StudyRecord.of(study)
     data, pixels = record[StudyRecord.data], record.pixels or {}
     if "mean" not in pixels:
@@ -127,8 +130,8 @@ def inputs_of(study: optuna.Study, config: StudyConfig) -> Inputs:
 def _places(
     study: optuna.Study, config: StudyConfig, trial: FrozenTrial, home: Path, retrained: bool
 ) -> list[str]:
-    """Where its checkpoint may be: in the folder of the study, or where it was written (the folder
-    may have moved since).
+    """Return folders that may have the checkpoint: in the study's folder, and the one where it was
+    written, since the study's folder may have moved.
     """
     if not retrained:
         own = f"{checkpoint_home(config, home)}/{trial.number}"
@@ -147,7 +150,7 @@ def _noted(trial: FrozenTrial) -> list[str]:
 
 
 def _state(places: list[str]) -> dict[str, Any] | None:
-    """Of the newest whole checkpoint. Never unpickles."""
+    """Load the newest whole checkpoint of the first place that has one. Never unpickles."""
     for place in places:
         checkpoints = Checkpoints.at(place)
         epoch = checkpoints.newest_whole()
@@ -177,7 +180,7 @@ def _missing(study: optuna.Study, trial: FrozenTrial, retrained: bool) -> str:
 
 
 def _val_errors(trial: FrozenTrial) -> tuple[float, ...]:
-    """Of the weights that it kept; of a trial that was stopped, the last one."""
+    """Return the errors of the weights that a trial kept, or the last error of a pruned one."""
     if trial.state == TrialState.COMPLETE:
         return tuple(TrialRecord.of(trial).val_errors or [trial.values[0]])
     step = trial.last_step

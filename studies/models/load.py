@@ -1,4 +1,4 @@
-"""A network with its weights, wherever they are: of a trial, retrained, exported, or just drawn.
+"""Load a network with its weights: of a trial, retrained, exported, or untrained (a preset).
 
 model = load("digits", trial=Picked("best"))     load("digits#17")     load("exports/digits-17")
 network = model.network()                        # in evaluation mode, on the CPU
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picked:
-    """The trial of a study that a rule picks, within limits (picking.py)."""
+    """The trial of a study that a rule picks, within limits (`results.pick`)."""
 
     rule: str = "knee"
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -48,10 +48,19 @@ def load(
     folder: Path = RUNS,
     storage: str | None = None,
 ) -> Model:
-    """The network that `target` names (`studies.config.target`); of a study, `trial` says which,
-    by default its knee.
+    """Load the network that `target` names (`studies.config.target`).
 
-    `retrained` takes the weights of its first retrained seed. Raises ValueError in one line.
+    Parameters
+    ----------
+    trial
+        Which trial of a study, by default its knee.
+    retrained
+        Take the weights of the first retrained seed.
+
+    Raises
+    ------
+    ValueError
+        For a target, trial or weights that do not exist, in one line.
     """
     named = parse(target, folder=folder, storage=storage)
     return load_parsed(named, trial=trial, retrained=retrained, storage=storage)
@@ -64,7 +73,7 @@ def load_parsed(
     retrained: bool = False,
     storage: str | None = None,
 ) -> Model:
-    """As `load`, of a target that was parsed."""
+    """Do what `load` does, with a target that is parsed already."""
     match target:
         case PresetTarget() | ArchFile() | ExportFolder():
             if trial is not None or retrained:

@@ -1,4 +1,4 @@
-"""A network with its images, and with its weights: where they are from."""
+"""Records of a loaded network: architecture, inputs, weights and their provenance."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-UNTRAINED_SEED = 0  # of the weights of a network that was never trained
+UNTRAINED_SEED = 0  # draws the weights of a network that was never trained
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a network reads, and says: pixels from 0 to 1, then (x − mean) / std by channel."""
+    """Images that a network reads, and its classes. Pixels are scaled to 0 to 1, then
+    (x − mean) / std by channel.
+    """
 
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
@@ -38,20 +40,20 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How the weights came to be, and what is known of the network. Errors are from 0 to 1."""
+    """Provenance of trained weights, and the network's errors, 0 to 1."""
 
     study: str
     trial: int
-    retrained: bool  # on the images of training and validation; else by the search
+    retrained: bool  # on the images of training and validation; else trained by the search
     seed: int
     epochs: int  # trained
-    max_epochs: int  # of the training, had it not been stopped
+    max_epochs: int  # of the whole training; more than `epochs` for a pruned trial
     recipe: Mapping[str, Scalar]
-    data: Mapping[
-        str, Any
-    ]  # `dataset` and how it was split: arguments of trainers.data.datasets.load
-    val_errors: tuple[float, ...]  # of the search, one a seed
-    test_errors: tuple[float, ...] = ()  # of the retrained ones
+    # `dataset` and its split, the arguments of `trainers.data.datasets.load`; then `fingerprint`
+    # and `images` by part
+    data: Mapping[str, Any]
+    val_errors: tuple[float, ...]  # of the search, one per seed
+    test_errors: tuple[float, ...] = ()  # of retraining, one per seed
     test_epochs: int = 0
     seconds: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Untrained:
-    """A preset or an architecture file."""
+    """Provenance of an untrained network: a preset or an architecture file."""
 
     source: str  # the paper, or the file
     note: str = ""
@@ -68,18 +70,21 @@ class Untrained:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """`state` has the weights by name, on the CPU."""
+    """A loaded network; `state` has its weights by name, on the CPU."""
 
     target: str
-    name: str  # fit for a folder's: digits-17
+    name: str  # also a valid folder name: digits-17
     arch: Arch
     inputs: Inputs
     origin: Trained | Untrained
     state: "Mapping[str, Tensor]"
-    data_dir: str | None = None  # where the study found its images; leaves this machine never
+    data_dir: str | None = None  # local data folder; never written into an export
 
     def network(self) -> "nn.Module":
-        """In evaluation mode. Raises ValueError where the weights are not this architecture's."""
+        """Build the network in evaluation mode, with its weights.
+
+        Raises ValueError if the weights are not this architecture's.
+        """
         from skipsearch import searchspace
 
         inputs = self.inputs
@@ -92,7 +97,7 @@ class Model:
 
 
 def untrained(network: Network) -> Model:
-    """The network of a preset or an architecture file, its weights drawn from a fixed seed."""
+    """Build the model of a preset or an architecture file, with weights from a fixed seed."""
     from skipsearch import searchspace
     from skipsearch.searchspace.presets import PRESETS
     from skipsearch.trainers.loop.fit import seeded
@@ -119,5 +124,5 @@ def untrained(network: Network) -> Model:
 
 
 def safe_name(name: str) -> str:
-    """Letters, digits, dots and dashes: nothing that leads out of a folder, or hides in one."""
+    """Reduce a name to letters, digits, `.`, `_` and `-`: neither a path nor a hidden file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-_")[:80] or "network"

@@ -1,4 +1,4 @@
-"""The network that a target names, without its weights."""
+"""Find the network that a target names, without its weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,9 +34,10 @@ def resolve(
     image_size: int | None = None,
     channels: int | None = None,
 ) -> Network:
-    """The network that `target` names (`studies.config.target`); of a study, its knee.
+    """Return the network that `target` names (`studies.config.target`), with `changes` made to its
+    architecture (`shortcut=attention`); of a study, its knee.
 
-    Raises ValueError for an unknown one and for changes that it cannot take.
+    Raises ValueError for an unknown target and for a change that the architecture does not allow.
     """
     found = network_of(parse(target, folder=folder, storage=storage), storage)
     depth, height, width = found.shape
@@ -53,7 +54,10 @@ def resolve(
 
 
 def network_of(target: Target, storage: str | None = None) -> Network:
-    """Raises ValueError for what cannot be read, and where the study has no such trial."""
+    """Return the network of a parsed target.
+
+    Raises ValueError for a file that cannot be read, and for a trial that does not exist.
+    """
     match target:
         case PresetTarget(text=name):
             preset = PRESETS[name]

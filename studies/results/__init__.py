@@ -1,1 +1,1 @@
-"""What a study found: tables, the front, summaries, comparisons."""
+"""Results of a study: the trial table, the front, summaries, comparisons."""

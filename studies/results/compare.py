@@ -1,10 +1,4 @@
-"""Systems side by side, as papers print them: costs, error with its spread, a t-test.
-
-    for row in compare(["digits", "dia/resnet164-dia"]): print(row.name, row.mean, row.p)
-
-A target is a study (all that was retrained of it), a trial or what was retrained of a study by its
-name, or a preset or an arch file, whose retraining is looked for in the studies among the targets.
-"""
+"""Compare systems side by side, as papers do: costs, error with its spread, a t-test."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -47,38 +41,43 @@ from skipsearch.studies.storage.trial_record import TrialRecord, baseline_number
 Test = Literal["student", "welch"]
 Errors = Literal["test", "validation"]
 LOST = (TrialState.PRUNED, TrialState.FAIL)
-Done = dict[str, list[FrozenTrial]]  # of retraining, by system
+Done = dict[str, list[FrozenTrial]]  # finished retrainings by system
 Compared = PresetTarget | ArchFile | StudyTarget | TrialTarget
 
 
 @dataclass(frozen=True)
 class Row:
-    """A system. Errors are parts of the images, 0 to 1; what there is not is nan, or empty."""
+    """One system of a comparison. Errors are fractions of the images, 0 to 1; a missing value is
+    nan or empty.
+    """
 
     name: str
-    study: str  # "" for one that no study has
+    study: str  # "" if no study trained it
     params: int
     macs: int
-    errors: tuple[float, ...]  # one a seed
-    epochs: int  # 0 where it was not trained
+    errors: tuple[float, ...]  # one per seed
+    epochs: int  # 0 if it was not trained
     arch: dict[str, Any]
-    data: str = ""  # which images, by their hash
+    data: str = ""  # fingerprint of the images
     published: tuple[Result, ...] = ()
-    lost: tuple[str, ...] = ()  # why others of its trainings came to nothing
+    lost: tuple[str, ...] = ()  # reasons of its pruned and failed trainings
     against: str = ""  # the baseline's name; "" for the baseline itself
-    difference: float = math.nan  # of the mean error to the baseline's
-    p: float = math.nan  # of no difference, two-sided; nan where it cannot be computed
+    difference: float = math.nan  # mean error minus the baseline's
+    p: float = math.nan  # two-sided p-value of the difference; nan if it cannot be computed
 
     @property
     def n(self) -> int:
+        """Number of seeds with an error."""
         return len(self.errors)
 
     @property
     def mean(self) -> float:
+        """Mean error over the seeds; nan without any."""
         return fmean(self.errors) if self.errors else math.nan
 
     @property
     def sd(self) -> float:
+        """Sample standard deviation of the errors; nan for fewer than two."""
         return spread(self.errors)
 
 
@@ -91,10 +90,35 @@ def compare(
     folder: Path = RUNS,
     storage: str | None = None,
 ) -> list[Row]:
-    """The rows in the order of the targets, each compared with `baseline` (the first row where
-    none is named). `on`: the test errors of retraining, or the validation errors of the search.
+    """Compare systems with a baseline: costs, mean error, and a t-test of the difference.
 
-    Raises ValueError for a target or baseline that is not there.
+    Parameters
+    ----------
+    targets
+        Studies (every system retrained from it), trials or retrained systems of a study
+        (`digits#17`, `digits#as/out`), presets, arch files. The last two are looked up among the
+        retrained systems of the studies; without a study they have costs only.
+    baseline
+        The name of the row to compare with; by default the first.
+    test
+        Student's t-test (equal variances), or Welch's.
+    on
+        Test errors of retraining, or validation errors of the search.
+
+    Returns
+    -------
+    list of Row
+        In the order of the targets.
+
+    Raises
+    ------
+    ValueError
+        For a target or baseline that does not exist, in one line.
+
+    Examples
+    --------
+    >>> rows = sk.compare(["digits", "dia/resnet164-dia"])  # doctest: +SKIP
+    >>> [(row.name, row.mean, row.sd, row.p) for row in rows]  # doctest: +SKIP
     """
     named = [_comparable(parse(one, folder=folder, storage=storage)) for one in targets]
     homes = [one for one in map(_study_in, named) if one is not None]
@@ -116,7 +140,7 @@ def compare(
 
 
 def tested(rows: Sequence[Row], baseline: str, test: Test) -> list[Row]:
-    """Each row with its difference to the baseline's and the p of it."""
+    """Add to each row its difference from the baseline's mean error, and the p-value."""
     first = _baseline(rows, baseline)
     return [
         row
@@ -132,14 +156,15 @@ def tested(rows: Sequence[Row], baseline: str, test: Test) -> list[Row]:
 
 
 def p_value(a: Row, b: Row, test: Test) -> float:
-    """Of the two-sample t-test, two-sided: Student's (equal variances, Student 1908) or Welch's
-    (doi:10.1093/biomet/34.1-2.28). nan where one has less than two errors, or where none varies.
+    """Two-sided p-value of the two-sample t-test: Student's (equal variances, Student 1908) or
+    Welch's (doi:10.1093/biomet/34.1-2.28). nan if a row has fewer than two errors, or if neither
+    row's errors vary.
     """
     from scipy.stats import ttest_ind_from_stats
 
     if min(a.n, b.n) < 2 or not (a.sd > 0 or b.sd > 0):
         return math.nan
-    both = (a.mean, a.sd, a.n, b.mean, b.sd, b.n)  # from errors it warns where they are all equal
+    both = (a.mean, a.sd, a.n, b.mean, b.sd, b.n)  # given errors, SciPy warns if all are equal
     return float(ttest_ind_from_stats(*both, equal_var=test == "student").pvalue)
 
 
@@ -154,7 +179,7 @@ def _baseline(rows: Sequence[Row], name: str) -> Row:
 
 
 def _comparable(target: Target) -> Compared:
-    """Raises ValueError for a kind that cannot be compared."""
+    """Return the target; raise ValueError for an export or a stored study."""
     match target:
         case ExportFolder() | StoredStudy():
             raise refused(target, [PresetTarget, ArchFile, StudyTarget, TrialTarget])
@@ -195,7 +220,7 @@ def _rows(target: Compared, studies: dict[Path, optuna.Study], on: Errors) -> li
 
 
 def _lone(target: PresetTarget | ArchFile, studies: Iterable[optuna.Study], on: Errors) -> Row:
-    """A preset or an arch file, trained in one of the studies or not."""
+    """Return the row of a preset or arch file: its retraining in one of the studies, if any."""
     name = target.name if isinstance(target, ArchFile) else target.text
     for study in studies:
         done = finished(study)
@@ -216,7 +241,7 @@ def _lone(target: PresetTarget | ArchFile, studies: Iterable[optuna.Study], on: 
 
 
 def _of_system(study: optuna.Study, system: int | str, done: Done, on: Errors) -> Row:
-    """A trial, or a preset or an arch file that was retrained."""
+    """Return the row of a trial, or of a preset or arch file that the study retrained."""
     trials = study.get_trials(deepcopy=False)
     baselines = baseline_numbers(study)
     number = system if isinstance(system, int) else baselines.get(system, -1)
@@ -254,7 +279,7 @@ def _tested(own: list[FrozenTrial]) -> tuple[tuple[float, ...], int]:
 
 
 def _validated(trial: FrozenTrial) -> tuple[tuple[float, ...], int]:
-    """The validation errors of a trial, one a seed, and after how many epochs."""
+    """Return a trial's validation errors, one per seed, and its number of epochs."""
     record = TrialRecord.of(trial)
     error = val_error(trial) if record.system is None else None
     errors = record.val_errors or ([] if error is None else [error])

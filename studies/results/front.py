@@ -1,7 +1,7 @@
-"""The Pareto front of a study: its best networks, none of which is beaten in every objective.
+"""The Pareto front of a study: the networks that no other network dominates.
 
-Only trials trained to their end count (`trials.is_full`). Everything is minimised.
-Both sweeps take O(n log n) for two or three objectives: 10,000 trials in a tenth of a second.
+Only trials trained to their end count (`trial_record.is_full`). All objectives are minimised.
+Front and hypervolume take O(n log n) for two or three objectives: 10,000 trials in 0.1 seconds.
 """
 
 import math
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 def front(study: optuna.Study) -> "pd.DataFrame":
-    """The front as rows of the table of trials, lowest error first, with a column `knee`."""
+    """Return the front as rows of the trial table, lowest error first, with a column `knee`."""
     return frame_of(study, front_trials(study))
 
 
 def frame_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> "pd.DataFrame":
-    """The same of a front that has been found."""
+    """Return the rows of `front` for the trials of a front that is known already."""
     best = knee(found)
     table = trials(study).set_index("trial", drop=False).loc[[t.number for t in found]]
     table.insert(2, "knee", [best is not None and t.number == best.number for t in found])
@@ -43,16 +43,16 @@ def frame_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> "pd.DataFrame
 
 
 def front_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials on the front, lowest error first.
+    """Return the trials on the front, lowest error first.
 
-    A copied verdict (`duplicate_of`) is shown by its original; different networks with equal
-    values are all shown.
+    A duplicate (`duplicate_of`) is represented by its original; different networks with equal
+    values are all on the front.
     """
     return members(study.get_trials(deepcopy=False))
 
 
 def members(among: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The front of some trials, as if there were no others."""
+    """Return the front among the given trials alone, lowest error first."""
     full = [t for t in among if is_full(t) and TrialRecord.of(t).duplicate_of is None]
     keep = non_dominated([tuple(t.values) for t in full])
     on_front = [t for t, kept in zip(full, keep, strict=True) if kept]
@@ -60,15 +60,16 @@ def members(among: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def full_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials trained to their end."""
     return [t for t in study.get_trials(deepcopy=False) if is_full(t)]
 
 
 def knee(found: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """The front's point furthest below the line through its ends: the best bargain.
+    """Return the knee: the front's point furthest below the line through its ends.
 
     Error and cost are scaled to 0…1 over the front first (`Scale`); the distance is then
     proportional to 1 − error − cost (Das 1999, doi:10.1007/s001580050111). Two costs count as their
-    mean, since params and macs mostly rise together. None where no point is below the line.
+    mean, since params and macs mostly rise together. Return None if no point is below the line.
     """
 
     def height(trial: FrozenTrial) -> float:
@@ -83,12 +84,13 @@ def knee(found: Sequence[FrozenTrial]) -> FrozenTrial | None:
 
 
 def hypervolume_history(study: optuna.Study) -> "pd.DataFrame":
-    """Columns `trial`, `ended` (trials ended so far, stopped ones included), `epochs` (that those
-    were trained in this study), `hypervolume`: one row for each full trial in the order in which
-    they ended.
+    """Return the hypervolume after each full trial, in the order in which they ended.
+
+    The columns are `trial`, `ended` (trials that had ended by then, pruned and failed ones
+    included), `epochs` (trained by them in this study) and `hypervolume`.
 
     The hypervolume is the share (0 to 1) of the box between the best and the worst value that any
-    trial had in each objective, on log scales (`Scale`); it is no measure between studies.
+    trial had in each objective, on log scales (`Scale`): it cannot be compared between studies.
     """
     import pandas as pd
 
@@ -113,27 +115,29 @@ def hypervolume_history(study: optuna.Study) -> "pd.DataFrame":
 
 
 def spent(trial: FrozenTrial) -> int:
-    """Epochs trained in this study, of each of its seeds."""
+    """Return the epochs that a trial was trained for in this study, summed over its seeds."""
     seeds = len(TrialRecord.of(trial).val_errors or ()) or 1
     return 0 if is_imported(trial) else seeds * epochs(trial)
 
 
 def _all_points(ended: Sequence[FrozenTrial], costs: list[str]) -> list[Point]:
-    """Last error and costs of all trials that have them, stopped ones included."""
+    """Return the last error and the costs of all trials that have them, pruned ones included."""
     rows = (facts(trial, costs) for trial in ended)
     points = (tuple(known[name] for name in ("val_error", *costs)) for known in rows)
     return [point for point in points if None not in point]
 
 
 def front_records(study: optuna.Study) -> list[dict[str, Any]]:
-    """The front as plain records for JSON: facts, `knee`, and the flat `arch` and `recipe`; where
-    retrained `test_error` (a mean), `test_error_sd` and `test_errors` (one a seed).
+    """Return the front as plain records for JSON, lowest error first.
+
+    A record has the facts of its trial, `knee`, and the flat `arch` and `recipe`; once retrained
+    also `test_error` (the mean), `test_error_sd` and `test_errors` (one per seed).
     """
     return records_of(study, front_trials(study))
 
 
 def records_of(study: optuna.Study, found: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    """The same of a front that has been found."""
+    """Return the records of `front_records` for the trials of a front that is known already."""
     best, costs, retrained = knee(found), cost_names(study), results(study)
     records = []
     for trial in found:

@@ -1,13 +1,13 @@
-"""The front as it stood earlier: when so much had been spent.
+"""Reconstruct the front as it was when a given amount had been spent.
 
-| `--at`                   | what had been spent by then                                           |
+| `--at`                   | the amount                                                            |
 |--------------------------|-----------------------------------------------------------------------|
-| `500epochs`              | epochs of all trials and seeds together, stopped ones included        |
-| `40trials`               | trials that were trained, whatever became of them                     |
-| `90s` `30min` `2h` `1d`  | time that passed while any trial was being worked on: no pauses       |
+| `500epochs`              | epochs of all trials and seeds together, pruned ones included         |
+| `40trials`               | trials that were trained, however they ended                          |
+| `90s` `30min` `2h` `1d`  | time during which any trial was running: pauses do not count          |
 | `3worker-h`              | hours of training, summed over the workers: what a cluster charges    |
 
-A trial counts when it has ended. What a trial of an earlier study cost was paid there.
+A trial counts once it has ended. An imported trial costs nothing: the earlier study paid for it.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from skipsearch.studies.storage.trial_record import TrialRecord, is_imported
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
-UNITS = {  # the field of `Spent`, and how much of it a unit is
+UNITS = {  # by unit: the field of `Spent`, and the size of one unit in it
     "epochs": ("epochs", 1),
     "trials": ("trials", 1),
     **{unit: ("seconds", size) for unit, size in SECONDS.items()},
@@ -35,7 +35,7 @@ UNITS = {  # the field of `Spent`, and how much of it a unit is
 
 @dataclass(frozen=True)
 class Spent:
-    """By the trials that have ended, at some moment."""
+    """The cost so far of the trials that had ended at some moment."""
 
     epochs: int = 0
     trials: int = 0
@@ -51,19 +51,21 @@ class Spent:
 
 @dataclass(frozen=True)
 class Then:
-    """A front of earlier: its members, what had been spent by then and what has been since."""
+    """An earlier front: its members, the amount spent by then and the amount spent by now."""
 
     front: list[FrozenTrial]
     spent: Spent
     all: Spent
 
     def document(self, asked: str) -> dict[str, Any]:
+        """Return both amounts as JSON, with the user's `--at`."""
         return {"asked": asked, "spent": asdict(self.spent), "spent_by_now": asdict(self.all)}
 
 
 def front_at(study: optuna.Study, at: str) -> Then:
-    """The front when `at` (`500epochs`, `2h`, …) had been spent. Raises ValueError for what is no
-    such amount.
+    """Return the front when `at` (`500epochs`, `2h`, …) had been spent.
+
+    Raises ValueError if `at` is no such amount.
     """
     amount, unit = with_unit(at, UNITS, "--at")
     name, size = UNITS[unit]
@@ -78,7 +80,7 @@ def front_at(study: optuna.Study, at: str) -> Then:
 
 
 def history(study: optuna.Study) -> Iterator[tuple[FrozenTrial, Spent]]:
-    """The ended trials in the order in which they ended, each with what had been spent by then."""
+    """Yield the ended trials in the order in which they ended, each with the cost up to its end."""
     trials = study.get_trials(deepcopy=False)
     ended = [t for t in trials if t.state.is_finished()]
     ended.sort(key=lambda t: (not is_imported(t), t.datetime_complete, t.number))
@@ -98,7 +100,7 @@ def history(study: optuna.Study) -> Iterator[tuple[FrozenTrial, Spent]]:
 
 
 def _passed(ended: list[FrozenTrial]) -> dict[int, float]:
-    """For each trial the seconds until it ended in which any of these was being worked on."""
+    """Return for each trial the seconds until its end during which any trial was running."""
     own = [t for t in ended if not is_imported(t)]
     stretches, found = busy(own), {}
     for trial in own:

@@ -1,13 +1,13 @@
-"""One network of a study's front, by a rule and within limits.
+"""Pick one network of a study's front, by a rule and within limits.
 
 | rule   | the trial                                                                            |
 |--------|--------------------------------------------------------------------------------------|
 | knee   | the best bargain between error and costs (`front.knee`)                              |
-| best   | of the lowest validation error                                                       |
+| best   | the lowest validation error                                                          |
 | one-se | the smallest whose error is within one standard error of the best (Breiman et al.,   |
 |        | Classification and Regression Trees, 1984, section 3.4.3)                            |
 
-Retrained networks do not change who is picked but by their spread: a test error chooses nothing.
+Test errors never choose: of retrained seeds only the spread counts (the standard error of one-se).
 """
 
 import math
@@ -28,16 +28,17 @@ RULES = ("knee", "best", "one-se")
 
 @dataclass(frozen=True)
 class StandardError:
-    """Of a trial's validation error, and from what it was estimated."""
+    """The standard error of a trial's validation error, and the source of the estimate."""
 
     value: float
     source: str
 
 
 def pick(study: optuna.Study, rule: str = "knee", limits: Mapping[str, float] = {}) -> FrozenTrial:
-    """The trial that `rule` picks among the full trials within `limits` (`{"params": 300_000}`).
+    """Return the trial that `rule` picks among the full trials within `limits`, which are upper
+    bounds of costs (`{"params": 300_000}`).
 
-    Raises ValueError for an unknown rule or limit, and where nothing qualifies.
+    Raises ValueError for an unknown rule or limit, and if no trial qualifies.
     """
     known("pick", rule, RULES, "a rule")
     front = front_within(study, limits)
@@ -59,8 +60,9 @@ def pick(study: optuna.Study, rule: str = "knee", limits: Mapping[str, float] = 
 
 
 def front_within(study: optuna.Study, limits: Mapping[str, float]) -> list[FrozenTrial]:
-    """The front of the full trials within the limits, lowest error first. Raises ValueError where
-    there is none.
+    """Return the front of the full trials within the limits, lowest error first.
+
+    Raises ValueError if there is none.
     """
     for name in limits:
         known("limit", name, COSTS, "a cost")
@@ -80,7 +82,7 @@ def front_within(study: optuna.Study, limits: Mapping[str, float]) -> list[Froze
 
 
 def cost_of(study: optuna.Study, trial: FrozenTrial, name: str) -> float:
-    """Of a full trial. Raises ValueError where it was not measured."""
+    """Return a cost of a full trial. Raises ValueError if it was not measured."""
     costs: Sequence[str] = cost_names(study)
     if (measured := TrialRecord.of(trial).measured(name)) is not None:
         return float(measured)
@@ -93,11 +95,11 @@ def cost_of(study: optuna.Study, trial: FrozenTrial, name: str) -> float:
 
 
 def standard_error(study: optuna.Study, trial: FrozenTrial) -> StandardError:
-    """How far the validation error of a trial may be off, by the best estimate that there is:
+    """Estimate the standard error of a trial's validation error, from the best source available:
 
-    its own seeds (their standard deviation / √n), else the spread of retrained seeds (their
-    standard deviation, as the validation error is that of one training), else the binomial
-    √(e (1 − e) / n) of n validation images.
+    its own seeds (their standard deviation / √n), else retrained seeds (their standard deviation,
+    since the validation error comes from a single training), else the binomial √(e (1 − e) / n) of
+    n validation images.
     """
     record = TrialRecord.of(trial)
     n = len(record.val_errors or ())
@@ -119,6 +121,6 @@ def standard_error(study: optuna.Study, trial: FrozenTrial) -> StandardError:
 
 
 def within(limits: Mapping[str, float]) -> str:
-    """` within params ≤ 300,000`, nothing without limits."""
+    """Format limits as ` within params ≤ 300,000`; an empty text without limits."""
     told = ", ".join(f"{name} ≤ {most:,.10g}" for name, most in limits.items())
     return f" within {told}" if told else ""

@@ -1,14 +1,13 @@
-"""Where retrained networks are: their figures beside the study in its storage, their weights in
-its folder.
+"""Read retrained networks: figures from a second study in the storage, weights from the folder.
 
-The study `digits` has a second one, `digits/retrain`, in the same storage: a trial for each network
-and seed, whose value is its test error and whose curve is its training error. So it shows in
-optuna-dashboard like any other. Its attributes, in the order in which they are written:
+Beside the study `digits`, `digits/retrain` is in the same storage, with one trial per network and
+seed: its value is the test error, its curve the training error. optuna-dashboard shows it like any
+other study. Attributes of its trials, in the order in which they are written:
 
     system, seed_number, seed, epochs_asked, arch, recipe, identity, params, macs, charged
         → per epoch: curve point, epochs, seconds, checkpoint → verdict → tell
 
-`system` is the number of a trial of the search, as a text, or the name of a preset or an arch file.
+`system` is the number of a trial of the search, as text, or the name of a preset or an arch file.
 """
 
 import math
@@ -23,12 +22,12 @@ from optuna.trial import FrozenTrial, TrialState
 from skipsearch.studies.storage.trial_record import TrialRecord
 from skipsearch.studies.storage.write_through import fresh
 
-SUFFIX = "/retrain"  # no study file can name a study so
+SUFFIX = "/retrain"  # a study file cannot use it: names have no slash
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """The finished trainings of one trial's network. Errors are parts of the test images."""
+    """Finished retrainings of one trial's network. Errors are fractions of the test images."""
 
     number: int  # of the trial
     seeds: tuple[int, ...]
@@ -37,34 +36,38 @@ class Retrained:
 
     @property
     def n(self) -> int:
+        """Number of finished seeds."""
         return len(self.test_errors)
 
     @property
     def mean(self) -> float:
+        """Mean test error over the seeds."""
         return fmean(self.test_errors)
 
     @property
     def sd(self) -> float:
-        """The sample standard deviation; nan for n = 1."""
+        """Sample standard deviation of the test errors; nan for n = 1."""
         return spread(self.test_errors)
 
 
 def spread(errors: Iterable[float]) -> float:
-    """The sample standard deviation; nan for less than two."""
+    """Sample standard deviation; nan for fewer than two errors."""
     errors = list(errors)
     return stdev(errors) if len(errors) > 1 else math.nan
 
 
 def retrained_folder(folder: Path, number: int | str, k: int) -> Path:
-    """Of a trial's network with its seed `k`, under the study's `folder`; a network that is no
-    trial's has its identity in place of a number. Its checkpoints are as those of a trial.
+    """Return the folder of a retraining with seed number `k`, under the study's `folder`.
+
+    `number` is the trial's, or the identity of a network that is no trial's. Checkpoints lie in
+    the folder as in a trial's.
     """
     return folder / "retrained" / str(number) / f"seed-{k}"
 
 
 def results(study: optuna.Study) -> dict[int, Retrained]:
-    """What was retrained of the study's trials, by number; those without a finished training are
-    not in it.
+    """Return the retraining results of the study's trials, by trial number; trials without a
+    finished retraining are left out.
     """
     numbered = {s: own for s, own in finished(study).items() if s.isdecimal()}
     return {
@@ -79,8 +82,8 @@ def results(study: optuna.Study) -> dict[int, Retrained]:
 
 
 def finished(study: optuna.Study) -> dict[str, list[FrozenTrial]]:
-    """The finished trainings of each system, in the order of their seeds, as many epochs as its
-    newest one.
+    """Return the finished retrainings of each system in the order of their seeds; only those with
+    as many epochs as the system's newest.
     """
     by_system: dict[str, list[FrozenTrial]] = {}
     for trial in newest(retrain_trials(study)):
@@ -96,17 +99,17 @@ def finished(study: optuna.Study) -> dict[str, list[FrozenTrial]]:
 
 
 def epochs_asked(training: FrozenTrial) -> int:
-    """Epochs of the recipe that a training was begun with."""
+    """Return the epochs of the recipe that a retraining was begun with."""
     return TrialRecord.of(training)[TrialRecord.epochs_asked]
 
 
 def seed_number(training: FrozenTrial) -> int:
-    """The `k` of `retrained_folder`."""
+    """Return a retraining's seed number, the `k` of `retrained_folder`."""
     return TrialRecord.of(training)[TrialRecord.seed_number]
 
 
 def newest(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The last training of each network and seed: its folder holds what that one left."""
+    """Return the last retraining of each network and seed, the one whose files its folder holds."""
     last = {}
     for trial in trials:
         record = TrialRecord.of(trial)
@@ -116,8 +119,8 @@ def newest(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def retrain_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """All trainings, none where nothing was retrained."""
-    storage = fresh(study)  # a retraining is another process than the driver of the search
+    """Return all retrainings of a study, an empty list if there are none."""
+    storage = fresh(study)  # another process may be retraining: read past the cache
     try:
         found = storage.get_study_id_from_name(study.study_name + SUFFIX)
     except KeyError:

@@ -1,4 +1,4 @@
-"""Where a study stands: counted once, shown by the live line, by `status` and by the page."""
+"""Progress of a study, counted in one place for the live line, `status` and the page."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,11 @@ from skipsearch.studies.storage.trial_record import TrialRecord, is_imported, st
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of trials by state, the best error and the front of a study at one moment."""
+    """Trial counts by state, the best error and the front of a study at one moment."""
 
     name: str
     given: Mapping[str, Any]  # the study file's [study]
-    counts: Counter[str]  # by `trials.state_of`
+    counts: Counter[str]  # by `trial_record.state_of`
     charged: int  # ended trials that count against the budget
     front: tuple[FrozenTrial, ...]
     train_seconds: float  # summed over trials, not the time that passed
@@ -28,18 +28,22 @@ class Summary:
 
     @property
     def budget(self) -> int | None:
+        """Number of trials that the study file allows."""
         return self.given.get("trials")
 
     @property
     def ended(self) -> int:
+        """Number of trials that are neither running nor waiting."""
         return sum(self.counts.values()) - self.counts["running"] - self.counts["waiting"]
 
     @property
     def best_error(self) -> float | None:
+        """Lowest validation error on the front; None while it is empty."""
         return min((t.values[0] for t in self.front), default=None)
 
 
 def summarize(study: optuna.Study) -> Summary:
+    """Count a study's trials and compute its front."""
     trials = study.get_trials(deepcopy=False)
     return Summary(
         name=study.study_name,
@@ -53,7 +57,7 @@ def summarize(study: optuna.Study) -> Summary:
 
 
 def status_record(study: optuna.Study) -> dict[str, Any]:
-    """What `status --json` prints."""
+    """Return the record that `status --json` prints."""
     summary = summarize(study)
     return {
         "study": summary.name,
@@ -68,18 +72,18 @@ def status_record(study: optuna.Study) -> dict[str, Any]:
 
 
 def given(study: optuna.Study) -> dict[str, Any]:
-    """The resolved [study] table with which the study was begun: dataset, trials, epochs, …"""
+    """Return the resolved [study] table that the study was begun with: dataset, epochs, …"""
     return StudyRecord.of(study).settings
 
 
 def passed_seconds(study: optuna.Study) -> float:
-    """Seconds in which at least one trial was being worked on (pauses between runs left out)."""
+    """Return the seconds during which at least one trial was running, without pauses."""
     return sum(end - start for start, end in busy(study.get_trials(deepcopy=False)))
 
 
 def busy(trials: Iterable[FrozenTrial]) -> list[tuple[float, float]]:
-    """The stretches of time in which at least one of the trials was being worked on, in seconds
-    since the epoch.
+    """Return the intervals (start, end) during which at least one of the trials was running, as
+    Unix times in seconds.
     """
     spans = sorted(
         (t.datetime_start.timestamp(), t.datetime_complete.timestamp())
@@ -96,7 +100,9 @@ def busy(trials: Iterable[FrozenTrial]) -> list[tuple[float, float]]:
 
 
 def is_charged(trial: FrozenTrial) -> bool:
-    """A network refused before training, answered by an equal one, or imported, costs nothing."""
+    """Return True if a trial counts against the budget: it was neither imported, nor refused before
+    training, nor answered with the result of an equal one.
+    """
     if is_imported(trial):
         return False
     charged = TrialRecord.of(trial).charged

@@ -1,4 +1,4 @@
-"""All trials of a study as one table: a row a trial, columns that a reader understands."""
+"""All trials of a study as one table with one row per trial."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def trials(study: optuna.Study) -> "pd.DataFrame":
-    """One row a trial, in the order in which they were asked for.
+    """Return one row per trial, in the order in which they were asked for.
 
-    `val_error` (0 to 1) is the error of the weights that a finished trial keeps and the last
-    reported one of any other, after `epochs` of at most `max_epochs` epochs; `accuracy` is
-    1 − val_error. With several seeds a trial it is their mean, `val_errors` has each and
-    `val_error_sd` their sample standard deviation. The columns after the facts are the
+    `val_error` (0 to 1) is the error of the weights that a finished trial keeps, and the last
+    reported error of any other, after `epochs` of at most `max_epochs` epochs; `accuracy` is
+    1 − val_error. With several seeds per trial it is their mean, `val_errors` has each and
+    `val_error_sd` is their sample standard deviation. The columns after the facts are the
     configuration: parameters of the architecture under their own names, those of the recipe with
-    `recipe.` before them. What a trial does not have is empty (NA).
+    the prefix `recipe.`. A missing value is empty (NA).
     """
-    import pandas as pd  # with pyarrow half of what `status`, which has no table, takes to start
+    import pandas as pd  # pandas and pyarrow would be half of the time that `status` needs to start
 
     costs = cost_names(study)
     rows = [row(trial, costs) for trial in study.get_trials(deepcopy=False)]
@@ -44,12 +44,12 @@ def trials(study: optuna.Study) -> "pd.DataFrame":
 
 
 def row(trial: FrozenTrial, costs: list[str]) -> dict[str, Any]:
-    """One row of the table: the facts, then the configuration."""
+    """Return one row of the table: the facts, then the configuration."""
     return facts(trial, costs) | settings(trial)
 
 
 def _setting_names(rows: list[dict[str, Any]], others: set[str]) -> list[str]:
-    """The names of all settings, those of one choice together, the recipe last."""
+    """Return the names of all settings, those of one choice together, the recipe last."""
     names = list(dict.fromkeys(name for r in rows for name in r if name not in others))
     firsts = list(dict.fromkeys(name.partition(".")[0] for name in names))
     firsts.sort(key=lambda first: first == "recipe")

@@ -1,7 +1,4 @@
-"""Networks of a study trained again, for their test error; the same call goes on where it stopped.
-
-sk.retrain("digits", [3, 17, "cnntention/resnet20"], seeds=5)
-"""
+"""Retrain networks of a study for their test error."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -42,6 +39,7 @@ from skipsearch.studies.storage.find import RUNS, find, settled
 from skipsearch.studies.storage.journal import JOURNAL, mend
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import StudyRecord, write_study
+from skipsearch.trainers.data.arrays import Data
 from skipsearch.trainers.trial.final import FinalTraining, final_data
 from skipsearch.trainers.trial.job import Checked, OwnBegin
 
@@ -51,9 +49,14 @@ SEEDS = 5
 class Unwatched:
     """An observer that shows nothing."""
 
-    def started(self, store: Store) -> None: ...
-    def changed(self, store: Store) -> None: ...
-    def finished(self, store: Store) -> None: ...
+    def started(self, store: Store) -> None:
+        """Ignore the start."""
+
+    def changed(self, store: Store) -> None:
+        """Ignore a report."""
+
+    def finished(self, store: Store) -> None:
+        """Ignore the end."""
 
 
 def retrain(
@@ -70,13 +73,17 @@ def retrain(
     observer: Observer | None = None,
     begin: OwnBegin | None = None,
 ) -> dict[int, Retrained]:
-    """Train each of `networks` (numbers of trials, presets, arch files) with `seeds` seeds for
-    `epochs` epochs (None: the study's) on the images of training and validation together; then its
-    error on the test images, once. Returns the results of the study's trials.
+    """Retrain networks on the images of training and validation together, and test each seed once.
 
-    `target` is a study as in `find`; a study file that was never run is begun. `settings` are keys
-    of [study] for this call: concurrency, data_dir, … What is finished is not trained again.
-    Raises ValueError for bad input and KeyboardInterrupt after Ctrl-C.
+    The same call continues after a stop. `target` is a study as in `load`; a study file that was
+    never run is begun. `epochs` are by default the study's; `settings` are keys of [study] for
+    this call (concurrency, data_dir, …). Raises ValueError for bad input and if too many trainings
+    fail in a row, KeyboardInterrupt after Ctrl-C. Returns the results by trial number; those of
+    presets and arch files, which have none, are in `compare`.
+
+    Examples
+    --------
+    >>> sk.retrain("digits", [3, 17, "cnntention/resnet20"], seeds=5)  # doctest: +SKIP
     """
     executor = executor_of(serial, address, None)
     home = parse_study(target, folder=folder, storage=storage).home
@@ -98,16 +105,19 @@ def retrain(
             asked = {"trainings": len(tasks), "left": len(retrainer.waiting)}
             write_study(store.study, asked=asked)
             provenance.record(store.study)
-            if begin is None:
-                work = Work(partial(FinalTraining, data=final), final.nbytes)
-            else:
-                work = Work(partial(Checked, begin=begin, needs="train_error"), final.nbytes)
+            work = _work(final, begin)
             del data, final, begin
             _train(retrainer, observer or Unwatched(), work, executor)
         finally:
             store.release()
             write(study, home)
     return results(study)
+
+
+def _work(final: Data, begin: OwnBegin | None) -> Work:
+    if begin is None:
+        return Work(partial(FinalTraining, data=final), final.nbytes)
+    return Work(partial(Checked, begin=begin, needs="train_error"), final.nbytes)
 
 
 def _train(retrainer: Retrainer, observer: Observer, work: Work, executor: Executor) -> None:
@@ -119,7 +129,7 @@ def _train(retrainer: Retrainer, observer: Observer, work: Work, executor: Execu
         observer.finished(retrainer.store)
     if retrainer.failing:
         raise ValueError(
-            f"retraining of {retrainer.config.name} stopped, {retrainer.failing}: mend it and give "
+            f"retraining of {retrainer.config.name} stopped, {retrainer.failing}: mend it and run "
             "the same command again; what was done is kept"
         )
 
@@ -127,7 +137,7 @@ def _train(retrainer: Retrainer, observer: Observer, work: Work, executor: Execu
 def opened(
     target: str, *, folder: Path, storage: str | None, settings: Mapping[str, Any]
 ) -> optuna.Study:
-    """The study, begun without a trial where `target` is a study file that was never run."""
+    """Open the study; a study file that was never run is begun, without a trial."""
     path = Path(target)
     is_file = path.suffix == ".toml" and path.is_file()
     try:
@@ -152,7 +162,7 @@ def opened(
 
 
 def _store(study: optuna.Study, url: str) -> Store:
-    """Of the trainings, beside the study."""
+    """Open the study of the retrainings, beside the study of the search."""
     if url.startswith(JOURNAL):
         mend(url)
     storage = connect(url)

@@ -1,11 +1,11 @@
-"""Which training is next, and what became of it, for the executors that studies have.
+"""Hand out retrainings to a study's executors, and store their results.
 
-| found of a network and seed                | becomes                                            |
+| stored for a network and seed              | action                                             |
 |--------------------------------------------|----------------------------------------------------|
-| told, for as many epochs                   | stays; a diverged one would diverge again          |
-| RUNNING, of the same training              | goes on from its checkpoint                        |
-| RUNNING, of other epochs                   | FAIL "superseded"; trained anew                    |
-| told for other epochs, FAIL, or not at all | trained anew                                       |
+| told, with as many epochs                  | kept; a diverged training would diverge again      |
+| RUNNING, the same training                 | resumed from its checkpoint                        |
+| RUNNING, with other epochs                 | FAIL "superseded"; trained again                   |
+| told with other epochs, FAIL, or nothing   | trained again                                      |
 """
 
 import json
@@ -37,26 +37,29 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class ToTheEnd:
-    """A `Scheduler` that stops a training where the training itself says that it is over."""
+    """A `Scheduler` that prunes nothing: each training reaches full fidelity."""
 
     def goes_on(self, job: Job, report: Report) -> bool:
+        """Return True below full fidelity."""
         return fidelity(job, report) < 1
 
 
 @dataclass(frozen=True)
 class Task:
-    """A network with its seed number `k`. Number 0 is the seed of the search, so that a trial's
-    training can be repeated.
+    """A network to retrain with seed number `k`. Number 0 is the seed of the search, so that a
+    trial's training can be repeated.
     """
 
     system: System
     k: int
 
     def seed(self, config: StudyConfig) -> int:
+        """Derive the seed from the study's seed, the network and `k`."""
         further = (self.k,) if self.k else ()
         return derived_seed(config.seed, self.system.cost.identity, *further)
 
     def facts(self, config: StudyConfig) -> dict[str, Any]:
+        """Return the stored attributes that say which training this is."""
         cost, recipe = self.system.cost, self.system.recipe
         return {
             "system": self.system.name,
@@ -72,14 +75,14 @@ class Task:
 
 
 class Retrainer:
-    """A `JobSource`. All knowledge is in the store; this holds the trainings in flight."""
+    """A `JobSource` of retrainings. All state is in the store, but for the trainings in flight."""
 
     def __init__(
         self, config: StudyConfig, store: Store, folder: Path, tasks: Sequence[Task], n_train: int
     ) -> None:
         self.config, self.store, self.folder, self.n_train = config, store, folder, n_train
         self.live: dict[int, Live] = {}
-        self.begun: dict[int, Task] = {}  # by the number of its training
+        self.begun: dict[int, Task] = {}  # by trial number of the training
         self.failing, self.failures = "", 0
         self.sharing = Sharing(config, store)
         for trial in store.interrupted():
@@ -88,7 +91,7 @@ class Retrainer:
         self.waiting = deque(task for task in tasks if not self._is_done(task))
 
     def _found(self, task: Task) -> FrozenTrial | None:
-        """What is known of it, if that is of the same training."""
+        """Return the stored training of a task; conclude a running one that has other settings."""
         facts = task.facts(self.config)
         for trial in newest(self.store.trials):
             record = TrialRecord.of(trial)
@@ -105,6 +108,7 @@ class Retrainer:
         return found is not None and found.state in ENDED
 
     def next_job(self) -> Job | NoJob:
+        """Begin or resume the next training; none is left after too many failures in a row."""
         while self.waiting and not self.failing:
             live = self._begun(self.waiting.popleft())
             if live is not None:
@@ -113,7 +117,7 @@ class Retrainer:
         return NoJob.LEFT
 
     def _begun(self, task: Task) -> Live | None:
-        """None for one that was attached too often without one more epoch."""
+        """Begin or resume a training; None if it failed `RETRY` attempts without another epoch."""
         trial: Any = self._found(task)
         if trial is None or trial.state.is_finished():
             trial = self.store.study.ask()
@@ -148,12 +152,13 @@ class Retrainer:
         )
 
     def reported(self, number: int, report: Report) -> None:
-        """Store a report; the curve is that of the training error."""
+        """Store a report; the curve shows the training error."""
         error = math.nan if report.train_error is None else report.train_error
         notes = {"seconds": report.seconds, "checkpoint": report.checkpoint}
         write(self.store, self.live[number], report, error, **notes, test_loss=report.test_loss)
 
     def ended(self, number: int, report: Report) -> None:
+        """Store the last report, conclude the training and keep its last checkpoint only."""
         self.reported(number, report)
         live = self.live.pop(number)
         self._judged(live.trial, verdict_of(report))
@@ -161,6 +166,10 @@ class Retrainer:
             Checkpoints.at(live.job.folder).clear(keep=report.epoch)
 
     def take_back(self, number: int, why: str, *, counted: bool) -> bool:
+        """Queue a training whose worker died; return False if it has no attempt left.
+
+        `counted`: the next attempt is noted already.
+        """
         trial = self.store.trial(number)
         attempts = TrialRecord.of(trial)[TrialRecord.attempts] - counted
         self.store.note(trial, attempts=attempts, why=why)
@@ -171,6 +180,7 @@ class Retrainer:
         return True
 
     def failed(self, number: int, why: str) -> None:
+        """Conclude a training that is not tried again."""
         self._judged(self.live.pop(number).trial, Verdict(Kind.FAILED, why, []))
 
     def _judged(self, trial: Any, verdict: Verdict) -> None:
@@ -181,7 +191,7 @@ class Retrainer:
 
 
 def verdict_of(report: Report) -> Verdict:
-    """The verdict of a training from its last report. Divergence is a result without a value."""
+    """Return the verdict of a training's last report. Divergence is a result without a value."""
     if report.diverged:
         return Verdict(Kind.DIVERGED, f"diverged: {report.diverged}", [])
     if report.test_error is None or not math.isfinite(report.test_error):

@@ -1,4 +1,4 @@
-"""Which networks are retrained: trials of a study, presets, arch files."""
+"""Find the networks to retrain: trials of a study, presets, arch files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class System:
 
     @property
     def own(self) -> str:
-        """Its folder in `retrained/`; a name is never a path."""
+        """Folder name in `retrained/`: a trial number or an identity, never a user's text."""
         return self.name if self.name.isdecimal() else self.cost.identity
 
 
@@ -43,8 +43,11 @@ def systems(
     epochs: int,
     folder: Path = RUNS,
 ) -> list[System]:
-    """Those of `wanted`, each once: numbers of trials, presets, arch files. A baseline that the
-    study has trained is its trial. Raises ValueError for what is not there or does not fit.
+    """Return the systems that `wanted` names, each once; a baseline that the study has trained is
+    its trial.
+
+    Raises ValueError for a name that does not exist, two names of one network, and a network that
+    does not fit the images.
     """
     trials = study.get_trials(deepcopy=False)
     baselines = baseline_numbers(study)
@@ -74,7 +77,7 @@ def _of_trial(
 
 
 def _of_name(networks: Networks, target: str, epochs: int, folder: Path) -> System:
-    """With the recipe that the study's baselines have."""
+    """Return the system of a preset or arch file, with the recipe of the study's baselines."""
     config = networks.config
     name, arch = named(config.baselines, target, folder)
     try:
@@ -85,8 +88,9 @@ def _of_name(networks: Networks, target: str, epochs: int, folder: Path) -> Syst
 
 
 def named(baselines: Mapping[str, Arch], target: str, folder: Path) -> tuple[str, Arch]:
-    """The name under which a baseline, a preset or an arch file is retrained, and its network.
-    Raises ValueError for what is none of these.
+    """Return the name under which a baseline, preset or arch file is retrained, and its network.
+
+    Raises ValueError for any other target.
     """
     if target in baselines and target not in PRESETS:
         return target, baselines[target]

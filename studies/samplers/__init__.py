@@ -1,1 +1,1 @@
-"""Samplers propose what to train next."""
+"""Samplers that propose the next configuration to train."""

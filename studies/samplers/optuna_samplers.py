@@ -1,4 +1,4 @@
-"""Optuna as the one who answers a walk, and its samplers by the names of a study file."""
+"""Optuna's samplers by the names of a study file."""
 
 import warnings
 
@@ -10,11 +10,13 @@ from skipsearch.studies.samplers.tpe import GroupedTPE, Past
 
 
 def sampler(name: str, seed: int, *, study_seed: int, past: Past | None = None) -> BaseSampler:
-    """The sampler of a study file, for one proposal: its random numbers come from `seed`, so that
-    they depend on the number of the proposal and not on when the driver was started. What was
-    read for one proposal serves the next ones if they are given the same `past`.
+    """Return the sampler that a study file names, for one proposal.
+
+    `seed` is the proposal's own, so that random numbers depend on the number of the proposal and
+    not on when the driver was started. `study_seed` fixes the sequence of `quasi-random`. Samplers
+    with the same `past` read each trial of a study from storage once.
     """
-    with warnings.catch_warnings():  # Optuna calls constant_liar and group experimental
+    with warnings.catch_warnings():  # Optuna calls TPE's group, QMC and NSGA-III experimental
         warnings.simplefilter("ignore", ExperimentalWarning)
         return _sampler(name, seed, study_seed, past or Past())
 
@@ -24,9 +26,9 @@ def _sampler(name: str, seed: int, study_seed: int, past: Past) -> BaseSampler:
     match name:
         case "tpe":
             return GroupedTPE(seed, past)
-        case "gp":  # until `seeking.Seeker` has enough to learn from
+        case "gp":  # until `gp.search.Seeker` has enough trials to learn from
             return samplers.RandomSampler(seed=seed)
-        # A population of 10: with Optuna's 50 a study of 100 spends half of it on random networks
+        # A population of 10: with Optuna's 50, half of a study of 100 trials is random networks
         # (hypervolume on NAS-Bench-201 after 100 trials 0.954 against 0.932).
         case "nsga2":
             return samplers.NSGAIISampler(population_size=10, seed=seed)
@@ -34,7 +36,7 @@ def _sampler(name: str, seed: int, study_seed: int, past: Past) -> BaseSampler:
             return samplers.NSGAIIISampler(population_size=10, seed=seed)
         case "random":
             return samplers.RandomSampler(seed=seed)
-        case "quasi-random":  # one sequence a study; Optuna counts in the storage
+        case "quasi-random":  # one sequence per study; Optuna counts in the storage
             return samplers.QMCSampler(
                 seed=study_seed,
                 scramble=True,

@@ -25,13 +25,13 @@ from skipsearch.trainers.recipe.recipe import Recipe
 
 
 def write_known(config: StudyConfig, trial: optuna.Trial, arch: Arch, recipe: Recipe) -> None:
-    """The parameters of a given network, which no sampler is asked for."""
+    """Write the parameters of a given network to its trial; no sampler is asked for them."""
     chosen = {name: Chosen(domain, value) for name, domain, value in known(config, arch, recipe)}
     Draft(trial).write(chosen)
 
 
 def ranges(config: StudyConfig) -> dict[str, BaseDistribution]:
-    """The ranges of numbers, whose ends may differ from those of earlier trials."""
+    """Return the ranges of all numeric parameters; earlier trials may have had other bounds."""
     return {
         name: distribution(domain)
         for name, (domain, _) in domains(config).items()
@@ -40,10 +40,11 @@ def ranges(config: StudyConfig) -> dict[str, BaseDistribution]:
 
 
 class Draft:
-    """Stands before a trial's storage and keeps parameters back until it is told which they are.
+    """Hold back the parameters that Optuna suggests for a trial; `write` stores the final ones.
 
-    Optuna's trial writes what it suggests into the storage and into its own copy of the record,
-    which storages in memory hand out without copying: both are kept apart.
+    Optuna's trial writes each suggestion into the storage and into its own copy of the record,
+    which in-memory storages hand out without copying: the draft takes the storage's place and
+    gives the trial a real copy.
     """
 
     def __init__(self, trial: optuna.Trial) -> None:
@@ -60,10 +61,11 @@ class Draft:
     def set_trial_param(
         self, _trial_id: int, name: str, value: float, distribution: BaseDistribution
     ) -> None:
+        """Keep a suggestion, in place of the storage's method of this name."""
         self._kept[name] = value, distribution
 
     def write(self, instead: Mapping[str, Chosen] | None = None) -> None:
-        """What was kept, or other values; the trial then has its own storage again."""
+        """Store the kept parameters, or `instead`, and give the trial its own storage back."""
         if instead is not None:
             kinds = {name: distribution(one.domain) for name, one in instead.items()}
             self._kept = {
@@ -77,7 +79,7 @@ class Draft:
 
 
 def asking(trial: optuna.Trial) -> Pick:
-    """The sampler as the one who answers a walk."""
+    """Return a chooser that answers a walk with the suggestions of an Optuna trial."""
 
     def pick(name: str, domain: Domain, _default: Scalar) -> Scalar:
         match domain:
@@ -94,7 +96,7 @@ def asking(trial: optuna.Trial) -> Pick:
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """A domain in Optuna's words."""
+    """Convert a domain to Optuna's distribution."""
     match domain:
         case Choice(values):
             return optuna.distributions.CategoricalDistribution(values)
@@ -105,7 +107,7 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def domain(kind: BaseDistribution) -> Domain:
-    """The other way round."""
+    """Convert Optuna's distribution to a domain, the inverse of `distribution`."""
     match kind:
         case optuna.distributions.CategoricalDistribution():
             return Choice(tuple(one for one in kind.choices if one is not None))

@@ -1,8 +1,7 @@
-"""From the sampler's answers to a configuration that was not there before.
+"""Turn a sampler's answers into a configuration that was not trained before.
 
-Nothing of a proposal is written before it is known what it becomes: a repeat is first mutated to
-an unseen neighbour. On NAS-Bench-201 that is worth more than the choice of the sampler
-(`benchmarks/search_quality.py`).
+A repeat is mutated to an unseen neighbour before anything of the proposal is stored. On
+NAS-Bench-201 that matters more than the choice of the sampler (`benchmarks/search_quality.py`).
 """
 
 import json
@@ -34,7 +33,7 @@ from skipsearch.studies.samplers.optuna_walk import Draft, asking
 from skipsearch.studies.storage.trial_record import TrialRecord, is_trained
 from skipsearch.trainers.recipe.recipe import Recipe
 
-ATTEMPTS = 200  # neighbours of a repeat that are tried: 40 of one change, 40 of two, …
+ATTEMPTS = 200  # neighbours tried for a repeat: 40 with one change, 40 with two, …
 
 
 ATTEMPTS_A_CHANGE = 40
@@ -42,7 +41,7 @@ ATTEMPTS_A_CHANGE = 40
 
 @dataclass(frozen=True)
 class Proposal(Generic[Config]):
-    """A configuration to train, or, where `repeats` is a trial's number, one that was trained."""
+    """A configuration to train; `repeats` is the number of the trial that already trained it."""
 
     config: Config
     key: Hashable
@@ -54,13 +53,29 @@ Seek = Callable[[optuna.Trial, int], Drawn[Config] | None]
 
 
 def nothing_sought(_trial: optuna.Trial, _seed: int) -> None:
-    """The sampler is asked."""
+    """Seek nothing, so that the sampler is asked."""
 
 
 class Proposer(Generic[Config]):
-    """`draw` walks the space, `key` says which configurations are the same network and recipe,
-    `allowed` which are within the limits, `every` lists a small space to its end; `seek` looks for
-    a new configuration by itself, before the sampler is asked.
+    """Propose one configuration per trial: found by `seek`, else answered by the study's sampler
+    and, where it repeats a trained one, mutated.
+
+    Parameters
+    ----------
+    draw
+        Walks the space with a chooser.
+    key
+        Deduplication key: equal for configurations that are the same network and recipe.
+    seen
+        Trial numbers of the trained configurations by key; the caller adds to it.
+    allowed
+        Returns True for a configuration within the limits.
+    every
+        Lists a small space to its end.
+    mutate
+        False leaves repeats as they are.
+    seek
+        Looks for a new configuration by itself, before the sampler is asked.
     """
 
     def __init__(
@@ -80,10 +95,10 @@ class Proposer(Generic[Config]):
         self._listed: deque[Drawn[Config]] | None = None
 
     def propose(self, trial: optuna.Trial, seed: int) -> Proposal[Config]:
-        """What to do with a trial that was asked for; its parameters are written.
+        """Propose a configuration for a trial that was just asked for, and store its parameters.
 
-        Raises ValueError where what the sampler says cannot be built; then, too, its parameters
-        are written, so that the sampler may learn from it.
+        Raises ValueError if the sampler's answers cannot be built; their parameters are stored all
+        the same, so that the sampler learns from the failure.
         """
         draft = Draft(trial)
         if (sought := self.seek(trial, seed)) is not None:
@@ -106,13 +121,13 @@ class Proposer(Generic[Config]):
         return Proposal(found.config, self.key(found.config), mutated=True)
 
     def _unseen(self, chosen: Mapping[str, Chosen], rng: random.Random) -> Drawn[Config] | None:
-        """A neighbour, the nearer the better, that was not trained and may be."""
+        """Return an untrained neighbour within the limits, with as few changes as can be found."""
         tried: set[tuple[tuple[str, Scalar], ...]] = set()
         for attempt in range(ATTEMPTS):
             pick = neighbour(chosen, rng, 1 + attempt // ATTEMPTS_A_CHANGE)
             try:
                 drawn = recorded(self.draw, pick)
-            except ValueError:  # the classes refuse it: no neighbour
+            except ValueError:  # not a valid configuration
                 continue
             flat = tuple(sorted((name, one.value) for name, one in drawn.chosen.items()))
             if flat not in tried and self._new(drawn.config):
@@ -122,11 +137,11 @@ class Proposer(Generic[Config]):
         return min(new, key=lambda drawn: distance(drawn.chosen, chosen), default=None)
 
     def exhausted(self) -> bool:
-        """Whether a small space holds nothing that is neither trained nor refused."""
+        """Return True if every configuration of a small space was trained or is refused."""
         return self.every is not None and not self._left()
 
     def _left(self) -> deque[Drawn[Config]]:
-        """A small space from its first new configuration on: what was trained stays trained."""
+        """List a small space from its first new configuration on; earlier ones stay trained."""
         if self._listed is None:
             self._listed = deque(self.every() if self.every else ())
         while self._listed and not self._new(self._listed[0].config):
@@ -140,14 +155,14 @@ class Proposer(Generic[Config]):
             return False
 
 
-SMALL_SPACE = 1000  # configurations up to which a space is listed to say that it is exhausted
+SMALL_SPACE = 1000  # configurations; a space up to this size is listed, to notice its exhaustion
 
 
 Pair = tuple[Arch, Recipe]
 
 
 def proposer(config: StudyConfig, networks: Networks, seen: dict[Hashable, int]) -> Proposer[Pair]:
-    """`seen` are the networks that were trained, each with its recipe."""
+    """Build the proposer of a study; `seen` has its trial numbers by deduplication key."""
 
     def key(pair: Pair) -> Hashable:
         return key_of(networks.identity(pair[0]), encode(pair[1]))
@@ -173,7 +188,7 @@ def proposer(config: StudyConfig, networks: Networks, seen: dict[Hashable, int])
 
 
 def _counting(config: StudyConfig, networks: Networks) -> Counting[Pair]:
-    """A latency is measured, which takes too long for candidates."""
+    """Name the costs to predict. Latency is measured, which takes too long for candidates."""
     limited = (name for name in config.limits if name not in config.costs)
     names = (*config.costs, *limited)
 
@@ -191,12 +206,12 @@ def _counting(config: StudyConfig, networks: Networks) -> Counting[Pair]:
 
 
 def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:
-    """What may be trained once."""
+    """Deduplication key: network identity and recipe."""
     return identity, json.dumps(recipe, sort_keys=True)
 
 
 def seen(trials: Iterable[FrozenTrial]) -> dict[Hashable, int]:
-    """What was trained, here or in a study that was imported, by the number of its trial."""
+    """Map the deduplication key of each trained network, imported ones too, to its trial number."""
     records = {t.number: TrialRecord.of(t) for t in trials if is_trained(t)}
     return {
         key_of(record[TrialRecord.identity], record[TrialRecord.recipe]): number

@@ -2,13 +2,14 @@
 
 https://arxiv.org/abs/2304.11127; Optuna's `TPESampler(multivariate=True, group=True,
 constant_liar=True)` splits all trials into better and worse anew for each group of parameters
-and reads them again: with 136 groups and 1,000 trials 800 ms for one proposal, here 30.
+and reads them again: with 136 groups and 1,000 trials 800 ms for one proposal, here 30 ms.
 
-What differs: the trials are split once a proposal and read once a study (`Past`); a group is
-sampled when the first of its parameters is asked for, so that of a conditional space only the
-parameters that a network has are. What a trial in training might have had counts for nothing.
-The estimators, the split and the choice among candidates are Optuna's; a test holds a group's
-sample against Optuna's own, number by number.
+What differs: the trials are split once per proposal and read once per study (`Past`); a group is
+sampled when the first of its parameters is asked for, so that in a conditional space only the
+parameters of the proposed network are sampled. A running trial counts with the parameters that it
+has; Optuna also counts those that were sampled for it and never asked for. The estimators, the
+split and the choice among candidates are Optuna's; a test compares a group's sample with Optuna's
+own, number by number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,26 +25,27 @@ from optuna.trial import FrozenTrial, TrialState
 LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-ROOM = 1024  # trials, at first
+ROOM = 1024  # trials in a column at first; it doubles
 
 
 class Past:
-    """The parameters of trials as columns of numbers, and which of them come together.
+    """Columns of past parameter values, and the groups of parameters that occur together.
 
-    A trial is read once its parameters are written, which is before the next proposal is asked for.
+    Each trial is read from storage once: after its parameters were stored, which is before the next
+    proposal is asked for.
     """
 
     def __init__(self) -> None:
-        self.kinds: dict[str, BaseDistribution] = {}  # as the newest trial that has it says
+        self.kinds: dict[str, BaseDistribution] = {}  # in the newest trial with the parameter
         self._newest: dict[str, int] = {}
-        self._columns: dict[str, np.ndarray] = {}  # by number; nan where the trial has it not
-        self._where: dict[str, int] = {}  # bit n: the learnt trial n has it
+        self._columns: dict[str, np.ndarray] = {}  # by trial number; nan in trials without it
+        self._where: dict[str, int] = {}  # bit n: the learnt trial n has the parameter
         self._read: set[int] = set()
         self._learnt: set[int] = set()
         self._groups: list[list[str]] | None = None
 
     def look(self, trials: Iterable[FrozenTrial]) -> None:
-        """Read those that are new."""
+        """Read the trials that are new."""
         for trial in trials:
             if trial.number not in self._read:
                 self._read.add(trial.number)
@@ -65,14 +67,14 @@ class Past:
             column[trial.number] = kind.to_internal_repr(trial.params[name])
 
     def group(self, name: str) -> list[str]:
-        """The group of a parameter; it alone where no learnt trial has it."""
+        """Return the group of a parameter; the parameter alone if no learnt trial has it."""
         return next((group for group in self.groups if name in group), [name])
 
     @property
     def groups(self) -> list[list[str]]:
-        """Parameters that no trial has one without the other, by name: what is sampled jointly.
+        """Parameters that occur in the same trials, sorted by name; a group is sampled jointly.
 
-        As Optuna's `_GroupDecomposedSearchSpace`, which refines its groups trial by trial.
+        The same groups as Optuna's `_GroupDecomposedSearchSpace`, which refines them by trial.
         """
         if self._groups is None:
             together: dict[int, list[str]] = {}
@@ -82,7 +84,7 @@ class Past:
         return self._groups
 
     def values(self, names: Sequence[str], trials: Sequence[FrozenTrial]) -> dict[str, np.ndarray]:
-        """Of those of the trials that have all of the parameters."""
+        """Return the columns `names`, restricted to the trials that have all of them."""
         numbers = np.array([t.number for t in trials], dtype=int)
         columns = [self._column(name, numbers) for name in names]
         complete = ~np.isnan(columns).any(0)
@@ -100,7 +102,7 @@ Split = tuple[Sequence[FrozenTrial], Sequence[FrozenTrial]]
 
 
 class GroupedTPE(TPESampler):  # type: ignore[misc,unused-ignore]
-    """`past` may be shared by the samplers of one study, of which each makes one proposal."""
+    """Optuna's `TPESampler` for one proposal; the samplers of a study share a `past`."""
 
     def __init__(self, seed: int, past: Past) -> None:
         super().__init__(multivariate=True, group=True, constant_liar=True, seed=seed)
@@ -110,6 +112,7 @@ class GroupedTPE(TPESampler):  # type: ignore[misc,unused-ignore]
         self._starting = True
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Split the other trials into better and worse, once for the whole proposal."""
         super().before_trial(study, trial)
         states = (*LEARNT, TrialState.RUNNING)
         others = study.get_trials(deepcopy=False, states=states)
@@ -125,11 +128,13 @@ class GroupedTPE(TPESampler):  # type: ignore[misc,unused-ignore]
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return {}  # nothing beforehand: what a trial has is known when it is asked for
+        """Return no parameter: the trial's own are known only when they are asked for."""
+        return {}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """Sample nothing beforehand; `sample_independent` samples whole groups."""
         return {}
 
     def sample_independent(
@@ -139,6 +144,7 @@ class GroupedTPE(TPESampler):  # type: ignore[misc,unused-ignore]
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
+        """Answer a parameter, sampling its whole group at the first one that is asked for."""
         if self._starting:
             return self._random_sampler.sample_independent(
                 study, trial, param_name, param_distribution
@@ -155,7 +161,7 @@ class GroupedTPE(TPESampler):  # type: ignore[misc,unused-ignore]
     def _sampled(
         self, study: optuna.Study, kinds: Mapping[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """As `TPESampler._sample`, on trials that are split already."""
+        """Sample jointly like `TPESampler._sample`, from trials that are split already."""
         space = {name: kinds[name] for name in sorted(kinds) if not kinds[name].single()}
         below, above = (
             self._build_parzen_estimator(study, space, list(part), handle_below=number == 0)

@@ -1,1 +1,1 @@
-"""The Gaussian-process sampler: surrogates of error and cost, and the search for what improves."""
+"""The Gaussian-process sampler: surrogates of error and costs, acquisition, and its search."""

@@ -1,4 +1,4 @@
-"""Expected hypervolume improvement where only the error is uncertain; costs are counted.
+"""Expected hypervolume improvement (EHVI) with an uncertain error and known costs.
 
     EHVI(x) = ∫ P(error(x) < z) · free(z) dz  up to the corner's error
 
@@ -21,8 +21,18 @@ from skipsearch.studies.pareto import Point, Staircase
 def expected_improvement(
     mean: np.ndarray, sd: np.ndarray, costs: np.ndarray, front: Sequence[Point], corner: Point
 ) -> np.ndarray:
-    """Of N candidates with costs (N, 0 to 2), over a front of points (error, costs), all to be
-    minimised, up to a corner.
+    """Expected hypervolume improvement (N,) of N candidates; everything is minimised.
+
+    Parameters
+    ----------
+    mean, sd
+        Predicted error (N,), and its standard deviation above 0.
+    costs
+        (N, C), with C from 0 to 2.
+    front
+        Points (error, *costs); those beyond the corner's error are ignored.
+    corner
+        The reference point of the hypervolume.
     """
     members = sorted(point for point in front if point[0] < corner[0])
     ends = [*(point[0] for point in members), corner[0]]

@@ -1,15 +1,16 @@
-"""A Gaussian process over whole configurations, though not all have the same parameters.
+"""Gaussian process over whole configurations, in a space with conditional parameters.
 
-    k(a, b) = exp(−Σ wᵢ dᵢ(a, b)),  dᵢ of a parameter
-        1             two choices that differ, or only one of the two has the parameter
+    k(a, b) = exp(−Σ wᵢ dᵢ(a, b)),  dᵢ the distance in parameter i
+        1             two choices that differ, or only one configuration has the parameter
         |a − b|       numbers, each as its place in its range, 0 to 1
-        0             neither has it
+        0             neither configuration has the parameter
 
-Conditional parameters so: Hutter & Osborne 2013, arXiv:1310.5738 (theirs has arcs for numbers).
-Errors are foretold with one weight for all parameters, costs with one for each, of which less is
-expected the more there are (as of lengths in Hvarfner, Hellsten & Nardi 2024, arXiv:2402.02229).
-Measured on 160 trained networks of our space (87 parameters), learning from 60: a weight for each
-raises the log density of true costs by 0.45, but lowers that of errors by 0.12, being too sure.
+Conditional parameters are treated as in Hutter & Osborne 2013, arXiv:1310.5738 (there, numbers
+lie on arcs). The error has one weight for all parameters; each cost has one weight per parameter,
+with a prior that shrinks as parameters are added (as lengthscales grow in Hvarfner, Hellsten &
+Nardi 2024, arXiv:2402.02229). Measured on 160 trained networks of our space (87 parameters),
+learning from 60: one weight per parameter raises the log density of the true costs by 0.45, but
+lowers that of the errors by 0.12 (overconfident).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,31 +26,34 @@ from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, In
 from skipsearch.searchspace.parameters.neighbours import Chosen
 from skipsearch.studies.samplers.optuna_walk import domain
 
-EQUAL = tuple(2.0**-k for k in range(8))  # weights, where all have the same
-EQUAL_NOISES = (1e-4, 1e-3, 1e-2, 1e-1)  # variances, as parts of that of the values
-TYPICAL, NOISE = 2.0, 1e-2  # of own weights: their sum and the noise that are expected beforehand
-SPREAD = 1.5  # standard deviation of their logarithms
-WEIGHTS, NOISES = (1e-6, 8.0), (1e-4, 1e-1)  # within these
-LEARNT = 150  # points, evenly taken, that the weights are learnt from: a step costs their number²
+EQUAL = tuple(2.0**-k for k in range(8))  # grid of the weight that all parameters share
+EQUAL_NOISES = (1e-4, 1e-3, 1e-2, 1e-1)  # grid of the noise variance, over that of the values
+TYPICAL, NOISE = 2.0, 1e-2  # prior medians: sum of the weights per parameter, and noise variance
+SPREAD = 1.5  # prior standard deviation of their logarithms
+WEIGHTS, NOISES = (1e-6, 8.0), (1e-4, 1e-1)  # bounds
+LEARNT = 150  # points, evenly spaced, from which weights are learnt: a step costs their number²
 STEPS = 60  # of the optimiser, at most
-ABSENT = -10.0  # farther from every coordinate than 1, where the distance ends
+ABSENT = -10.0  # coordinate of an absent parameter: more than 1, the largest distance, from all
 Place = Mapping[str, float]  # coordinates of a configuration by the names of its parameters
-Rows = np.ndarray  # of a table of configurations (N, P)
+Rows = np.ndarray  # table of configurations (N, P)
 
 
 def place_of(chosen: Mapping[str, Chosen]) -> dict[str, float]:
-    """Where a configuration is that has not been proposed yet."""
+    """Return the coordinates of a configuration that is no trial yet."""
     return {name: coordinate(one.domain, one.value) for name, one in chosen.items()}
 
 
 def place_of_trial(trial: FrozenTrial) -> dict[str, float]:
+    """Return the coordinates of a trial's configuration."""
     kinds = trial.distributions
     return {name: coordinate(domain(kinds[name]), value) for name, value in trial.params.items()}
 
 
 def coordinate(where: Domain, value: Scalar) -> float:
-    """A number as its part of the range (of its logarithm, where that is drawn); a choice among
-    numbers as its rank, 0 to 1; any other choice as its number, which is at least 1 from others.
+    """Map a value to its coordinate.
+
+    A number becomes its place in its range, 0 to 1 (of logarithms, where those are drawn); a choice
+    among numbers its rank, 0 to 1; any other choice its index, at least 1 from the others.
     """
     match where:
         case Choice():
@@ -72,26 +76,27 @@ def _choices(
 
 
 def rows(names: Sequence[str], places: Iterable[Place]) -> Rows:
-    """A table of configurations, a parameter a column."""
+    """Return a table of configurations (N, P), one column per parameter."""
     return np.array([[place.get(name, ABSENT) for name in names] for place in places]).reshape(
         -1, len(names)
     )
 
 
 def apart(a: Rows, b: Rows) -> np.ndarray:
-    """(P, N, M): by parameter, between N and M configurations."""
+    """Distances (P, N, M) by parameter between N and M configurations."""
     distances: np.ndarray = np.minimum(np.abs(a.T[:, :, None] - b.T[:, None, :]), 1)
     return distances
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is learnt of the kernel: a weight for each parameter, the variance of the noise."""
+    """Learnt parameters of the kernel: one weight per parameter, and the noise variance."""
 
     weights: np.ndarray
     noise: float
 
     def kernel(self, a: Rows, b: Rows) -> np.ndarray:
+        """k(a, b) (N, M) between N and M configurations, without noise."""
         total = np.zeros((len(a), len(b)))
         for own, other, weight in zip(a.T, b.T, self.weights, strict=True):
             total -= weight * np.minimum(np.abs(own[:, None] - other), 1)
@@ -101,7 +106,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """What `fit` found; called with rows it answers mean and standard deviation of each."""
+    """A fitted Gaussian process."""
 
     shape: Shape
     rows: Rows
@@ -111,6 +116,7 @@ class Surrogate:
     scale: float
 
     def __call__(self, others: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Predict means (N,) and standard deviations (N,) of N configurations."""
         kernel = self.shape.kernel(others, self.rows)
         known = solve_triangular(self.factor, kernel.T, lower=True)
         variance = np.clip(1 - (known**2).sum(0), 1e-6, None)
@@ -118,7 +124,7 @@ class Surrogate:
 
 
 def fit(points: Rows, values: np.ndarray, shape: Shape) -> Surrogate:
-    """Of at least one point."""
+    """Fit a Gaussian process with a given kernel to one point or more."""
     mean, scale = float(values.mean()), float(values.std()) or 1.0
     matrix = shape.kernel(points, points) + shape.noise * np.eye(len(points))
     factor = cholesky(matrix, lower=True)
@@ -127,7 +133,7 @@ def fit(points: Rows, values: np.ndarray, shape: Shape) -> Surrogate:
 
 
 def one_weight(points: Rows, values: np.ndarray) -> Shape:
-    """The likeliest shape on a grid with the same weight for all parameters."""
+    """Maximise the marginal likelihood on a grid, with one weight for all parameters."""
     total, target = _learnt_from(points, values)
     total = total.sum(0)
     found: list[tuple[float, float, float]] = []
@@ -142,13 +148,13 @@ def one_weight(points: Rows, values: np.ndarray) -> Shape:
 
 
 def own_weights(points: Rows, values: np.ndarray) -> Shape:
-    """The most probable shape with a weight for each parameter."""
+    """Maximise the posterior, with one weight per parameter and log-normal priors."""
     by, target = _learnt_from(points, values)
     count = len(by)
     expected = np.log(np.append(np.full(count, TYPICAL / count), NOISE))
 
     def loss(logs: np.ndarray) -> tuple[float, np.ndarray]:
-        """Negative logarithm of the posterior, and its gradient."""
+        """Negative log posterior, up to a constant, and its gradient."""
         weights, noise = np.exp(logs[:count]), float(np.exp(logs[count]))
         kernel = np.exp(-np.tensordot(weights, by, 1))
         whole = cho_factor(kernel + noise * np.eye(len(target)), lower=True)
@@ -172,7 +178,7 @@ def own_weights(points: Rows, values: np.ndarray) -> Shape:
 
 
 def _learnt_from(points: Rows, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (P, N, N) of some of the points, and their values with mean 0 and deviation 1."""
+    """Return distances (P, N, N) between at most `LEARNT` points, and their standardised values."""
     some = np.unique(np.linspace(0, len(points) - 1, LEARNT).round().astype(int))
     target = values[some]
     scaled: np.ndarray = (target - target.mean()) / (float(target.std()) or 1.0)
@@ -180,5 +186,5 @@ def _learnt_from(points: Rows, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _likelihood(target: np.ndarray, answers: np.ndarray, factor: np.ndarray) -> float:
-    """Log marginal likelihood, but for a constant."""
+    """Log marginal likelihood, up to a constant."""
     return float(-0.5 * target @ answers - np.log(np.diag(factor)).sum())

@@ -1,6 +1,6 @@
-"""What trials say of their configurations: errors at full fidelity, known or estimated, and costs.
+"""Observations for the surrogates: error at full fidelity, known or estimated, and costs by trial.
 
-All values are base-10 logarithms, as the front's page draws them (`front.Scale`).
+All values are base-10 logarithms, as the front's page draws them (`pareto.Scale`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from skipsearch.studies.storage.trial_record import TrialRecord, is_full
 
 @dataclass(frozen=True)
 class Observed:
-    """`error` is None for one in training; `full` where it was trained to its end."""
+    """A trial with its log error (None while it runs) and log costs; `full`: trained to its end."""
 
     trial: FrozenTrial
     error: float | None
@@ -24,11 +24,11 @@ class Observed:
 
 
 def observed(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Observed]:
-    """Those that were trained or are in training, with their costs `names`.
+    """Return the observations of all trials that were trained or are running, with costs `names`.
 
-    One that was stopped would have come to what those that went on made of the same error after
-    the same epochs (the median ratio); one that failed counts as the worst. A proposal that a dead
-    driver left half-asked is none: its end is a failure that was never charged.
+    A pruned trial's error is extrapolated: its last error times the median ratio of the final error
+    to the error after as many epochs among full trials. A failed trial is given the worst error. A
+    proposal that a dead driver left half-asked is skipped: it ends as an uncharged failure.
     """
     ends = _ends([t for t in trials if is_full(t)])
     errors = {t.number: _error(t, ends) for t in trials if t.state != TrialState.RUNNING}
@@ -45,7 +45,7 @@ def observed(trials: Sequence[FrozenTrial], names: Sequence[str]) -> list[Observ
 
 
 def costs_of(trial: FrozenTrial, names: Sequence[str]) -> tuple[float, ...] | None:
-    """None where the trial was given up before they were known."""
+    """Return the log costs of a trial, or None if it was abandoned before they were known."""
     told = dict(zip(names, (trial.values or [])[1:], strict=False))
     record = TrialRecord.of(trial)
     costs = [told.get(n) if (c := record.measured(n)) is None else c for n in names]
@@ -54,6 +54,7 @@ def costs_of(trial: FrozenTrial, names: Sequence[str]) -> tuple[float, ...] | No
 
 
 def log_costs(costs: Iterable[float]) -> tuple[float, ...]:
+    """Return log10 of each cost."""
     return tuple(log_cost(float(cost)) for cost in costs)
 
 
@@ -67,7 +68,7 @@ def _error(trial: FrozenTrial, ends: Mapping[int, float]) -> float | None:
 
 
 def _ends(full: Sequence[FrozenTrial]) -> dict[int, float]:
-    """By how much errors still fall after each epoch: the median of those trained to the end."""
+    """Median of (log final error − log error after the epoch) over full trials, by epoch."""
     falls: dict[int, list[float]] = {}
     for trial in full:
         for step, error in trial.intermediate_values.items():

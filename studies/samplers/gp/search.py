@@ -1,9 +1,9 @@
-"""The configuration that is expected to move the front most, sought over the whole space.
+"""Search the whole space for the configuration with the largest expected hypervolume improvement.
 
-A Gaussian process says what error a configuration will have, from all trials so far. Costs need no
-training: they are counted, or, for the many candidates that are only looked at, predicted from
-those that were. Candidates are drawn at random and beside the front, the best of them are climbed
-from, and a short list of the best is counted before one is chosen (`improvement.py`).
+A Gaussian process predicts the error of a configuration from the trials so far. Costs need no
+training: they are counted or, for the many candidates, predicted from counted ones. Candidates are
+drawn at random and beside the front and improved by hill climbing; the costs of a short list are
+counted before one is chosen (`acquisition.py`).
 """
 
 import math
@@ -25,31 +25,29 @@ from skipsearch.studies.samplers.gp.gaussian_process import Place, place_of, pla
 from skipsearch.studies.samplers.gp.observations import Observed, log_costs, observed
 from skipsearch.studies.samplers.gp.surrogates import Counted, Outlook, Shapes, outlook
 
-STARTUP = 10  # trials that are proposed at random, as Optuna's samplers do
-RECENT = 400  # trials that are learnt from, besides the front: a fit costs their number³
-COUNTED = 100  # random configurations whose costs are counted, once a driver
+STARTUP = 10  # trials proposed at random first, as by Optuna's samplers
+RECENT = 400  # newest trials learnt from, besides the front: a fit costs their number³
+COUNTED = 100  # random configurations whose costs are counted, once per driver
 RANDOM, BESIDE = 150, 8  # candidates: at random, and beside each member of the front
-ROUNDS, CLIMBERS, STEPS = 4, 5, 10  # how many neighbours of how many are added, a round
-SHORT, LOOKS = 8, 40  # candidates that are counted, and at most looked at for that
+ROUNDS, CLIMBERS, STEPS = 4, 5, 10  # hill climbing: rounds, best candidates, neighbours of each
+SHORT, LOOKS = 8, 40  # length of the short list, and candidates at most looked at to fill it
 
 
 @dataclass(frozen=True)
 class Counting(Generic[Config]):
-    """What can be said of costs without training. `names` are those of the objectives, then those
-    that are limited only; `count` is None where counting is measuring and takes too long;
-    `matters` says which parameters do.
-    """
+    """Costs that are known without training."""
 
-    names: tuple[str, ...]
-    objectives: int  # the first so many of the names
+    names: tuple[str, ...]  # costs that are objectives, then costs that are only limited
+    objectives: int  # how many of the names are objectives
     limits: Mapping[str, float]
-    count: Callable[[Config], Mapping[str, float]] | None
-    matters: Callable[[str], bool] = lambda _name: True
+    count: Callable[[Config], Mapping[str, float]] | None  # None: it would be slow, as a latency
+    matters: Callable[[str], bool] = lambda _name: True  # does the parameter change a cost?
 
 
 class Seeker(Generic[Config]):
-    """`draw` walks the space, `key` says which configurations are the same, `seen` which were
-    trained, `allowed` which are within the limits; `seed` is the study's.
+    """Propose the new configuration with the largest acquisition value.
+
+    `draw`, `key`, `seen` and `allowed` are those of a `Proposer`; `seed` is the study's.
     """
 
     def __init__(
@@ -64,17 +62,19 @@ class Seeker(Generic[Config]):
     ) -> None:
         self.draw, self.key, self.seen, self.allowed = draw, key, seen, allowed
         self.counting, self.seed = counting, seed
-        self._places: dict[int, Place] = {}  # of trials
+        self._places: dict[int, Place] = {}  # by trial number
         self._counted: list[Counted] | None = None
         self._shapes = Shapes()
 
     def __call__(self, trial: optuna.Trial, seed: int) -> Drawn[Config] | None:
-        """For a trial of its study."""
+        """Seek a configuration for a trial, from the other trials of its study."""
         trials = trial.study.get_trials(deepcopy=False)
         return self.seek([one for one in trials if one.number != trial.number], seed)
 
     def seek(self, trials: Sequence[FrozenTrial], seed: int) -> Drawn[Config] | None:
-        """None where there is too little to learn from, and where nothing new was found."""
+        """Return the most promising new configuration; None if fewer than `STARTUP` trials have an
+        error, if none is full, or if no candidate is new.
+        """
         found = observed(trials, self.counting.names)
         if not any(o.full for o in found) or sum(o.error is not None for o in found) < STARTUP:
             return None
@@ -108,7 +108,7 @@ class Seeker(Generic[Config]):
         return self._places[trial.number]
 
     def _counts(self) -> Sequence[Counted]:
-        """Of the same random configurations in every driver of a study."""
+        """Count the costs of random configurations, the same ones in every driver of a study."""
         if self._counted is None:
             rng, count = random.Random(self.seed), self.counting.count
             drawn = self._walked(uniformly(rng) for _ in range(COUNTED if count else 0))
@@ -116,7 +116,7 @@ class Seeker(Generic[Config]):
         return self._counted
 
     def _count(self, drawn: Drawn[Config]) -> Counted | None:
-        """None for what cannot be built."""
+        """Count the costs of a configuration; None if it cannot be built."""
         assert self.counting.count is not None
         try:
             costs = self.counting.count(drawn.config)
@@ -126,7 +126,7 @@ class Seeker(Generic[Config]):
         return Counted(place_of(drawn.chosen), log_costs(named))
 
     def _walked(self, picks: Iterable[Pick]) -> Iterator[Drawn[Config]]:
-        """Without those that cannot be."""
+        """Walk the space with each chooser, and skip configurations that are not valid."""
         for pick in picks:
             with suppress(ValueError):
                 yield recorded(self.draw, pick)
@@ -137,7 +137,7 @@ class Seeker(Generic[Config]):
         return self._walked(neighbour(drawn.chosen, rng, 1) for _ in range(number))
 
     def _chosen(self, pool: "Pool[Config]", expected: Outlook) -> Drawn[Config] | None:
-        """Of the most promising that are new, the best by their true costs."""
+        """Return the best new candidate: by counted costs, of a short list by predicted ones."""
         short: list[tuple[Drawn[Config], Counted]] = []
         for drawn in pool.best(LOOKS):
             if not self._is_new(drawn.config):
@@ -162,7 +162,7 @@ class Seeker(Generic[Config]):
 
 
 class Pool(Generic[Config]):
-    """Candidates, each once, with what is expected of them."""
+    """Candidates, each once, with their expected improvements."""
 
     def __init__(self, expected: Outlook) -> None:
         self._expected = expected
@@ -171,6 +171,7 @@ class Pool(Generic[Config]):
         self._gains = np.empty(0)
 
     def add(self, many: Iterable[Drawn[Config]]) -> None:
+        """Add the candidates that are new, and compute their expected improvements."""
         new = []
         for drawn in many:
             flat = tuple(sorted((name, one.value) for name, one in drawn.chosen.items()))
@@ -183,17 +184,18 @@ class Pool(Generic[Config]):
             self._gains = np.concatenate([self._gains, gains])
 
     def best(self, number: int) -> list[Drawn[Config]]:
-        """The most promising first; the earlier of equal ones."""
+        """Return the most promising candidates, best first; ties in the order of their addition."""
         order = np.argsort(-self._gains, kind="stable")[:number]
         return [self._drawn[i] for i in order]
 
 
 def uniformly(rng: random.Random) -> Pick:
+    """Return a chooser that draws every parameter uniformly."""
     return lambda _name, domain, _default: uniform(domain, rng)
 
 
 def as_proposed(trial: FrozenTrial) -> Pick:
-    """A trial's parameters; the default where the space has changed since."""
+    """Return a chooser that repeats a trial's parameters; the default where the space changed."""
 
     def pick(name: str, domain: Domain, default: Scalar) -> Scalar:
         value: Scalar = trial.params.get(name, default)

@@ -1,4 +1,4 @@
-"""What the trials so far let expect of configurations that were not tried."""
+"""Predict error and costs of untried configurations from past trials (Gaussian processes)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ from skipsearch.studies.samplers.gp.gaussian_process import (
 )
 from skipsearch.studies.samplers.gp.observations import Observed
 
-EVERY = 5  # trials after which kernels are learnt anew
-MARGIN = math.log10(1.1)  # by so much a predicted cost may be over a limit
-BEYOND = 0.1  # the corner lies so much of the range beyond the worst point
+EVERY = 5  # trials after which kernels are learnt again
+MARGIN = math.log10(1.1)  # a predicted cost may exceed its limit by 10 %
+BEYOND = 0.1  # distance of the corner beyond the worst point, as a part of the range
 
 
 Learn = Callable[[Rows, np.ndarray], Shape]
@@ -30,7 +30,7 @@ Learn = Callable[[Rows, np.ndarray], Shape]
 
 @dataclass(frozen=True)
 class Counted:
-    """A configuration's place and the logarithms of its costs."""
+    """A configuration's coordinates and its log10 costs."""
 
     place: Place
     costs: tuple[float, ...]
@@ -38,13 +38,13 @@ class Counted:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Surrogates of the error and of each cost, and the front that is to be moved.
+    """Surrogates of the error and of each cost, and the front to improve; values are log10.
 
     Costs are those of the objectives, then those that are only limited.
     """
 
-    names: tuple[str, ...]  # of parameters, the columns of `error`
-    cost_names: tuple[str, ...]  # of parameters, the columns of `costs`
+    names: tuple[str, ...]  # of parameters: the columns of `error`
+    cost_names: tuple[str, ...]  # of parameters: the columns of `costs`
     error: Surrogate
     costs: tuple[Surrogate, ...]
     front: tuple[Point, ...]  # error and costs of the objectives
@@ -52,13 +52,13 @@ class Outlook:
     ends: tuple[float, ...]  # limits of the costs, infinite where there is none
 
     def gains(self, places: Sequence[Place]) -> np.ndarray:
-        """Expected improvements with predicted costs; 0 where those are over a limit."""
+        """Expected improvements with predicted costs; 0 where one is over its limit."""
         table = rows(self.cost_names, places)
         costs = [cost(table)[0] for cost in self.costs]
         return self._gains(places, np.array(costs).T)
 
     def gains_at(self, counted: Sequence[Counted]) -> np.ndarray:
-        """With the costs that they have."""
+        """Expected improvements with counted costs; 0 where one is over its limit."""
         return self._gains([one.place for one in counted], np.array([o.costs for o in counted]))
 
     def _gains(self, places: Sequence[Place], costs: np.ndarray) -> np.ndarray:
@@ -70,15 +70,15 @@ class Outlook:
 
 
 class Shapes:
-    """Kernels that were learnt: not every proposal learns anew, yet what one learns from follows
-    from the trials alone.
+    """Cache of learnt kernels: not every proposal learns them again, yet the points that they are
+    learnt from depend on the trials alone.
     """
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[object, Shape]] = {}
 
     def of(self, what: str, table: Rows, values: np.ndarray, learn: Learn) -> Shape:
-        """Of the same points it is the same."""
+        """Cached: the same training points return the same kernel."""
         key = table.shape, tuple(values)
         if what not in self._newest or self._newest[what][0] != key:
             self._newest[what] = key, learn(table, values)
@@ -95,8 +95,22 @@ def outlook(
     ends: tuple[float, ...],
     matters: Callable[[str], bool],
 ) -> Outlook:
-    """From trials at their places. `objectives` is how many of the costs are; `matters` says which
-    parameters do to costs. At least one trial has an error and one was trained to its end.
+    """Fit the surrogates; at least one trial must have an error, and one be trained to its end.
+
+    Parameters
+    ----------
+    found, places
+        Observed trials, and the coordinates of each.
+    counted
+        Further configurations with counted costs; none where counting is too slow.
+    shapes
+        The cache of learnt kernels.
+    objectives
+        How many of the costs are objectives: the first ones.
+    ends
+        log10 of each cost's limit, infinite without one.
+    matters
+        Returns True for a parameter that changes a cost.
     """
     names = tuple(sorted({name for place in places for name in place}))
     errors, surrogate = _errors(found, rows(names, places), shapes)
@@ -120,8 +134,8 @@ def outlook(
 def _errors(
     found: Sequence[Observed], table: Rows, shapes: Shapes
 ) -> tuple[list[float], Surrogate]:
-    """Who is still in training is taken to come to what is expected of it, so that its neighbours
-    are not proposed beside it.
+    """Fit the error. Running trials are imputed with their predicted error, so that near-duplicates
+    of them are not proposed (kriging believer).
     """
     errors = np.array([math.nan if one.error is None else one.error for one in found])
     pending = np.isnan(errors)
@@ -138,7 +152,7 @@ def _errors(
 def _costs(
     names: tuple[str, ...], known: Sequence[Counted], first: int, shapes: Shapes
 ) -> tuple[Surrogate, ...]:
-    """Of all that is known, with shapes learnt from the first ones."""
+    """Fit each cost to all known configurations, with kernels learnt from the `first` ones."""
     table = rows(names, [one.place for one in known])
     made = []
     for k in range(len(known[0].costs)):
@@ -149,7 +163,7 @@ def _costs(
 
 
 def _whole(number: int) -> int:
-    """In steps of `EVERY`, from the first one on."""
+    """Round down to a multiple of `EVERY`; a number up to `EVERY` stays."""
     return max(number - number % EVERY, min(number, EVERY))
 
 

@@ -269,7 +269,7 @@ def test_a_storage_that_may_only_be_read_is_shown_without_notes(
     read_only = f"sqlite:///file:{tmp_path / 'study.db'}?mode=ro&uri=true"
     _complete(optuna.load_study(study_name=study.study_name, storage=read_only))
     said = capsys.readouterr().err
-    assert "notes and figures that are missing stay so" in said and "readonly" in said
+    assert "missing notes and figures cannot be stored" in said and "readonly" in said
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
