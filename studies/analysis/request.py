@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from skipsearch.studies.analysis.report import Report
+from skipsearch.studies.analysis.pages.report import Report
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.models.model import safe_name
 from skipsearch.studies.storage.find import RUNS

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.studies.analysis.ablations.ablation import Ablated, Ablation
-from skipsearch.studies.analysis.report import Report, Section
+from skipsearch.studies.analysis.pages.report import Report, Section
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.terminal.tables import Column, table
 from skipsearch.studies.web.axes import Figure, bare, line

@@ -6,9 +6,9 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.studies.analysis.cam.grad_cam import Heat, Seen
-from skipsearch.studies.analysis.image_grid import Cell, grid, overlaid, png, shown
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import NONE, told
+from skipsearch.studies.analysis.pages.image_grid import Cell, grid, overlaid, png, shown
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import NONE, told
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.terminal.tables import Column, table

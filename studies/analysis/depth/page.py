@@ -18,9 +18,9 @@ from skipsearch.studies.analysis.depth.tables import (
     record,
     remarks,
 )
-from skipsearch.studies.analysis.image_grid import Cell, coloured, grid, png, shown, stacked
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import COLOURS, layout
+from skipsearch.studies.analysis.pages.image_grid import Cell, coloured, grid, png, shown, stacked
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import COLOURS, layout
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.web.axes import Figure, bare

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from skipsearch.studies.analysis.depth.attention import DepthAttention
 from skipsearch.studies.analysis.depth.read_weights import Reading
-from skipsearch.studies.analysis.style import told
+from skipsearch.studies.analysis.pages.style import told
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.terminal.tables import Column, table
 

@@ -6,8 +6,8 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.studies.analysis.gates.integration import HELD, Integration, Row, Stage
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import NONE
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import NONE
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.terminal.tables import Column, table
 from skipsearch.studies.web.axes import Figure, bare, line

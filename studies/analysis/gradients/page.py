@@ -18,8 +18,8 @@ from skipsearch.studies.analysis.gradients.tables import (
     names_of,
     sensitivity_rows,
 )
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import COLOURS, NONE, layout, power
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import COLOURS, NONE, layout, power
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.web.axes import Figure
 

@@ -20,7 +20,7 @@ from skipsearch.studies.analysis.gradients.health import (
     health,
     sensitivity,
 )
-from skipsearch.studies.analysis.style import NONE, power, told
+from skipsearch.studies.analysis.pages.style import NONE, power, told
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.terminal.tables import Column, table
 

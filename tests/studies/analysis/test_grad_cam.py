@@ -28,8 +28,8 @@ from skipsearch.studies.analysis.cam.grad_cam import (
     stages_named,
 )
 from skipsearch.studies.analysis.cam.page import cam_report, remarks
-from skipsearch.studies.analysis.image_grid import coloured, fitting, overlaid
 from skipsearch.studies.analysis.images import asked_for, check_same, mistakes
+from skipsearch.studies.analysis.pages.image_grid import coloured, fitting, overlaid
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.trainers.data.arrays import Images
 from tests.support.failure_cases import refused, skipsearch

@@ -13,7 +13,7 @@ from skipsearch.studies.web.assets import asset, embedded, plotly
 from skipsearch.studies.web.axes import Figure
 from skipsearch.trainers.atomic_write import write_whole
 
-HERE = "skipsearch.studies.analysis"
+HERE = "skipsearch.studies.analysis.pages"
 
 
 @dataclass(frozen=True, kw_only=True)
