@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import optuna
 
-from skipsearch.studies.page import Importances, page
+from skipsearch.studies.page.importance_figure import Importances
+from skipsearch.studies.page.page import page
 from skipsearch.studies.results.front import front_records, hypervolume_history
 from skipsearch.studies.results.trial_table import trials
 from skipsearch.studies.storage.trial_record import objective_names
