@@ -1,1 +1,1 @@
-"""The page that an analysis writes: its sections and files, grids of images, names and colours."""
+"""The files that every analysis writes: JSON, a page that opens offline, grids of images."""
