@@ -26,8 +26,9 @@ from overhead import Instant
 
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.driver import run
-from skipsearch.studies.page import Importances, page
 from skipsearch.studies.page.files import Report, write
+from skipsearch.studies.page.importance_figure import Importances
+from skipsearch.studies.page.page import page
 from skipsearch.studies.storage.find import find
 
 BAR_MS, BAR_TRIALS = 2000.0, 2000

@@ -1,5 +1,5 @@
-"""Which images: a random part of them, those that were named, the first of each class, or those
-that a network is wrong about.
+"""Select images of a subject: a random sample, by number, the first of each class, or those the
+network misclassifies.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from skipsearch.trainers.data.arrays import Array, Images
 
 
 def drawn(subject: Subject, count: int | None, seed: int) -> Subject:
-    """The subject with `count` of its images, drawn without replacement; with all, without it."""
+    """Return the subject with `count` images sampled without replacement (None: all of them)."""
     images = subject.images
     if count is None or count >= len(images):
         return subject
@@ -24,7 +24,7 @@ def drawn(subject: Subject, count: int | None, seed: int) -> Subject:
 
 
 def numbers(text: str) -> list[int]:
-    """`3,17`. Raises ValueError for what is no list of numbers."""
+    """Parse `--images`: `3,17` → [3, 17], duplicates dropped. Raises ValueError otherwise."""
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() for word in words):
         raise ValueError(f"--images must be numbers from 0 with commas, such as 3,17; got {text!r}")
@@ -32,7 +32,7 @@ def numbers(text: str) -> list[int]:
 
 
 def named_images(subject: Subject, wanted: Sequence[int]) -> Array:
-    """Raises ValueError for a number that no image has."""
+    """Return `wanted` as an index array. Raises ValueError for a number beyond the last image."""
     there = len(subject.images)
     for number in wanted:
         if number >= there:
@@ -44,33 +44,34 @@ def named_images(subject: Subject, wanted: Sequence[int]) -> Array:
 
 
 def first_of_classes(subject: Subject, count: int) -> Array:
-    """The first image of each class, of at most `count` classes."""
+    """Return the index of the first image of each class, for at most `count` classes."""
     _, first = np.unique(subject.images.labels, return_index=True)
     return np.asarray(first[:count], np.int64)
 
 
 def check_same(subjects: Sequence[Subject]) -> None:
-    """Raises ValueError unless all look at the same images of the same classes."""
+    """Raise ValueError unless all subjects have the same images and the same classes."""
     first = subjects[0]
     for other in subjects[1:]:
         if other.classes != first.classes:
             raise ValueError(
-                f"{first.name} and {other.name} tell other classes apart ({len(first.classes)} of "
+                f"{first.name} and {other.name} have different classes ({len(first.classes)} of "
                 f"{first.dataset}, {len(other.classes)} of {other.dataset}): take them one by one"
             )
         a, b = first.images, other.images
         if not (np.array_equal(a.images, b.images) and np.array_equal(a.labels, b.labels)):
             raise ValueError(
-                f"{first.name} and {other.name} have other images in {first.part} ({len(a):,} of "
-                f"{first.dataset}, {len(b):,} of {other.dataset}): take them one by one"
+                f"{first.name} and {other.name} have different images in {first.part} "
+                f"({len(a):,} of {first.dataset}, {len(b):,} of {other.dataset}): "
+                "take them one by one"
             )
 
 
 def mistakes(
     subject: Subject, count: int, *, batch_size: int = 128, track: Track = untracked
 ) -> Array:
-    """The images that it is wrong about, the most confident mistakes first, `count` at most.
-    Raises ValueError where there is none.
+    """Return the indices of at most `count` misclassified images, the most confident first.
+    Raises ValueError if every image is classified correctly.
     """
     found, place = list[tuple[float, int]](), 0
     with undisturbed(subject.network), torch.no_grad():
@@ -98,8 +99,8 @@ def asked_for(
     batch_size: int = 128,
     track: Track = untracked,
 ) -> Array:
-    """`images` (`3,17`), the mistakes of the network, or the first of each class. Raises
-    ValueError for two of these at once.
+    """Return the indices that the options select: `images` (`3,17`), misclassified images
+    (`wrong`), or by default the first image of each class. Raises ValueError for both options.
     """
     if wrong and images is not None:
         raise ValueError("--wrong and --images both say which images: leave one out")

@@ -1,4 +1,4 @@
-"""A network that is looked at, and afterwards is as it was."""
+"""Restore a network after an analysis has run it with hooks and gradients."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ Handles = list[RemovableHandle]
 
 @contextmanager
 def undisturbed(network: nn.Module) -> Iterator[Handles]:
-    """The modes, buffers (running statistics), gradients and `requires_grad` of the network are the
-    same afterwards, also after an error; hooks whose handles were put into the list are gone.
+    """Restore modes, buffers (running statistics), gradients and `requires_grad` on exit, also
+    after an error, and remove the hooks whose handles were appended to the yielded list.
 
-    Inside, no parameter has a gradient yet.
+    Inside the block every parameter starts with no gradient.
     """
     modes = [(module, module.training) for module in network.modules()]
     parameters = [(p, p.requires_grad, p.grad) for p in network.parameters()]

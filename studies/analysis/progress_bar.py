@@ -13,22 +13,25 @@ T = TypeVar("T")
 
 
 class Steps(Sized, Iterable[T_co], Protocol[T_co]):
-    """What can be counted and gone through."""
+    """A sized iterable: the steps of an analysis, such as its batches."""
 
 
 class Track(Protocol):
-    """Goes through the steps and says how far it is with what."""
+    """Wrap an iterable so that iterating over it advances a progress bar labelled `what`."""
 
-    def __call__(self, steps: Steps[T], what: str, /) -> Iterable[T]: ...
+    def __call__(self, steps: Steps[T], what: str, /) -> Iterable[T]:
+        """Iterate over `steps`."""
+        ...
 
 
 def untracked(steps: Steps[T], _what: str) -> Iterable[T]:
+    """Return the steps as they are: the `Track` for a caller that wants no bar."""
     return steps
 
 
 @contextmanager
 def tracked() -> Iterator[Track]:
-    """On stderr, where that is a terminal."""
+    """Yield a `Track` that draws its bar on stderr, if stderr is a terminal."""
     terminal = console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""What every analysis is asked with, and what it says when it is done."""
+"""The options that all analyses share, and how each writes and prints its result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from skipsearch.studies.analysis.report import Report
+from skipsearch.studies.analysis.pages.report import Report
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.studies.models.model import safe_name
 from skipsearch.studies.storage.find import RUNS
@@ -16,7 +16,7 @@ from skipsearch.studies.terminal.tables import json_text
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """Options that all analyses have; see `subject.look`."""
+    """The options that select a subject's weights, images and device; see `subject.look`."""
 
     data: str | None = None
     data_dir: Path | None = None
@@ -27,19 +27,19 @@ class Asked:
     storage: str | None = None
 
     def subjects(self, targets: Sequence[str]) -> list[Subject]:
-        """Raises ValueError for a target that is named twice, or that cannot be looked at."""
+        """Load every target. Raises ValueError for a duplicate or one that cannot be loaded."""
         twice = [one for one in dict.fromkeys(targets) if targets.count(one) > 1]
         if twice:
             raise ValueError(f"{twice[0]} is named more than once: name each target once")
         return [look(target, **vars(self)) for target in targets]
 
     def trained(self, target: str) -> Subject:
-        """Raises ValueError for a target that was never trained, whatever its images."""
+        """Load a target. Raises ValueError if it was never trained, also if it has images."""
         return look(target, trained=True, **vars(self))
 
 
 def folder_for(subjects: Sequence[Subject]) -> Path:
-    """`analyses/digits-3+digits-17`"""
+    """Return the default output folder, `analyses/digits-3+digits-17`."""
     return Path("analyses") / safe_name("+".join(one.model.name for one in subjects))
 
 
@@ -52,7 +52,9 @@ def conclude(
     as_json: bool,
     terminal: Console,
 ) -> None:
-    """Writes the files, then prints the tables and the lines, or the record as JSON."""
+    """Write the report's files to `to`, then print tables and lines, or with `as_json` its record
+    alone.
+    """
     files = report.write(to)
     if as_json:
         print(json_text(report.record))

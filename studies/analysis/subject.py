@@ -1,4 +1,4 @@
-"""What is looked at: a network with its weights, and images that it was not trained on."""
+"""The subject of an analysis: a network with its weights, and images it was not trained on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,10 @@ from skipsearch.trainers.loop.device import Batches
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
-    """`network` is in evaluation mode, in float32 and on `device`."""
+    """A network (in evaluation mode, in float32, on `device`) and the images to examine it on.
+
+    `images` are the `part` ("validation" or "test") of the data set named `dataset`.
+    """
 
     model: Model
     network: nn.Module
@@ -34,15 +37,17 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """As tables have it."""
+        """The target as the user wrote it; names the subject in tables."""
         return self.model.target
 
     @property
     def trained(self) -> bool:
+        """False for initial weights: a preset, an architecture file, an untrained export."""
         return not isinstance(self.model.origin, Untrained)
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the logits."""
         return self.model.inputs.classes
 
     @cached_property
@@ -50,7 +55,7 @@ class Subject:
         return Batches(self.images, self.device)
 
     def prepared(self, index: Array) -> tuple[Tensor, Tensor]:
-        """The images at `index` as the network sees them, float32 (B, C, H, W), and their labels
+        """Return the images at `index`, normalised, as float32 (B, C, H, W), and their labels
         (B,).
         """
         images_BHWC, label_B = self._gather(index)
@@ -58,14 +63,16 @@ class Subject:
         return normalise(images_BHWC, inputs.mean, inputs.std), label_B
 
     def batches(self, size: int, count: int | None = None, seed: int | None = None) -> "Drawn":
-        """`count` batches (all, without it), in order, or drawn without replacement by `seed`."""
+        """Return `count` batches (None: all), in order, or in an order drawn from `seed`."""
         return Drawn(self, size, count, seed)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Batches of a subject's images, one at a time in memory; `len` is how many. Drawn ones are
-    all of one size, where there are so many images.
+    """Batches of a subject's images, loaded one at a time; `len` is their number.
+
+    With a `seed` the order is random without replacement and the last, smaller batch is left out
+    (unless it is the only one), so that figures per batch compare.
     """
 
     subject: Subject
@@ -82,6 +89,7 @@ class Drawn:
 
     @property
     def images(self) -> int:
+        """The number of images in all batches together."""
         return min(len(self) * self.size, len(self.subject.images))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -104,11 +112,27 @@ def look(
     folder: Path = RUNS,
     storage: str | None = None,
 ) -> Subject:
-    """The network that `target` names (`models.load`) with a part of its own data set, split as it
-    was, or of the data set `data`.
+    """Load the network that `target` names (`models.load`) and the images to examine it on.
 
-    A preset and an architecture file have no data set of their own; their weights are drawn, for
-    its images and classes, or refused where they must be `trained`. Raises ValueError in one line.
+    The images are a part of the network's own data set, split as in its training, or of `data`. A
+    preset and an architecture file have no data set of their own: they need `data`, and get
+    initial weights for its image shape and classes.
+
+    Parameters
+    ----------
+    part
+        "validation" (default) or "test".
+    retrained
+        Take the weights of the first retrained seed.
+    trained
+        Refuse a network that was never trained.
+    device
+        "auto" (the GPU if there is one), "cpu" or "cuda:N".
+
+    Raises
+    ------
+    ValueError
+        In one line, for a target, data set, part or device that cannot be had.
     """
     on, named = device_of(device), parse(target, folder=folder, storage=storage)
     model = load_parsed(named, retrained=retrained, storage=storage)
@@ -134,15 +158,15 @@ def look(
 
 
 def never_trained(target: str) -> str:
-    """What is wrong with it."""
+    """Return the error message for an untrained target where a trained one is needed."""
     return (
-        f"{target} was never trained and has nothing to lose: name a trial of a study, or what was "
-        "exported of one"
+        f"{target} was never trained and has nothing to lose: name a trial of a study, or an "
+        "export of one"
     )
 
 
 def device_of(name: str) -> torch.device:
-    """`auto` is the GPU where there is one. Raises ValueError for one that is not there."""
+    """Parse `--device`; `auto` is the GPU if there is one. Raises ValueError if it is absent."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -160,7 +184,11 @@ def device_of(name: str) -> torch.device:
 def _with_images(
     model: Model, name: str | None, data_dir: str | Path | None, *, exported: bool
 ) -> tuple[Model, Data]:
-    """An untrained network for the images of a data set; one that was exported must fit them."""
+    """Return an untrained model and the data set `name`.
+
+    A preset or architecture file is rebuilt for the images and classes of the data set; an
+    untrained export is fixed and must fit them.
+    """
     if name is None:
         raise ValueError(
             f"{model.target} was never trained and has no data set of its own: name one with "

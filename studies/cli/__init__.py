@@ -1,4 +1,4 @@
-"""The command `skipsearch`: a file for each group of commands, in the order of `--help`.
+"""The command `skipsearch`: one file per group of commands, imported in the order of `--help`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """

@@ -1,5 +1,5 @@
-"""The application and its entry point, where every mistake of the user becomes one line on stderr
-and exit status 2.
+"""The application and its entry point, which reports every mistake of the user in one line on
+stderr and with exit status 2.
 """
 
 import sys
@@ -7,12 +7,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
-BAD_INPUT, INTERRUPTED = 2, 130  # 0 is done; `run` also ends with 3: no feasible trial
+BAD_INPUT, INTERRUPTED = 2, 130  # 0 is success; `run` also ends with 3: no feasible trial
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="skipsearch",
-    help="Finds image classifiers whose shortcuts are learned.",
+    help="Search for image classifiers whose shortcuts are learned.",
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +25,7 @@ def skipsearch(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
+    """Print the version, or the help if there is no command."""
     if version:
         typer.echo(f"skipsearch {_version()}")
     elif context.invoked_subcommand is None:
@@ -32,7 +33,11 @@ def skipsearch(
 
 
 def main() -> NoReturn:
-    """The entry point: everything wrong is one line on stderr."""
+    """Run the command line and exit with its status.
+
+    Wrong usage, ValueError and OSError become one line on stderr and status 2, an interruption
+    status 130.
+    """
     try:
         status = typer.main.get_command(app).main(prog_name="skipsearch", standalone_mode=False)
     except UsageError as error:

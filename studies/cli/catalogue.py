@@ -1,4 +1,4 @@
-"""Commands that list what there is: space, presets, recipes, describe."""
+"""Commands that list the search space, presets and recipes, or describe a network."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +13,13 @@ from skipsearch.studies.cli.options import RUNS, AsJson, Changes, Folder, Networ
 def space(
     study_file: Annotated[
         Path | None,
-        typer.Argument(metavar="[STUDY.toml]", help="A study file; without, the whole space."),
+        typer.Argument(metavar="[STUDY.toml]", help="A study file; default: the whole space."),
     ] = None,
     changes: Changes = None,
-    tree: Annotated[bool, typer.Option("--tree", help="As an indented tree.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Print an indented tree.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Every parameter: domain, default, condition, meaning."""
+    """List every parameter: domain, default, condition, meaning."""
     from skipsearch.studies.terminal.space import print_trees, space_lines, tables
     from skipsearch.studies.terminal.tables import print_json
 
@@ -34,7 +34,7 @@ def space(
 
 @app.command()
 def presets(as_json: AsJson = False) -> None:
-    """The published networks that are built in."""
+    """List the built-in published networks."""
     from skipsearch.studies.terminal.catalogue import figures_line, preset_records, preset_tables
     from skipsearch.studies.terminal.tables import console, print_json
 
@@ -48,7 +48,7 @@ def presets(as_json: AsJson = False) -> None:
 
 @app.command()
 def recipes(as_json: AsJson = False) -> None:
-    """The training recipes that are built in, for `[recipe] preset`."""
+    """List the built-in training recipes, for `[recipe] preset`."""
     from skipsearch.studies.terminal.catalogue import recipe_lines, recipe_records
     from skipsearch.studies.terminal.tables import print_json
 
@@ -65,13 +65,13 @@ def describe(
     classes: Annotated[int | None, typer.Option(help="Number of classes.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
     channels: Annotated[int | None, typer.Option(help="1 for grey, 3 for colour.")] = None,
-    latency: Annotated[bool, typer.Option("--latency", help="Measure a forward pass.")] = False,
+    latency: Annotated[bool, typer.Option("--latency", help="Time a forward pass.")] = False,
     source: Annotated[bool, typer.Option("--source", help="Print the model's code.")] = False,
     as_json: AsJson = False,
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """One network: params, macs, latency, configuration, code."""
+    """Describe a network: params, macs, latency, configuration, code."""
     from skipsearch.studies.models.target import resolve
     from skipsearch.studies.terminal.catalogue import describe_lines, describe_record, source_of
     from skipsearch.studies.terminal.tables import print_json

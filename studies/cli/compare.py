@@ -1,4 +1,4 @@
-"""Commands that judge networks of a study: pick, retrain, compare."""
+"""Commands that select and judge networks of a study: pick, retrain, compare."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +31,7 @@ def pick(
     study: Study,
     rule: Annotated[
         str | None,
-        typer.Option(help="knee, best, one-se; without: knee, under limits best."),
+        typer.Option(help="knee, best, one-se; default: knee, or best within limits."),
     ] = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
@@ -40,7 +40,7 @@ def pick(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """One network of the front, by a rule and within limits."""
+    """Pick one network of the front, by a rule and within limits."""
     from skipsearch.studies.storage.find import find
     from skipsearch.studies.terminal.pick import picked, picked_lines
     from skipsearch.studies.terminal.tables import console, print_json
@@ -57,25 +57,27 @@ def pick(
 
 Add = Annotated[
     list[str] | None,
-    typer.Option(metavar="PRESET|FILE", help="A preset or an arch file; may be repeated."),
+    typer.Option(metavar="PRESET|FILE", help="Also a preset or arch file; may be repeated."),
 ]
-Rule = Annotated[str | None, typer.Option("--pick", metavar="RULE", help="knee, best or one-se.")]
+Rule = Annotated[
+    str | None, typer.Option("--pick", metavar="RULE", help="The picked trial: knee, best, one-se.")
+]
 
 
 @app.command()
 def retrain(
     study: Study,
-    trials: Annotated[str | None, typer.Option(metavar="3,17,…", help="These trials.")] = None,
+    trials: Annotated[str | None, typer.Option(metavar="3,17,…", help="Trials, by number.")] = None,
     front: Annotated[bool, typer.Option("--front", help="All networks of the front.")] = False,
     rule: Rule = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
     max_latency_ms: MaxLatency = None,
-    baselines: Annotated[bool, typer.Option("--baselines", help="Those of the file.")] = False,
+    baselines: Annotated[bool, typer.Option("--baselines", help="The study's baselines.")] = False,
     add: Add = None,
-    seeds: Annotated[int, typer.Option(min=1, help="So many trainings of each.")] = 5,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Without: the study's.")] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, help="Without: the study's.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings per network.")] = 5,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the study's.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Default: the study's.")] = None,
     data_dir: DataDir = None,
     folder: Folder = RUNS,
     storage: Storage = None,
@@ -83,7 +85,7 @@ def retrain(
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train networks on all training images; test error over seeds."""
+    """Train networks on all training images; report test errors."""
     from skipsearch.studies.cli.retrain_and_show import Wanted, retrain_and_show
 
     most = limits(max_params, max_macs, max_latency_ms)
@@ -108,14 +110,16 @@ def retrain(
 def compare(
     targets: Annotated[
         list[str],
-        typer.Argument(metavar="TARGET…", help=f"{TARGET} All but FOLDER."),
+        typer.Argument(metavar="TARGET…", help=f"{TARGET} FOLDER is not possible here."),
     ],
     baseline: Annotated[
-        str, typer.Option(metavar="SYSTEM", help="Compared with this; without: the first.")
+        str, typer.Option(metavar="SYSTEM", help="Compare with this; default: the first.")
     ] = "",
-    welch: Annotated[bool, typer.Option("--welch", help="Welch's t-test.")] = False,
+    welch: Annotated[
+        bool, typer.Option("--welch", help="Welch's t-test instead of Student's.")
+    ] = False,
     validation: Annotated[
-        bool, typer.Option("--validation", help="Validation errors of the search.")
+        bool, typer.Option("--validation", help="Compare validation errors of the search.")
     ] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -124,7 +128,7 @@ def compare(
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """Retrained systems side by side, with t-tests."""
+    """Compare retrained systems, with t-tests."""
     formats = {"markdown": as_markdown, "csv": as_csv, "latex": as_latex, "json": as_json}
     chosen = [name for name, given in formats.items() if given]
     if len(chosen) > 1:

@@ -1,4 +1,4 @@
-"""Commands that use a network: export, evaluate."""
+"""Commands that use a trained network: export, evaluate."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +23,10 @@ from skipsearch.studies.cli.options import (
 if TYPE_CHECKING:
     from skipsearch.studies.models.load import Choice
 
-Trial = Annotated[int | None, typer.Option(metavar="N", help="Of a study: this trial.")]
+Trial = Annotated[int | None, typer.Option(metavar="N", help="The trial of a study.")]
 Pick = Annotated[
-    str | None, typer.Option(metavar="RULE", help="Of a study: knee (default), best, one-se.")
+    str | None,
+    typer.Option(metavar="RULE", help="Rule for a study: knee (default), best, one-se."),
 ]
 
 
@@ -43,13 +44,13 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     formats: Annotated[
-        str, typer.Option(metavar="NAME,…", help="Besides: onnx, pt2, or none.")
+        str, typer.Option(metavar="NAME,…", help="Further formats: onnx, pt2, or none.")
     ] = "onnx,pt2",
     as_json: AsJson = False,
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """A network as files: model.py (torch only), weights, card, ONNX."""
+    """Export a network: model.py (torch only), weights, card, ONNX."""
     choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
     from skipsearch.studies.exporting.export import export as write
     from skipsearch.studies.terminal.export import (
@@ -82,7 +83,7 @@ def export(
 def evaluate(
     target: Network,
     data: Annotated[
-        str | None, typer.Option(metavar="DATASET", help="Another data set than its own.")
+        str | None, typer.Option(metavar="DATASET", help="Use another data set than its own.")
     ] = None,
     data_dir: DataDir = None,
     part: Annotated[
@@ -98,7 +99,7 @@ def evaluate(
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """Accuracy, confusion and calibration of a trained network."""
+    """Evaluate a trained network: accuracy, confusion, calibration."""
     from dataclasses import asdict
 
     choice = chosen(trial, pick, limits(max_params, max_macs, max_latency_ms))
@@ -123,7 +124,9 @@ def evaluate(
 
 
 def chosen(trial: int | None, pick: str | None, most: dict[str, float]) -> "Choice | None":
-    """Which trial of a study. Raises ValueError for more than one way to say it."""
+    """Return the choice of a trial that the options make, None if they make none. Raises ValueError
+    for `--trial` together with a rule or limits.
+    """
     from skipsearch.studies.models.load import Picked
 
     if trial is not None and (pick or most):

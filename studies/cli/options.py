@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-# what a network is named by, in the words of every error (studies/config/target.py)
+# The forms of a target, in the same words as the error messages (studies/config/target.py).
 TARGET = (
     "PRESET, FILE (an architecture as JSON), FOLDER (an export), STUDY, STUDY#17 or STUDY#NAME "
     "(a baseline's trial)."
@@ -21,40 +21,41 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated."),
 ]
-Folder = Annotated[Path, typer.Option(help="Where studies are kept.", metavar="DIR")]
+Folder = Annotated[Path, typer.Option(help="Folder of studies.", metavar="DIR")]
 Storage = Annotated[
     str | None,
     typer.Option(metavar="URL", help="An Optuna storage instead of DIR/NAME/study.db."),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where data sets are, or are downloaded to."),
+    typer.Option(metavar="DIR", help="Folder of data sets; downloads go there."),
 ]
 MaxParams = Annotated[
-    str | None, typer.Option(metavar="AMOUNT", help="Parameters at most, such as 300k.")
+    str | None, typer.Option(metavar="AMOUNT", help="Maximum parameters, such as 300k.")
 ]
 MaxMacs = Annotated[
-    str | None, typer.Option(metavar="AMOUNT", help="Multiply-accumulates at most, such as 20M.")
+    str | None, typer.Option(metavar="AMOUNT", help="Maximum multiply-accumulates, such as 20M.")
 ]
 MaxLatency = Annotated[
-    str | None, typer.Option("--max-latency-ms", metavar="MS", help="Milliseconds at most.")
+    str | None,
+    typer.Option("--max-latency-ms", metavar="MS", help="Maximum latency in milliseconds."),
 ]
 Serial = Annotated[
     bool, typer.Option("--serial", help="Train in this process, one by one, without Ray.")
 ]
 Address = Annotated[
     str | None,
-    typer.Option(metavar="auto|HOST:PORT", help="Train on this Ray cluster (RAY_ADDRESS)."),
+    typer.Option(metavar="auto|HOST:PORT", help="Ray cluster to train on (RAY_ADDRESS)."),
 ]
 Retrained = Annotated[
-    bool, typer.Option("--retrained", help="The weights of the first retrained seed.")
+    bool, typer.Option("--retrained", help="Use the weights of the first retrained seed.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RUNS = Path("runs")
 
 
 def named(**options: object) -> list[str]:
-    """Options that stand for keys of [study], as changes to the study file."""
+    """Return options that set keys of [study] as changes, in the form of `--set`."""
     given = {key: value for key, value in options.items() if value is not None}
     return [
         f"{key}={json.dumps(str(value) if isinstance(value, Path) else value)}"
@@ -63,7 +64,7 @@ def named(**options: object) -> list[str]:
 
 
 def limits(params: str | None, macs: str | None, latency_ms: str | None) -> dict[str, float]:
-    """The limits among the options `--max-…`. Raises ValueError for what is no amount."""
+    """Parse the options `--max-…`. Raises ValueError for one that is not an amount."""
     from skipsearch.studies.humanize import amount
 
     given = {"params": params, "macs": macs, "latency_ms": latency_ms}

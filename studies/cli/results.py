@@ -1,4 +1,4 @@
-"""Commands that show what a study came to: front, dashboard."""
+"""Commands that show the results of a study: front, dashboard."""
 
 from typing import Annotated
 
@@ -17,10 +17,10 @@ def front(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     at: Annotated[
         str | None,
-        typer.Option(metavar="AMOUNT", help="As it stood at 500epochs, 40trials, 2h, 3worker-h."),
+        typer.Option(metavar="AMOUNT", help="The front at 500epochs, 40trials, 2h, 3worker-h."),
     ] = None,
 ) -> None:
-    """The Pareto front of the fully trained trials."""
+    """Print the Pareto front of the fully trained trials."""
     if as_json and as_csv:
         raise ValueError("--json and --csv exclude each other: give one of them")
     from skipsearch.studies.page.files import front_document

@@ -1,4 +1,4 @@
-"""`skipsearch retrain`: which networks, the terminal, and an end that says how to go on."""
+"""`skipsearch retrain`: select networks, retrain them with progress shown, print test errors."""
 
 import shlex
 import sys
@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options that name networks; all of them together."""
+    """The options that select networks; their selections are joined."""
 
     trials: str | None
     front: bool
@@ -46,7 +46,9 @@ class Wanted:
             raise ValueError("--max-… are limits of --pick: give --pick best with them")
 
     def networks(self, study: optuna.Study, home: Path) -> list[int | str]:
-        """Raises ValueError where there are none."""
+        """Return the selected trials by number, baselines and presets by name. Raises ValueError if
+        there are none.
+        """
         found: list[int | str] = []
         if self.trials is not None:
             found += numbers(self.trials)
@@ -63,7 +65,7 @@ class Wanted:
 
 
 def numbers(text: str) -> list[int]:
-    """`3,17` → [3, 17]"""
+    """Parse `--trials`: `3,17` → [3, 17]. Raises ValueError for anything but numbers."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
         raise ValueError(f"--trials must be numbers of trials such as 3,17, got {text!r}")
@@ -81,7 +83,7 @@ def retrain_and_show(
     command: Sequence[str],
     **options: Any,
 ) -> int:
-    """Retrain, and print the table of what was retrained. Returns the exit status."""
+    """Retrain the selected networks, print their comparison, and return the exit status."""
     where: dict[str, Any] = {"folder": folder, "storage": storage, "settings": settings}
     study = opened(target, **where)
     home = parse_study(target, folder=folder, storage=storage).home

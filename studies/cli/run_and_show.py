@@ -33,7 +33,7 @@ def run_and_show(
     imports: Sequence[str] = (),
     extend: bool = False,
 ) -> int:
-    """Run the study, print its front and where its page is. Returns the exit status."""
+    """Run the study, print its front and the path of its page, and return the exit status."""
     home = folder / config.name
     terminal, files = console(), (Report(home), Board())
     observer = Together(*files) if quiet else Together(Progress(terminal), *files)

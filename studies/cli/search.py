@@ -1,4 +1,4 @@
-"""Commands that search: run, status, check."""
+"""Commands that run a search: run, status, check."""
 
 import sys
 from typing import Annotated
@@ -29,29 +29,29 @@ def run(
     folder: Folder = RUNS,
     storage: Storage = None,
     max_hours: Annotated[
-        float | None, typer.Option(metavar="HOURS", help="End cleanly after so long.")
+        float | None, typer.Option(metavar="HOURS", help="End cleanly after this time.")
     ] = None,
     max_trial_minutes: Annotated[
         float | None, typer.Option(metavar="MINUTES", help="Stop a trial that takes longer.")
     ] = None,
     imports: Annotated[
         list[str] | None,
-        typer.Option("--import", metavar="STUDY", help="Begin with the trials of an earlier one."),
+        typer.Option("--import", metavar="STUDY", help="Import an earlier study's trials."),
     ] = None,
     extend: Annotated[
-        bool, typer.Option("--extend", help="Go on though the space or the limits have grown.")
+        bool, typer.Option("--extend", help="Go on with a grown space or wider limits.")
     ] = False,
     serial: Serial = False,
     address: Address = None,
     log: Annotated[
         str | None, typer.Option(metavar="NAME,…", help="Log to tensorboard, mlflow, wandb.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
 ) -> None:
     """Start a study, or continue it where it stopped."""
     from skipsearch.studies.config.study_config import StudyConfig
 
-    # before Ray is loaded, which takes seconds
+    # A mistake in the file is reported before Ray is loaded, which takes seconds.
     keys = named(data_dir=data_dir, max_hours=max_hours, max_trial_minutes=max_trial_minutes)
     config = StudyConfig.from_file(study_file, [*(changes or []), *keys])
     if not quiet:
@@ -80,7 +80,7 @@ def run(
 def status(
     study: Study, folder: Folder = RUNS, storage: Storage = None, as_json: AsJson = False
 ) -> None:
-    """Where a study stands: trials, the best, who runs it."""
+    """Show a study's state: trials, best error, driver."""
     from skipsearch.studies.results.summary import status_record
     from skipsearch.studies.storage.find import find
     from skipsearch.studies.terminal.front import status_lines
@@ -96,7 +96,7 @@ def status(
 
 @app.command()
 def check(study_file: StudyFile, changes: Changes = None, data_dir: DataDir = None) -> None:
-    """Check a study file; size and costs of its space."""
+    """Check a study file; print size and costs of its space."""
     from skipsearch.studies.config.check import check as check_study
     from skipsearch.studies.config.study_config import StudyConfig
 

@@ -1,4 +1,4 @@
-"""What a page shows of a study, read once: trials, their facts, the front, what was retrained."""
+"""Read from a study, once, all that its page shows: trials, front, summary, test errors."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from skipsearch.studies.storage.trial_record import (
     settings,
 )
 
-# Okabe and Ito's palette for the colour-blind, legible on white and on black, with a symbol each.
+# The palette of Okabe and Ito for the colour-blind, legible on white and on black, and symbols.
 LOOKS = {
     "attention": ("#D55E00", "circle"),
     "sum": ("#0072B2", "square"),
@@ -34,39 +34,43 @@ FURTHER = (("#7F3C8D", "star"), ("#E69F00", "hexagon"), ("#B8A800", "star-triang
 
 @dataclass(frozen=True)
 class Entry:
-    """A trial and what is known of it."""
+    """A trial and its facts, as the page's table and figures use them."""
 
     trial: FrozenTrial
     known: dict[str, Any]  # `trials.facts`
 
     @property
     def number(self) -> int:
+        """The trial's number in the study."""
         return int(self.trial.number)
 
     @property
     def arch(self) -> Flat:
-        """Its architecture; empty for a trial that was given up before it had one."""
+        """The architecture; empty for a trial that was abandoned before it had one."""
         return TrialRecord.of(self.trial).arch or {}
 
     @property
     def shortcut(self) -> str:
+        """The kind of shortcut, which determines colour and symbol."""
         return str(self.arch.get("shortcut", "?"))
 
     @cached_property
     def full(self) -> bool:
+        """True if the trial was trained to its last epoch within the limits."""
         return is_full(self.trial)
 
     @cached_property
     def words(self) -> dict[str, str]:
-        """The configuration by its first names, as people read it."""
+        """The configuration as readable phrases, by the first part of the parameters' names."""
         return phrases(settings(self.trial))
 
     @property
     def baseline(self) -> str:
+        """The name of the baseline; empty for any other trial."""
         return str(self.known["baseline"] or "")
 
     def at(self, objective: str) -> float | None:
-        """Where it is drawn on the axis of an objective; an error in %."""
+        """Return the value of an objective as it is drawn, an error in %; None if unknown."""
         value = self.known.get(objective)
         if value is None:
             return None
@@ -74,22 +78,25 @@ class Entry:
 
     @property
     def sd(self) -> float | None:
-        """Of its error in %, over several seeds."""
+        """Standard deviation of the validation error in %, if the trial has several seeds."""
         sd = self.known["val_error_sd"]
         return None if sd is None else 100 * float(sd)
 
 
 @dataclass(frozen=True)
 class Contents:
+    """A snapshot of a study for its page."""
+
     study: optuna.Study
     summary: Summary
     costs: list[str]
-    entries: list[Entry]  # in the order in which they were asked for
+    entries: list[Entry]  # by trial number
     retrained: dict[int, Retrained]
     knee: int | None
 
     @classmethod
     def of(cls, study: optuna.Study) -> "Contents":
+        """Read a study."""
         costs, summary = cost_names(study), summarize(study)
         entries = [Entry(t, facts(t, costs)) for t in study.get_trials(deepcopy=False)]
         best = knee(summary.front)
@@ -98,31 +105,34 @@ class Contents:
 
     @cached_property
     def front(self) -> list[int]:
-        """Numbers, lowest error first."""
+        """Trial numbers of the front, lowest error first."""
         return [int(t.number) for t in self.summary.front]
 
     @cached_property
     def ended(self) -> list[Entry]:
+        """The trials that are neither running nor waiting."""
         open_ones = (TrialState.RUNNING, TrialState.WAITING)
         return [e for e in self.entries if e.trial.state not in open_ones]
 
     @cached_property
     def full(self) -> list[Entry]:
+        """The trials trained to their last epoch within the limits."""
         return [e for e in self.entries if e.full]
 
     @cached_property
     def shortcuts(self) -> list[str]:
-        """Those that occur, known ones first, always in one order."""
+        """The kinds of shortcut that occur, built-in ones first, in a fixed order."""
         order = list(LOOKS)
         found = {e.shortcut for e in self.entries}
         return sorted(found, key=lambda s: (order.index(s) if s in LOOKS else len(order), s))
 
     @cached_property
     def looks(self) -> dict[str, tuple[str, str]]:
-        """Colour and symbol of each shortcut; known ones look the same in every study."""
+        """Colour and symbol of each shortcut; built-in ones look the same in every study."""
         unknown = [s for s in self.shortcuts if s not in LOOKS]
         return LOOKS | {s: FURTHER[i % len(FURTHER)] for i, s in enumerate(unknown)}
 
     @property
     def objectives(self) -> list[str]:
+        """The axes of the figures: the error and the costs, `params` if the study has no cost."""
         return ["val_error", *(self.costs or ["params"])]

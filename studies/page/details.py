@@ -1,4 +1,4 @@
-"""What the panel tells of each trial, as compact JSON: thousands of trials share most words."""
+"""The data of the page's panel on each trial, as compact JSON with words shared by trials."""
 
 from typing import Any
 
@@ -10,18 +10,21 @@ from skipsearch.studies.storage.study_record import StudyRecord
 
 
 class Words:
-    """Texts by their number, each kept once."""
+    """A list of distinct texts."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
+        """Return the index of the text, adding it if it is new."""
         return self.numbers.setdefault(text, len(self.numbers))
 
 
 def details(contents: Contents) -> dict[str, Any]:
-    """`trials`: by number `[title, tags, lines, configuration, sketch, colour]`, the configuration
-    as numbers of `words` in pairs, the sketch a number in `sketches` or -1.
+    """Return the JSON that `page.js` reads.
+
+    `trials` has for each number `[tags, lines, configuration, sketch, colour]`: the configuration
+    as pairs of indices into `words`, the sketch as an index into `sketches` or -1.
     """
     words, sketches, drawn = Words(), Words(), list[list[Any]]()
     data = StudyRecord.of(contents.study).data or {}
@@ -49,7 +52,7 @@ def details(contents: Contents) -> dict[str, Any]:
 
 
 def lines(contents: Contents, entry: Entry) -> list[list[str]]:
-    """Pairs of a name and a value: result, price, what became of it."""
+    """Return pairs of name and value: errors, costs, training, and the reason of an early end."""
     known = entry.known
     error, sd = known["val_error"], known["val_error_sd"]
     found = []

@@ -1,6 +1,6 @@
-// A network drawn as SVG from its sketch: stem, stages of blocks, arcs of the shortcut, gates, head.
+// Draw a network as SVG from its sketch: stem, stages of blocks, arcs of the shortcut, gates, head.
 const NS = 'http://www.w3.org/2000/svg';
-const SHOWN = 6; // blocks of a stage that are drawn one by one
+const SHOWN = 6; // blocks of a stage that are drawn; the rest is an ellipsis
 const DASHES = {concat: '', sum: '', weighted: '5 3', pseudo_query: '7 3 1 3', attention: '1.5 2.5'};
 
 const PLACES = {branch: 'in the branch of a block', block: 'after a block', stage: 'after a stage',
@@ -8,7 +8,7 @@ const PLACES = {branch: 'in the branch of a block', block: 'after a block', stag
 const JOINED = {none: '', block: ' over each block', blocks: ' from all earlier blocks',
   stages: ' from all earlier stages'};
 
-// A sketch by the names of its parts, as studies/page/sketch.py lists them.
+// Name the parts of a sketch, which studies/page/network_sketch.py lists in this order.
 function sketchOf([stem, stem_channels, stages, shortcut, reach, gate, place, head]) {
   return {stem, stem_channels, stages, shortcut, reach, gate, place, head};
 }
@@ -18,7 +18,7 @@ function caption({shortcut, reach, gate, place}) {
   return `shortcut ${shortcut}${JOINED[reach]}` + (gate ? ` · ● gate ${gate}, ${PLACES[place]}` : '');
 }
 
-// What the drawing shows, for those who do not see it.
+// The text alternative of the drawing.
 function inWords(sketch) {
   const rows = sketch.stages.map(([blocks, channels, side, gated], i) =>
     `stage ${i + 1}: ${blocks} block${blocks > 1 ? 's' : ''} of ${channels} channels at ${side}×${side}`
@@ -34,7 +34,8 @@ function element(name, attributes, text) {
   return made;
 }
 
-// Boxes from left to right: {x, height, stage, last, skipped}, skipped: blocks not drawn before it.
+// Lay out boxes from left to right: {x, height, stage, last, skipped}, with the number of blocks
+// that are skipped before the box.
 function laid(sketch) {
   const largest = sketch.stages[0][2], boxes = [];
   let x = 58;
@@ -63,7 +64,7 @@ function joins(sketch, boxes) {
   }
 }
 
-// How high an arc over so much goes; it touches three quarters of it.
+// Height of the control points of an arc of this width; the curve itself reaches 3/4 of it.
 const rise = over => Math.min(88, 12 + 0.22 * over);
 
 function arcs(sketch, boxes, colour, base) {
@@ -108,7 +109,7 @@ function stageLabels(sketch, boxes, base) {
   return group;
 }
 
-// The whole drawing; `colour` is that of the shortcut. Its words are its text alternative.
+// Draw the whole network; `colour` is that of the shortcut.
 function diagram(sketch, colour) {
   const {boxes, end} = laid(sketch), width = Math.max(end + 64, 300);
   const base = {none: 50, block: 66}[sketch.reach] ?? 48 + 0.75 * rise(end - 40);

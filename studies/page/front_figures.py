@@ -1,7 +1,7 @@
-"""The front in the plane of two objectives, as Plotly's own JSON.
+"""Draw the front in the plane of two objectives, as Plotly's JSON.
 
-Plain dicts, so that a driver need not import Plotly. Colours that depend on a light or dark page
-are the tokens `@ink`, `@grid`, `@paper`; the page's script replaces them.
+Figures are plain dicts, so that a driver does not import Plotly. Colours that depend on a light or
+dark page are the tokens `@ink`, `@grid`, `@paper`; the page's script replaces them.
 """
 
 import html
@@ -13,35 +13,37 @@ from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.pareto import non_dominated
 from skipsearch.studies.web.axes import Axis, Figure, costs_against, errors_against, labels
 
-# A trace that draws nothing: for entries of the legend, and for an axis of its own.
+# A trace without points: for entries of the legend, and to make Plotly draw the right axis.
 NOWHERE = {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two objectives: the one to the right, always a cost, and the one upwards."""
+    """Two objectives: `x`, always a cost, and `y`, the error or another cost."""
 
     x: str
     y: str
 
     @property
     def key(self) -> str:
+        """The pair's id in the page, such as `val_error-params`."""
         return f"{self.y}-{self.x}"
 
     @property
     def name(self) -> str:
+        """The label of the pair's button."""
         return f"{LABELS.get(self.y, self.y)} and {LABELS.get(self.x, self.x)}"
 
 
 def pairs(contents: Contents) -> list[Pair]:
-    """All pairs of objectives, those with the error first."""
+    """Return all pairs of objectives, pairs with the error first."""
     names = contents.objectives
     return [Pair(x, y) for i, y in enumerate(names) for x in names[i + 1 :]]
 
 
 def front_figure(contents: Contents, pair: Pair) -> Figure:
-    """All trials that have both values; with the error upwards, the front as steps and what was
-    retrained at its test error.
+    """Draw all trials that have both values; if `y` is the error, also the front as steps and
+    retrained networks at their test errors.
     """
     drawn = [e for e in contents.ended if None not in (e.at(pair.x), e.at(pair.y))]
     of_error, front = pair.y == "val_error", set(contents.front)
@@ -71,18 +73,18 @@ def _at(entry: Entry, objective: str) -> float:
 
 
 def _bar(value: float, sd: float | None) -> list[float]:
-    """A value and the ends of its bar; one down to nothing is cut, as the axis is in logs."""
+    """Return a value and its error bar's ends, cut at half the value for a logarithmic axis."""
     return [value, value + (sd or 0.0), max(value - (sd or 0.0), value / 2)]
 
 
 def _tested(contents: Contents, drawn: list[Entry]) -> list[tuple[Entry, float, float]]:
-    """Those that were retrained, with mean and sd (0 for one seed) of their test errors."""
+    """Return the retrained trials with mean and sd (0 for one seed) of their test errors."""
     found = [(e, contents.retrained[e.number]) for e in drawn if e.number in contents.retrained]
     return [(e, r.mean, r.sd if r.n > 1 else 0.0) for e, r in found]
 
 
 def _steps(drawn: list[Entry], pair: Pair, x: Axis, y: Axis) -> Figure:
-    """The front as steps: below it, no finished trial has both this error and this cost."""
+    """Draw the front as steps: no finished trial lies below them."""
     points = [(_at(e, pair.x), _at(e, pair.y)) for e in drawn if e.full]
     kept = non_dominated(points)
     corner = sorted({p for p, on_front in zip(points, kept, strict=True) if on_front})
@@ -118,7 +120,7 @@ def _full(own: list[Entry], look: tuple[str, str], pair: Pair, front: set[int]) 
 
 
 def _error_bars(sds: Sequence[float | None], colour: str) -> Figure:
-    """One standard deviation up and down, where there are several seeds."""
+    """Draw ± one standard deviation, if any trial has several seeds."""
     if not any(sds):
         return {}
     bars = {"type": "data", "array": [sd or 0.0 for sd in sds], "thickness": 1.2, "width": 3}
@@ -147,7 +149,7 @@ def _markers(found: list[Entry], pair: Pair) -> Figure:
 
 
 def _retrained(tested: list[tuple[Entry, float, float]], pair: Pair) -> list[Figure]:
-    """Test errors as stars with their deviations, joined to the search's own points by dots."""
+    """Draw test errors as stars with deviations, joined to the search results by dotted lines."""
     if not tested:
         return []
     joined = {"x": [], "y": []}  # type: dict[str, list[float | None]]
@@ -177,7 +179,7 @@ def _thin(colour: str) -> Figure:
 
 
 def _legend(own: list[Entry], look: tuple[str, str]) -> Figure:
-    """The entry of a shortcut, with the number of its fully trained trials."""
+    """Return the legend entry of a shortcut, with the number of its fully trained trials."""
     marker = {"size": 10, "color": look[0], "symbol": look[1]}
     name = f"{html.escape(own[0].shortcut)} ({sum(e.full for e in own)})"
     return NOWHERE | {"name": name, "legendgroup": html.escape(own[0].shortcut), "marker": marker}
@@ -201,7 +203,7 @@ def _baselines(drawn: list[Entry], pair: Pair) -> Figure:
 
 
 def _notes(drawn: list[Entry], front: set[int]) -> list[Figure]:
-    """Entries that say what a form means, apart from the colours."""
+    """Return the legend entries of the markers' forms."""
     stopped, base = sum(not e.full for e in drawn), sum(bool(e.baseline) for e in drawn)
     grey = {"color": "@ink", "size": 7, "symbol": "circle-open", "opacity": 0.55}
     ringed = {"color": "@grid", "size": 12, "symbol": "circle"}
@@ -216,12 +218,12 @@ def _notes(drawn: list[Entry], front: set[int]) -> list[Figure]:
 
 
 def _right_axis() -> Figure:
-    """Plotly draws an axis only where a trace has it."""
+    """Return an empty trace on the right axis: Plotly draws an axis only if a trace uses it."""
     return NOWHERE | {"yaxis": "y2", "showlegend": False}
 
 
 def hover(entry: Entry) -> str:
-    """Result and price in three lines; the page's panel tells the rest."""
+    """Return the hover text: result and cost in three lines; the page's panel has the rest."""
     known = entry.known
     error, sd = known["val_error"], known["val_error_sd"]
     price = [f"{compact(known['params'])} params", f"{compact(known['macs'])} MACs"]

@@ -1,4 +1,4 @@
-"""What was reached when: the hypervolume over trials and over epochs, and every learning curve."""
+"""Draw a study's history: hypervolume over trials and over epochs, and all learning curves."""
 
 import html
 import math
@@ -9,11 +9,11 @@ from skipsearch.studies.results.front import hypervolume_history, spent
 from skipsearch.studies.web.axes import Axis, Figure, bare, line
 
 POINTS = 40_000  # of all curves together: more would slow a browser down
-AT_LEAST, AT_MOST = 8, 60  # of one curve
+AT_LEAST, AT_MOST = 8, 60  # points per curve
 
 
 def hypervolume_figures(contents: Contents) -> dict[str, Figure]:
-    """By what is to the right: `trials` that ended, `epochs` spent on them."""
+    """Draw the hypervolume by x axis: over ended `trials`, and over the `epochs` spent on them."""
     history = hypervolume_history(contents.study)
     ys = [float(f"{y:.5g}") for y in history["hypervolume"]]
     names = [f"trial {number}" for number in history["trial"]]
@@ -45,8 +45,9 @@ def _volume(xs: list[int], ys: list[float], names: list[str], end: int, title: s
 
 
 def curves_figure(contents: Contents) -> Figure:
-    """Every learning curve: grey where it did not come to its end, bold where it is on the
-    front. A trace is many curves, with gaps between them, so that thousands stay quick.
+    """Draw every learning curve: grey if the trial did not finish, bold if it is on the front.
+
+    One trace holds many curves with gaps in between, so that thousands of them stay quick.
     """
     curves = [e for e in contents.entries if e.trial.intermediate_values]
     most = most_points(len(curves))
@@ -69,7 +70,7 @@ def curves_figure(contents: Contents) -> Figure:
 
 
 def most_points(curves: int) -> int:
-    """Of one of so many curves."""
+    """Return the number of points per curve for so many curves."""
     return min(AT_MOST, max(AT_LEAST, POINTS // max(curves, 1)))
 
 
@@ -95,7 +96,7 @@ def _together(found: Sequence[Entry], most: int, name: str, colour: str) -> Figu
 
 
 def thinned(curve: Mapping[int, float], most: int) -> dict[int, float]:
-    """At most so many points in even steps: with both ends, and with the lowest one."""
+    """Thin a curve to at most `most` evenly spaced points, keeping both ends and the lowest."""
     steps = sorted(step for step, value in curve.items() if math.isfinite(value))
     if len(steps) <= most:
         return {step: curve[step] for step in steps}

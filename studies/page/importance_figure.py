@@ -1,8 +1,8 @@
-"""Which choices matter: the importance of each parameter for each objective, by PED-ANOVA.
+"""Compute and draw the importance of each parameter for each objective, by PED-ANOVA.
 
-Conditional PED-ANOVA (https://arxiv.org/abs/2601.20800, as in Optuna) asks how much a parameter's
-values differ between the best trials and all of them. A parameter that only some trials have
-(`shortcut.attention.heads`) is judged among those, and weighs as much as they are among the best.
+Conditional PED-ANOVA (https://arxiv.org/abs/2601.20800, as in Optuna) measures how much a
+parameter's values differ between the best trials and all of them. A parameter that only some trials
+have (`shortcut.attention.heads`) is judged among those, and weighted by their share of the best.
 """
 
 import html
@@ -18,10 +18,10 @@ from skipsearch.studies.config.joint_space import RECIPE
 from skipsearch.studies.humanize import LABELS
 from skipsearch.studies.web.axes import Figure, bare, line
 
-FEWEST = 10  # trials, below which nothing is said
-MOST = 2000  # trials that are looked at, evenly spread: 0.2 s an objective
-SHOWN = 14
-GROWTH = 1.1  # importances are computed again when there are so many more trials
+FEWEST = 10  # finished trials below which there are no importances
+MOST = 2000  # trials that are evaluated, evenly spread: 0.2 s per objective
+SHOWN = 14  # parameters in the figure
+GROWTH = 1.1  # factor by which finished trials must grow before importances are recomputed
 COLOURS = ("#0072B2", "#E69F00", "#009E73")
 
 Importance = Mapping[str, float]
@@ -29,13 +29,13 @@ Importance = Mapping[str, float]
 
 @dataclass
 class Importances:
-    """Kept from one writing of the page to the next."""
+    """A cache of importances, kept from one writing of the page to the next."""
 
-    trials: int = 0  # of which they are
+    trials: int = 0  # number of finished trials at the last computation
     by_objective: dict[str, Importance] = field(default_factory=dict)
 
     def look(self, study: optuna.Study, objectives: list[str]) -> None:
-        """Compute them where there are some more finished trials than last time."""
+        """Recompute if there are enough finished trials, `GROWTH` times those of the last time."""
         full = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len(full) < FEWEST or len(full) < GROWTH * self.trials:
             return
@@ -44,7 +44,7 @@ class Importances:
 
 
 def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, Importance]:
-    """Of finished trials: shares by objective and parameter, which sum to 1 for each objective."""
+    """Return each parameter's share of the importance, by objective; shares sum to 1 for each."""
     from optuna.importance import PedAnovaImportanceEvaluator  # loads scikit-learn's forests
 
     step = max(1, -(-len(trials) // MOST))
@@ -52,7 +52,7 @@ def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, I
     best = min(0.5, max(0.1, 5 / len(looked)))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
     study, found = _Trials(looked), dict[str, Importance]()
-    with warnings.catch_warnings():  # that low is good, and that a value is rare
+    with warnings.catch_warnings():  # Optuna warns that low is taken for good, and of rare values
         warnings.simplefilter("ignore")
         for place, name in enumerate(objectives):
             target = partial(_value, place)
@@ -70,7 +70,7 @@ def _value(place: int, trial: FrozenTrial) -> float:
 
 
 class _Trials:
-    """What the evaluator takes for a study: these trials, without copying any into a storage."""
+    """A stand-in for a study, so that the evaluator reads these trials without a storage."""
 
     def __init__(self, trials: list[FrozenTrial]) -> None:
         self.trials = trials
@@ -84,7 +84,7 @@ class _Trials:
 
 
 def importance_figure(by_objective: Mapping[str, Importance]) -> Figure:
-    """A bar for each parameter and objective, those that matter most at the top."""
+    """Draw a bar for each parameter and objective, the most important parameters at the top."""
     names = leading(by_objective)
     data = []
     for (objective, shares), colour in zip(by_objective.items(), COLOURS, strict=False):
@@ -109,7 +109,7 @@ def importance_figure(by_objective: Mapping[str, Importance]) -> Figure:
 
 
 def leading(by_objective: Mapping[str, Importance], most: int = SHOWN) -> list[str]:
-    """The parameters that matter most for any of the objectives."""
+    """Return the parameters with the highest importance for any objective, highest first."""
     highest: dict[str, float] = {}
     for shares in by_objective.values():
         for name, share in shares.items():
@@ -119,6 +119,6 @@ def leading(by_objective: Mapping[str, Importance], most: int = SHOWN) -> list[s
 
 
 def shortened(name: str) -> str:
-    """`gate.se.place.block.first` → `gate…block.first`: room for the bars on a phone."""
+    """`gate.se.place.block.first` → `gate…block.first`, to leave room for the bars on a phone."""
     parts = name.split(".")
     return name if len(name) <= 22 else f"{parts[0]}…{'.'.join(parts[-2:])}"[:28]

@@ -1,4 +1,4 @@
-"""An architecture as the page's script draws it: stem, stages, what joins blocks, gates, head."""
+"""Reduce an architecture to what `diagram.js` draws: stem, stages, shortcuts, gates, head."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,33 +15,37 @@ from skipsearch.searchspace.parameters.walk import override
 
 @dataclass(frozen=True)
 class DrawnStage:
+    """One stage of a sketch."""
+
     blocks: int
-    channels: int  # that a block puts out
+    channels: int  # of a block's output
     side: int  # of its maps, in pixels
     gated: bool
 
 
 @dataclass(frozen=True)
 class Sketch:
+    """The parts of a network that the drawing shows."""
+
     stem: str
     stem_channels: int
     stages: tuple[DrawnStage, ...]
     shortcut: str
-    reach: str  # `none`; over each `block`; from all earlier `blocks`, or `stages`
+    reach: str  # of the shortcut: `none`, over each `block`, from all earlier `blocks` or `stages`
     gate: str  # "" for none
     place: str  # of the gate: branch, block, stage, convolution
     head: str
 
     def to_list(self) -> list[Any]:
-        """As JSON for the script, in the order of the fields."""
+        """Return the fields in order, as JSON for the script (`sketchOf` in `diagram.js`)."""
         stages = [[s.blocks, s.channels, s.side, int(s.gated)] for s in self.stages]
         places = [self.reach, self.gate, self.place, self.head]
         return [self.stem, self.stem_channels, stages, self.shortcut, *places]
 
 
 def sketch(flat: Mapping[str, Any], size: int) -> Sketch | None:
-    """Of a flat architecture for images of `size` pixels a side; None for what this version does
-    not know (a shortcut of somebody's own).
+    """Sketch a flat architecture for images of `size` × `size` pixels; None if this version does
+    not know it (a shortcut that a user registered).
     """
     return _sketch(tuple(sorted(flat.items())), size)
 
@@ -77,7 +81,7 @@ def _sketch(flat: tuple[tuple[str, Any], ...], size: int) -> Sketch | None:
 
 
 def _widths(arch: Arch) -> list[int]:
-    """Channels that blocks put out; those that concatenate grow by a part of the width."""
+    """Return the output channels of each stage's blocks; for `concat`, the growth per block."""
     if not isinstance(arch.shortcut, Concat):
         return list(arch.output_widths)
     return [max(8, round(arch.shortcut.growth * w / 8) * 8) for w in arch.output_widths]

@@ -1,17 +1,17 @@
-// Figures are drawn when they come into sight, and all of them show the trial that is chosen.
+// Draw each figure when it comes into sight, and mark the chosen trial in all of them.
 const details = JSON.parse(document.getElementById('details').textContent);
-const chosenKey = {}; // which figure a place shows, where it has several
+const chosenKey = {}; // the figure that a place shows, if it has several
 const drawn = new Set();
 let chosen = null;
 
-// A circle in pixels, as a path: Plotly takes no negative ones for a circle on a logarithmic axis.
+// A circle as a path in pixels: on a logarithmic axis Plotly refuses negative pixels for circles.
 const RING = 'M' + Array.from({length: 24}, (_, i) => i * Math.PI / 12)
   .map(a => `${(13 * Math.cos(a)).toFixed(1)},${(13 * Math.sin(a)).toFixed(1)}`).join('L') + 'Z';
 
 const narrow = () => window.innerWidth < 600;
 const shownKey = place => chosenKey[place] ? `figure-${place}-${chosenKey[place]}` : `figure-${place}`;
 
-// The figure as Plotly takes it, with the page's present colours for the tokens @ink, @grid, …
+// Parse the figure of a place, its tokens (@ink, @grid, …) replaced by the page's present colours.
 function figureOf(place) {
   const source = document.getElementById(shownKey(place));
   if (!source) return null;
@@ -45,7 +45,7 @@ function draw(place) {
   if (chosen !== null) mark(place);
 }
 
-// Rings the chosen trial in the front, or traces its curve.
+// Ring the chosen trial in the front, or trace its curve.
 function mark(place) {
   if (!drawn.has(place) || (place !== 'front' && place !== 'curves')) return;
   const at = document.getElementById(place), ink = colour('ink');

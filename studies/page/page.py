@@ -1,4 +1,4 @@
-"""The page of a study: one file that opens offline, Plotly's script included."""
+"""Build the page of a study: one HTML file that opens offline, Plotly's script included."""
 
 import html
 import re
@@ -27,29 +27,31 @@ SCRIPTS = ("diagram.js", "table.js", "page.js")
 SEEDS = " Errors and accuracies are mean ± sd (n = {}) over the seeds of a trial."
 FOOTER = (
     "Filled points were trained to the last epoch and only they can be on the front; open ones "
-    "were stopped early and stand at their last validation error. ★ marks the knee: the point "
+    "were stopped early and are drawn at their last validation error. ★ marks the knee: the point "
     "furthest below the line through the front's ends. "
 )
 UNTESTED = "The test images were not used."
 TESTED = (
-    "Orange stars are networks that were trained again on training and validation images: mean ± "
-    "standard deviation of the test error over n seeds. The search itself did not see test images."
+    "Orange stars are networks retrained on training and validation images: mean ± standard "
+    "deviation of the test error over n seeds. The search itself did not see test images."
 )
 THREE = (
     " With three objectives a network of the front may lie above the steps of one pair: it is "
     "better in the cost that is not shown."
 )
-FEW = f"Fewer than {FEWEST} trials that differ are trained to the end: too few to say what matters."
+FEW = f"Fewer than {FEWEST} different trials are trained to the end: too few to say what matters."
 WHAT_MATTERS = (
     "Conditional PED-ANOVA over the {} finished trials: how much a choice's values differ between "
-    "the best of them and all. One that only some networks have is judged among those, and weighs "
-    "as much as they are among the best. Shares sum to 100 % for each objective."
+    "the best trials and all. A choice that only some networks have is judged among those, and "
+    "weighted by their share of the best. Shares sum to 100 % for each objective."
 )
 
 
 def page(study: optuna.Study, importances: Importances | None = None) -> str:
-    """The whole page as HTML (5 MB); `importances` of the last writing are taken while they
-    hold.
+    """Return the page as HTML (5 MB).
+
+    `importances` is the cache of an earlier call for the same study: importances are recomputed
+    only after enough new trials.
     """
     contents, known = Contents.of(study), importances or Importances()
     known.look(study, contents.objectives)
@@ -62,7 +64,7 @@ def page(study: optuna.Study, importances: Importances | None = None) -> str:
         "pairs": _choices("front", {p.key: p.name for p in pairs(contents)}),
         "key": _key(contents),
         "matters": WHAT_MATTERS.format(known.trials) if known.by_objective else FEW,
-        "table": members if contents.entries else "<p>No trial has been asked for yet.</p>",
+        "table": members if contents.entries else "<p>The study has no trials yet.</p>",
         "none": "" if members and contents.front else NOTHING,
         "count": str(len(contents.entries)),
         "others": embedded("others", others),
@@ -80,7 +82,9 @@ NOTHING = "<p>No trial has been trained to its last epoch within the limits yet.
 
 
 def figures_of(contents: Contents, known: Importances) -> dict[str, dict[str, Any]]:
-    """By the id of its place in the page, with `-` and a choice where there are several."""
+    """Return the figures by the id of their element in the page, with `-` and a key appended where
+    the reader can choose between several.
+    """
     found = {f"front-{p.key}": front_figure(contents, p) for p in pairs(contents)}
     volumes = hypervolume_figures(contents)
     found |= {f"hypervolume-{key}": figure for key, figure in volumes.items()}
@@ -92,7 +96,7 @@ def figures_of(contents: Contents, known: Importances) -> dict[str, dict[str, An
 
 
 def _choices(plot: str, named: dict[str, str]) -> str:
-    """Buttons for the figures that a place can show, where there is a choice."""
+    """Return buttons that switch between the figures of a place; empty for a single figure."""
     if len(named) < 2:
         return ""
     return "".join(
@@ -103,7 +107,7 @@ def _choices(plot: str, named: dict[str, str]) -> str:
 
 
 def _key(contents: Contents) -> str:
-    """The colours in words, where there is no room for the figure's own legend."""
+    """Return a legend of the shortcuts' colours, for screens too narrow for the figure's own."""
     return " ".join(
         f'<span><i class="dot" style="background:{contents.looks[name][0]}"></i>'
         f"{html.escape(name)}</span>"
@@ -137,7 +141,7 @@ def _facts(summary: Summary) -> str:
         "not trained": str(counts["not trained"]),
         "failed": str(counts["failed"]),
         "running": str(counts["running"]),
-        "epochs a trial": html.escape(str(summary.given.get("epochs", "–"))),
+        "epochs per trial": html.escape(str(summary.given.get("epochs", "–"))),
         "training, summed": duration(summary.train_seconds),
     }
     hidden = {name for name in ("not trained", "failed", "running") if shown[name] == "0"}

@@ -1,4 +1,4 @@
-"""Finished trials as lines through the objectives and the choices that matter most."""
+"""Draw finished trials as lines through the objectives and the most important choices."""
 
 import html
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.storage.trial_record import settings
 from skipsearch.studies.web.axes import Axis, Figure, bare
 
-AXES = 6  # of choices, beside the objectives
-NONE = "–"  # where a trial has no such parameter
+AXES = 6  # choices, beside the objectives
+NONE = "–"  # the tick of trials that lack the parameter
 SCALE = [[0, "#D55E00"], [0.35, "#5FA8D3"], [1, "@grid"]]  # low errors stand out
-FEW = 12  # different numbers that are ticks of their own
+FEW = 12  # up to so many different numbers each get a tick of their own
 
 
 def parallel_figure(contents: Contents, choices: Sequence[str]) -> Figure:
-    """Plotly's parallel coordinates; one may drag along an axis to keep only a part."""
+    """Draw parallel coordinates; dragging along an axis keeps a part. Empty below two trials."""
     found = [e for e in contents.full if None not in map(e.at, contents.objectives)]
     if len(found) < 2:
         return {}
@@ -44,7 +44,7 @@ def _objective(name: str, found: Sequence[Entry]) -> Figure:
 
 
 def _choice(name: str, values: Sequence[object]) -> Figure:
-    """Words and few numbers each have a place of their own, many numbers an axis."""
+    """Return the axis of a choice: one tick per word or number, but a scale for many numbers."""
     label = html.escape(name if len(name) < 24 else f"…{name[-22:]}")
     there = {value for value in values if value is not None}
     numbers = [float(v) for v in there if isinstance(v, int | float) and not isinstance(v, bool)]

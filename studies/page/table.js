@@ -1,4 +1,4 @@
-// The table: all trials on demand, sorted by a click on a title.
+// Show all trials in the table on demand, and sort it by a click on a title.
 const members = document.getElementById('members');
 const body = members.querySelector('tbody');
 const more = document.getElementById('more');
@@ -11,7 +11,7 @@ function dressed(row) {
 
 function showAll() {
   const rows = document.createElement('tbody');
-  rows.innerHTML = others; // escaped where it was written; as text until now, to open quickly
+  rows.innerHTML = others; // escaped in trial_rows.py; kept as text until now so that the page opens quickly
   body.append(...[...rows.rows].map(row => dressed(row)));
   members.querySelector('h2').firstChild.textContent = 'All trials, the front first ';
   more.remove();

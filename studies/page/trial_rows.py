@@ -1,4 +1,4 @@
-"""The table: a trial a row, the front first, the search's own figures beside those retrained."""
+"""Build the table of trials, one row each, the front first; test errors beside search results."""
 
 import html
 import math
@@ -9,9 +9,9 @@ from skipsearch.studies.page.contents import Contents, Entry
 from skipsearch.studies.results.retrained import Retrained
 from skipsearch.studies.storage.trial_record import settings
 
-Cell = tuple[str, float | None]  # what is written, and by what it is sorted
+Cell = tuple[str, float | None]  # text, and the key to sort by
 RANK = {"complete": 0, "stopped early": 1, "failed": 2, "not trained": 3, "running": 4}
-ALWAYS = {"blocks", "width", "gate"}  # is said of a network that is not on the front
+ALWAYS = {"blocks", "width", "gate"}  # described for every network that is not on the front
 TITLES = {
     "trial": "trial",
     "state": "state",
@@ -27,7 +27,7 @@ TITLES = {
 
 
 def columns(contents: Contents) -> list[str]:
-    """Without those that this study has nothing for."""
+    """Return the names of the columns for which this study has any value."""
     missing = {"test"} if not contents.retrained else set[str]()
     if all(entry.known["latency_ms"] is None for entry in contents.entries):
         missing.add("latency_ms")
@@ -35,7 +35,7 @@ def columns(contents: Contents) -> list[str]:
 
 
 def table(contents: Contents) -> tuple[str, str]:
-    """The table with the front in it, and the rows of all other trials."""
+    """Return the HTML of the table with the front, and of the rows of all other trials."""
     names, front = columns(contents), set(contents.front)
     head = "".join(
         f'<th scope="col" aria-sort="none"><button type="button">{TITLES[n]}</button></th>'
@@ -58,6 +58,7 @@ def _order(entry: Entry) -> tuple[int, float, int]:
 
 
 def row(contents: Contents, entry: Entry, names: Sequence[str], shown: Iterable[str]) -> str:
+    """Return the HTML row of a trial; `shown` names the parameters that describe its network."""
     cells = cells_of(entry, contents.retrained.get(entry.number))
     written = "".join(_cell(*cells[name]) for name in names)
     return f'<tr data-trial="{entry.number}">{written}{_network(contents, entry, shown)}</tr>'
@@ -69,6 +70,7 @@ def _cell(text: str, value: float | None) -> str:
 
 
 def cells_of(entry: Entry, retrained: Retrained | None) -> dict[str, Cell]:
+    """Return every cell of a trial by column."""
     known = entry.known
     error, sd = known["val_error"], known["val_error_sd"]
     accuracy = None if error is None else 1 - error
@@ -87,7 +89,7 @@ def cells_of(entry: Entry, retrained: Retrained | None) -> dict[str, Cell]:
 
 
 def tested(retrained: Retrained) -> str:
-    """`1.93 ± 0.21 % (n = 5)`."""
+    """Format the test error as `1.93 ± 0.21 % (n = 5)`."""
     if retrained.n == 1:
         return f"{percent(retrained.mean)} (n = 1)"
     return f"{percent_sd(retrained.mean, retrained.sd)} (n = {retrained.n})"
@@ -104,7 +106,7 @@ def _network(contents: Contents, entry: Entry, shown: Iterable[str]) -> str:
 
 
 def marks(contents: Contents, entry: Entry) -> list[str]:
-    """What is special about a trial, in a few words each."""
+    """Return the tags of a trial: knee, front, baseline, imported."""
     found = ["★ knee"] if entry.number == contents.knee else []
     found += ["front"] if entry.number in contents.front else []
     found += [f"baseline {entry.baseline}"] if entry.baseline else []

@@ -1,4 +1,4 @@
-"""Presets, recipes and descriptions of networks as printed tables."""
+"""Print presets, recipes and descriptions of networks."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def describe_record(network: Network, *, latency: bool, source: bool) -> dict[str, Any]:
-    """What `describe --json` prints; `params` and `macs` are integers."""
+    """Return the record that `describe --json` prints; `params` and `macs` are integers."""
     from skipsearch.searchspace.assembly import cost
 
     shape: dict[str, Any] = {"classes": network.classes, "shape": network.shape}
@@ -33,12 +33,13 @@ def describe_record(network: Network, *, latency: bool, source: bool) -> dict[st
 
 
 def describe_lines(record: dict[str, Any]) -> list[str]:
+    """Return the lines that `describe` prints from a `describe_record`."""
     images = "×".join(map(str, record["shape"]))
     lines = [
         f"network   {record['target']} ({record['identity']})",
         f"images    {images}, {record['classes']} classes",
         f"params    {record['params']:,} ({compact(record['params'])})",
-        f"macs      {record['macs']:,} ({compact(record['macs'])}) multiply-accumulates an image",
+        f"macs      {record['macs']:,} ({compact(record['macs'])}) multiply-accumulates per image",
     ]
     if "latency_ms" in record:
         setting = "batch {batch}, {device}".format(**record["latency"])
@@ -49,7 +50,7 @@ def describe_lines(record: dict[str, Any]) -> list[str]:
 
 
 def source_of(network: Network) -> str:
-    """The model's code, as the export prints it."""
+    """Return the model's code, as an export writes it."""
     from skipsearch.searchspace.assembly.assemble import assemble
     from skipsearch.searchspace.assembly.plan import source
 
@@ -57,8 +58,10 @@ def source_of(network: Network) -> str:
 
 
 def preset_records() -> list[dict[str, Any]]:
-    """What `presets --json` prints; results are in per cent, `match` is null where no figure is
-    printed, `alternative` true where another preset claims the same printed figures.
+    """Return the records that `presets --json` prints.
+
+    Results are in per cent. `match` is null if the paper prints no figure; `alternative` is true if
+    another preset claims the same printed figures.
     """
     from skipsearch.searchspace.presets import PRESETS
 
@@ -75,6 +78,7 @@ def _preset_record(preset: "Preset") -> dict[str, Any]:
 
 
 def recipe_records() -> list[dict[str, Any]]:
+    """Return the records that `recipes --json` prints."""
     from skipsearch.trainers.recipe.presets import PRESETS
 
     return [
@@ -84,7 +88,7 @@ def recipe_records() -> list[dict[str, Any]]:
 
 
 def recipe_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A paragraph a recipe: its name, where it is from, and in what it differs from the default."""
+    """Return one paragraph per recipe: its name, how it differs from the default, its source."""
     from skipsearch.trainers.recipe.recipe import Recipe
 
     plain = encode(Recipe())
@@ -102,8 +106,8 @@ def _indented(text: str) -> list[str]:
 
 
 def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
-    """The built-in networks (`preset_records`), a table a source; "for" says
-    where a count is not for 10 classes of images of 3×32×32.
+    """Return one table of presets per source; the column "for" has the classes and image sizes that
+    are not 10 classes of 3×32×32.
     """
     found = []
     for source in dict.fromkeys(r["source"] for r in records):
@@ -124,7 +128,7 @@ def preset_tables(records: Sequence[Mapping[str, Any]], width: int) -> list[Tabl
 
 
 def _images(record: Mapping[str, Any]) -> str:
-    """`100 · 224²`, `8 · 1×28×28`; nothing for 10 classes of 3×32×32."""
+    """Format as `100 · 224²` or `8 · 1×28×28`; empty for 10 classes of 3×32×32."""
     classes, (channels, height, width) = record["classes"], record["shape"]
     if (classes, channels, height, width) == (10, 3, 32, 32):
         return ""
@@ -133,7 +137,9 @@ def _images(record: Mapping[str, Any]) -> str:
 
 
 def figures_line(records: Sequence[Mapping[str, Any]]) -> str:
-    """`printed figures met: as 3 of 3, cnntention none given, …`, by the names' first parts."""
+    """Return `printed figures met: as 3 of 3, cnntention none given, …`, by the first parts of the
+    presets' names.
+    """
     from skipsearch.searchspace.presets import UNLISTED
 
     papers: dict[str, list[bool]] = {}
@@ -149,5 +155,5 @@ def figures_line(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _printed(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The figures of a preset that its paper prints, its own first."""
+    """Return the figures of a preset that its paper prints, the preset's own first."""
     return [figure for figure in (record, *record["figures"]) if figure["printed"]]

@@ -1,6 +1,6 @@
-"""A comparison written down: for the terminal, Markdown, CSV, LaTeX, JSON.
+"""Format a comparison for the terminal, Markdown, CSV, LaTeX or JSON.
 
-A star stands for a p that was computed, and for nothing else.
+Stars are printed for computed p-values only, never for published ones.
 """
 
 import csv
@@ -19,7 +19,7 @@ from skipsearch.studies.terminal.tables import Column, console, print_json, tabl
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 NONE = "–"
-WORDS = 30  # characters that a network in words needs at least
+WORDS = 30  # characters that a description of a network needs at least
 TITLES = ("system", "params", "MACs", "error %", "n", "difference", "p", "published error %")
 LATEX = str.maketrans(
     {c: rf"\{c}" for c in "&%$#_{}"} | {"±": r"$\pm$", "−": "$-$", NONE: "--", "²": "$^2$"}
@@ -27,12 +27,12 @@ LATEX = str.maketrans(
 
 
 def stars(p: float) -> str:
-    """`**` for p = 0.004; nothing for a p that could not be computed."""
+    """Return `**` for p = 0.004; empty for a p that is nan."""
     return next((text for most, text in STARS if p < most), "")
 
 
 def print_comparison(rows: Sequence[Row], test: Test, on: Errors, form: str) -> None:
-    """In one of the forms `table`, `markdown`, `csv`, `latex`, `json`, on stdout."""
+    """Print to stdout in one of the forms `table`, `markdown`, `csv`, `latex`, `json`."""
     said, terminal = notes(rows, test, on), console()
     match form:
         case "json":
@@ -50,7 +50,7 @@ def print_comparison(rows: Sequence[Row], test: Test, on: Errors, form: str) -> 
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row as people read it, errors in per cent, under `TITLES`."""
+    """Return the texts of a row under `TITLES`, errors in per cent."""
     p = NONE if math.isnan(row.p) else f"{_p(row.p)} {stars(row.p)}".strip()
     difference = NONE if math.isnan(row.difference) else f"{100 * row.difference:+.2f}"
     return (
@@ -66,18 +66,21 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def label(row: Row) -> str:
+    """Return the name of a system: `trial 17`, or that of a baseline or preset."""
     return f"trial {row.name}" if row.name.isdecimal() else row.name
 
 
 def spread_cell(mean: float, sd: float) -> str:
-    """`5.90 ± 0.31`, where there is a standard deviation."""
+    """Format as `5.90 ± 0.31`, or `5.90` without a standard deviation."""
     if math.isnan(mean):
         return NONE
     return f"{mean:.2f}" if math.isnan(sd) else f"{mean:.2f} ± {sd:.2f}"
 
 
 def published(row: Row) -> list[str]:
-    """`9.04 ± 0.20 (n 5)`; with its data set for a row that no study has."""
+    """Format published test errors as `9.04 ± 0.20 (n 5)`; with the data set for a row without a
+    study.
+    """
     return [
         (f"{r.dataset} " if not row.study else "") + _printed(r)
         for r in row.published
@@ -92,7 +95,7 @@ def _printed(result: Result) -> str:
 
 
 def notes(rows: Sequence[Row], test: Test, on: Errors) -> list[str]:
-    """What must be said with the table: which errors, which test, what does not compare."""
+    """Return the notes below the table: which errors, which test, what does not compare."""
     of = "test error after retraining" if on == "test" else "validation error of the search"
     found = [f"error: {of}, mean ± sample standard deviation over n seeds"]
     first = next(row for row in rows if not row.against)
@@ -110,7 +113,7 @@ def notes(rows: Sequence[Row], test: Test, on: Errors) -> list[str]:
         each = ", ".join(f"{label(row)} {row.epochs}" for row in trained)
         found.append(f"careful: they were trained for different numbers of epochs: {each}")
     if len({row.data for row in trained}) > 1:
-        found.append("careful: their studies have different images")
+        found.append("careful: their studies were on different images")
     for row in rows:
         if row.lost and on == "test":
             of = f"{len(row.lost)} of {len(row.lost) + row.n} trainings"
@@ -127,7 +130,7 @@ def notes(rows: Sequence[Row], test: Test, on: Errors) -> list[str]:
 
 
 def terminal_table(rows: Sequence[Row], width: int) -> Table:
-    """With the networks in words where there is room for some."""
+    """Return the table, with a description of each network if the width allows."""
     columns = list(zip(*map(cells, rows), strict=True))
     ranks = (0, 2, 3, 0, 1, 0, 0, 4)
     shown = [
@@ -141,7 +144,7 @@ def terminal_table(rows: Sequence[Row], width: int) -> Table:
 
 
 def networks(rows: Sequence[Row]) -> list[str]:
-    """In what they differ, the shortcut first."""
+    """Describe each network by its shortcut and the choices in which the networks differ."""
     names = differing(row.arch for row in rows)
     found = []
     for row in rows:
@@ -152,13 +155,14 @@ def networks(rows: Sequence[Row]) -> list[str]:
 
 
 def markdown(rows: Sequence[Row], said: Sequence[str]) -> str:
+    """Format as a Markdown table with the notes below."""
     lines = [TITLES, ("---", *("--:" for _ in TITLES[1:])), *map(cells, rows)]
     parts = [f"| {' | '.join(line)} |" for line in lines] + ["", *(f"{line}  " for line in said)]
     return "\n".join(parts).rstrip().replace("*", r"\*") + "\n"
 
 
 def latex(rows: Sequence[Row], said: Sequence[str]) -> str:
-    """For the package booktabs; what is said with it as comments."""
+    """Format as a LaTeX table for the package booktabs, with the notes as comments."""
     head, *lines = [
         " & ".join(cell.translate(LATEX) for cell in line) + r" \\"
         for line in (TITLES, *map(cells, rows))
@@ -169,7 +173,7 @@ def latex(rows: Sequence[Row], said: Sequence[str]) -> str:
 
 
 def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Plain numbers, errors from 0 to 1; published results as they are printed, in per cent."""
+    """Return the rows as plain numbers: errors from 0 to 1, published results in per cent."""
     return [
         {
             "system": row.name,
@@ -191,7 +195,7 @@ def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """A row a system; what there is not is empty."""
+    """Format as CSV, one row per system; missing values are empty."""
     text = io.StringIO()
     found = records(rows)
     out = csv.DictWriter(text, list(found[0]), lineterminator="\n")
@@ -206,5 +210,5 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def _p(p: float) -> str:
-    """`.031`, as papers print it; `< .0001` below that."""
+    """Format a p-value as `.031`, as papers print it; `< .0001` below that."""
     return "< .0001" if p < 0.0001 else re.sub("^0", "", f"{p:.2g}" if p < 0.001 else f"{p:.3f}")

@@ -1,4 +1,4 @@
-"""An evaluation on the terminal: its figures, a row a class, the confusion matrix where it fits."""
+"""Print an evaluation: its figures, one row per class, the confusion matrix if it fits."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from skipsearch.studies.humanize import percent
 from skipsearch.studies.models.evaluate import BINS, Evaluation
 from skipsearch.studies.terminal.tables import Column, table
 
-MOST = 20  # classes that have a row, the worst ones
+MOST = 20  # classes in the table, the least accurate ones
 
 
 def print_evaluation(found: Evaluation, terminal: Console) -> None:
+    """Print all tables that fit the terminal's width."""
     for line in summary(found):
         terminal.print(line, soft_wrap=True, markup=False)
     terminal.print()
@@ -30,7 +31,7 @@ def print_evaluation(found: Evaluation, terminal: Console) -> None:
 
 
 def summary(found: Evaluation) -> list[str]:
-    """Two lines."""
+    """Return two lines: the images evaluated, and the overall figures."""
     five = "" if math.isnan(found.top5) else f" · top-5 {percent(found.top5)}"
     return [
         f"{found.target} on {found.dataset}, {found.part}: {found.images:,} images, "
@@ -41,7 +42,9 @@ def summary(found: Evaluation) -> list[str]:
 
 
 def classes_table(found: Evaluation, width: int) -> Table:
-    """The worst first; `taken for` has up to three classes and how many images."""
+    """Return the table of classes, least accurate first; `taken for` has the up to three most
+    frequent wrong answers.
+    """
     counts = [sum(row) for row in found.confusion]
     order = sorted(range(len(counts)), key=lambda k: (_last(found.class_accuracy[k]), k))[:MOST]
     columns = [
@@ -54,13 +57,14 @@ def classes_table(found: Evaluation, width: int) -> Table:
 
 
 def confusion_columns(found: Evaluation) -> list[Column]:
-    """Rows are the true classes; 0 is a dot."""
+    """Return the confusion matrix: one row per true class, one column per answer, 0 as a dot."""
     cells = [[str(count) if count else "·" for count in row] for row in found.confusion]
     answers = zip(found.classes, zip(*cells, strict=True), strict=True)
     return [Column("class", found.classes, left=True), *(Column(n, own) for n, own in answers)]
 
 
 def calibration_table(found: Evaluation, width: int) -> Table:
+    """Return mean confidence and accuracy of the images in each bin of confidence."""
     columns = [
         Column("confidence", [f"{percent(b.low, 0)} to {percent(b.high, 0)}" for b in found.bins]),
         Column("images", [f"{b.images:,}" for b in found.bins]),

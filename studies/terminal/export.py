@@ -1,4 +1,4 @@
-"""An export on the terminal: what is being written, and what was."""
+"""Print the progress and the result of an export."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ WHAT = {
 
 
 def formats_of(text: str) -> tuple[Format, ...]:
-    """`onnx,pt2`; `none` for none. Raises ValueError for an unknown name."""
+    """Parse `--formats`: `onnx,pt2`, or `none`. Raises ValueError for an unknown name."""
     names = [name.strip() for name in text.split(",")]
     if names == ["none"]:
         return ()
@@ -33,7 +33,7 @@ def formats_of(text: str) -> tuple[Format, ...]:
 
 @contextmanager
 def watched(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A line that says what is being written, on a terminal only."""
+    """Yield a function that shows the file being written, if stderr is a terminal."""
     terminal = console(stderr=True)
     if quiet or not terminal.is_terminal:
         yield lambda _file: None
@@ -43,7 +43,7 @@ def watched(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def print_exported(done: Exported, terminal: Console) -> None:
-    """A row a file, with its size, and what was not written."""
+    """Print one row per file with its size, and the reason for each format not written."""
     checked = {one.file: str(one) for one in done.outcomes}
     rows = {name: size_text(size) for name, size in done.files.items()}
     rows |= {one.file: "–" for one in done.refused}
@@ -58,7 +58,7 @@ def print_exported(done: Exported, terminal: Console) -> None:
 
 
 def exported_record(done: Exported) -> dict[str, Any]:
-    """What `export --json` prints; sizes in bytes."""
+    """Return the record that `export --json` prints; sizes are in bytes."""
     formats = {
         one.file: {"reason": one.reason}
         if isinstance(one, Refused)

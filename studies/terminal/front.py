@@ -1,4 +1,4 @@
-"""Tables and texts on the terminal, with as many columns as its width has room for."""
+"""Print a study's front and status, with as many columns as the terminal has room for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def front_table(records: Sequence[Mapping[str, Any]], width: int) -> Table:
-    """Members of the front (`front.front_records`), best accuracy first."""
+    """Return the table of the front from its records (`results.front.front_records`)."""
 
     def column(title: str, texts: Iterable[str], rank: int = 0) -> Column:
         return Column(title, list(texts), rank)
@@ -53,14 +53,14 @@ def front_table(records: Sequence[Mapping[str, Any]], width: int) -> Table:
 
 
 def tested_columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """The test error of those that were retrained, if any was."""
+    """Return the column of test errors after retraining, if any network was retrained."""
     cells = [percent_sd(r.get("test_error"), r.get("test_error_sd")) for r in records]
     return [Column("test error", cells)] if any("test_error" in r for r in records) else []
 
 
 def networks(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """In what the networks differ, in words: the name of a baseline, or of the trial that it was in
-    an earlier study, or the shortcut first.
+    """Describe each network by its shortcut and the choices in which the networks differ, after the
+    name of a baseline or of an imported trial.
     """
     flats = [{**r["arch"], **r["recipe"]} for r in records]
     shown = differing(flats)
@@ -75,7 +75,7 @@ def networks(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def best_line(summary: "Summary") -> str:
-    """`best 94.10 % accuracy (5.90 % error) · front 5`."""
+    """Return `best 94.10 % accuracy (5.90 % error) · front 5`."""
     if summary.best_error is None:
         return "no finished trial within the limits yet"
     accuracy, error = percent(1 - summary.best_error), percent(summary.best_error)
@@ -83,7 +83,7 @@ def best_line(summary: "Summary") -> str:
 
 
 def counts_line(summary: "Summary") -> str:
-    """`31 of 60 trials: 12 complete, 15 stopped early, 1 failed, 3 running`."""
+    """Return `31 of 60 trials: 12 complete, 15 stopped early, 1 failed, 3 running`."""
     order = ("complete", "stopped early", "not trained", "failed", "running", "waiting")
     parts = [f"{summary.counts[s]} {s}" for s in order if summary.counts[s] or s == "complete"]
     of = f" of {summary.budget}" if summary.budget is not None else ""
@@ -93,7 +93,7 @@ def counts_line(summary: "Summary") -> str:
 
 
 def print_front(study: "optuna.Study", terminal: Console) -> int:
-    """The front and where the study stands. Returns the number of its members."""
+    """Print the front and the study's state; return the number of the front's members."""
     from skipsearch.studies.results.front import front_records
     from skipsearch.studies.results.summary import summarize
 
@@ -101,7 +101,7 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
     if records:
         terminal.print(front_table(records, terminal.width))
     if any(r["knee"] for r in records):
-        terminal.print("★ knee: the best bargain", style="dim")
+        terminal.print("★ knee: the best trade-off", style="dim")
     if seeds := {len(r["val_errors"]) for r in records if "val_errors" in r}:
         terminal.print(f"mean ± sd (n = {max(seeds)}) over the seeds of a trial", style="dim")
     if seeds := {len(r["test_errors"]) for r in records if "test_errors" in r}:
@@ -114,7 +114,7 @@ def print_front(study: "optuna.Study", terminal: Console) -> int:
 
 
 def status_lines(study: "optuna.Study") -> list[str]:
-    """What `skipsearch status` prints."""
+    """Return the lines that `skipsearch status` prints."""
     from skipsearch.studies.results.retrained import finished
     from skipsearch.studies.results.summary import passed_seconds, summarize
     from skipsearch.studies.storage.lease import driver
@@ -150,7 +150,7 @@ def status_lines(study: "optuna.Study") -> list[str]:
 
 
 def show_front_at(study: optuna.Study, at: str, form: str) -> None:
-    """What `front --at` prints, in one of the forms `table`, `csv`, `json`."""
+    """Print the front at an earlier point (`front --at`), as `table`, `csv` or `json`."""
     then = front_at(study, at)
     records, terminal = records_of(study, then.front), console()
     if form == "json":

@@ -1,4 +1,4 @@
-"""What `skipsearch pick` shows: the trial, why it, and what can be done with it next."""
+"""Print a picked trial: its figures, the rule that picked it, and commands to go on with."""
 
 import shlex
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from skipsearch.studies.terminal.front import networks
 def picked(
     study: optuna.Study, target: str, rule: str, limits: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The picked trial as a record of the front, with `rule`, `limits`, `why` and the `next`
-    commands. Raises ValueError as `pick`.
+    """Return the picked trial as a record of the front, with `rule`, `limits`, `why` and the `next`
+    commands. Raises ValueError as `results.pick.pick` does.
     """
     trial = pick(study, rule, limits)
     front = records_of(study, front_within(study, limits))
@@ -33,9 +33,9 @@ def picked(
 
 
 def why(study: optuna.Study, rule: str, limits: Mapping[str, float]) -> str:
-    """The rule in words."""
+    """Explain in words why the rule picks this trial."""
     if rule == "knee":
-        return f"the best bargain between error and costs{within(limits)}"
+        return f"the best trade-off between error and costs{within(limits)}"
     if rule == "best":
         return f"the lowest validation error{within(limits)}"
     best = front_within(study, limits)[0]
@@ -47,6 +47,7 @@ def why(study: optuna.Study, rule: str, limits: Mapping[str, float]) -> str:
 
 
 def picked_lines(record: Mapping[str, Any]) -> list[str]:
+    """Return the lines that `pick` prints from a `picked` record."""
     error = percent_sd(record["val_error"], record.get("val_error_sd"))
     lines = [
         f"trial     {record['trial']}: {record['why']}",

@@ -1,6 +1,7 @@
-"""A running study on the terminal: one live line and the front; plain lines into a file.
+"""Show a running study: on a terminal a live line and the front, in a file or pipe plain lines.
 
-An observer of `engine.driver.run`: `started`, `changed`, `finished`, each with the store.
+`Progress` is an observer of `engine.driver.run`, which calls `started`, `changed` and `finished`
+with the store.
 """
 
 import time
@@ -21,7 +22,7 @@ from skipsearch.studies.terminal.front import best_line, counts_line, front_tabl
 
 
 def notices(study: optuna.Study) -> list[str]:
-    """Of the driver that leads the study now, or led it last."""
+    """Return lines on what the current (or last) driver extended and imported."""
     record = StudyRecord.of(study)
     run = (record.lease or {}).get("run")
     imports = [import_line(r) for r in record.imports or () if r.get("run") == run]
@@ -30,7 +31,7 @@ def notices(study: optuna.Study) -> list[str]:
 
 
 def import_line(record: Mapping[str, Any]) -> str:
-    """`imported base: 12 told as trained, 3 trained first, 5 skipped (4 failed, 1 known here)`."""
+    """Return `imported base: 12 told as trained, 3 trained first, 5 skipped (4 failed, 1 …)`."""
     skipped = record["skipped"]
     why = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
     return (
@@ -40,18 +41,23 @@ def import_line(record: Mapping[str, Any]) -> str:
 
 
 def extension_line(record: Mapping[str, Any]) -> str:
+    """Return a line that says how the study was extended, and which earlier trials lie outside."""
     outside = record["outside"]
     stay = f"; {outside} earlier trials lie outside of it and stay" if outside else ""
     return f"extended: {'; '.join(record['what'])}{stay}"
 
 
 class Store(Protocol):
+    """The part of `storage.store.Store` that the progress reads."""
+
     @property
-    def study(self) -> optuna.Study: ...
+    def study(self) -> optuna.Study:
+        """The study being run."""
+        ...
 
 
 class Progress:
-    """Shows a study while it runs. `clock` counts seconds; tests give their own."""
+    """Shows a study while it runs; `clock` returns seconds and can be replaced in tests."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console, self.clock = console, clock
@@ -62,6 +68,7 @@ class Progress:
         self._last: Summary | None = None
 
     def started(self, store: Store) -> None:
+        """Print what the study continues, extends and imports; begin the live line."""
         self._begun = self.clock()
         summary = self._last = summarize(store.study)
         self._ended_before = summary.charged
@@ -74,14 +81,14 @@ class Progress:
             self._live.start()
 
     def changed(self, store: Store) -> None:
-        """Called often; looks at the study four times a second at most."""
+        """Show the study's state. Called often; reads the study at most four times a second."""
         if self.clock() - self._shown < 0.25:
             return
         self._shown = self.clock()
         self._show(store, summarize(store.study))
 
     def finished(self, store: Store) -> None:
-        """Also after an interruption: leaves the terminal in order."""
+        """Show the final state and end the live line, also after an interruption."""
         summary = summarize(store.study)
         if self._live is not None:
             self._live.stop()
@@ -114,8 +121,8 @@ class Progress:
         return Group(front_table(records[:room], self.console.width), line)
 
     def _short_line(self, summary: Summary) -> str:
-        """`31/60 trials · 3 running · 15 stopped · error 5.90 % · front 5 · 12 min left`, made to
-        fit 80 columns.
+        """Return `31/60 trials · 3 running · 15 stopped · error 5.90 % · front 5 · 12 min left`,
+        which fits 80 columns.
         """
         counts = summary.counts
         short = {"running": "running", "stopped early": "stopped", "failed": "failed"}
@@ -129,7 +136,9 @@ class Progress:
         return " · ".join([counts_line(summary), best_line(summary), self._time(summary)])
 
     def _time(self, summary: Summary) -> str:
-        """Time left, by the trials that ended in this run; before there are any, time passed."""
+        """Return the time left, estimated from the trials that ended in this run; before the first
+        one ends, the time passed.
+        """
         passed = self.clock() - self._begun
         here = summary.charged - self._ended_before
         left = (summary.budget or 0) - summary.charged

@@ -1,4 +1,4 @@
-"""A retraining on the terminal: one live line, and a line for each training that has ended."""
+"""Show a retraining: one live line, and one line per training that has ended."""
 
 import time
 
@@ -14,16 +14,17 @@ from skipsearch.studies.storage.trial_record import TrialRecord
 
 
 class RetrainProgress:
-    """An observer; looks at the store four times a second at most."""
+    """Observer of a retraining; reads the store at most four times a second."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._live: Live | None = None
         self._shown = self._begun = time.monotonic()
         self._told: set[int] = set()
-        self._before = 0  # trainings that had ended
+        self._before = 0  # trainings that had ended before this run
 
     def started(self, store: Store) -> None:
+        """Print how many trainings are left; begin the live line."""
         ended = [t for t in store.trials if t.state.is_finished()]
         self._told = {t.number for t in ended}
         self._before = len(ended)
@@ -36,6 +37,7 @@ class RetrainProgress:
             self._live.start()
 
     def changed(self, store: Store) -> None:
+        """Print each training that has ended and update the live line."""
         if time.monotonic() - self._shown < 0.25:
             return
         self._shown = time.monotonic()
@@ -44,7 +46,7 @@ class RetrainProgress:
             self._live.update(self._line(store), refresh=True)
 
     def finished(self, store: Store) -> None:
-        """Also after an interruption: leaves the terminal in order."""
+        """Print the last trainings and end the live line, also after an interruption."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -57,7 +59,7 @@ class RetrainProgress:
                 self.console.print(ended_line(trial), soft_wrap=True, markup=False)
 
     def _line(self, store: Store) -> Text:
-        """`5 of 10 done · training 17 seed-1 4/9, 3 seed-1 2/9 · 3 min left`."""
+        """Return `5 of 10 done · training 17 seed-1 4/9, 3 seed-1 2/9 · 3 min left`."""
         asked = StudyRecord.of(store.study)[StudyRecord.asked]
         running = [t for t in store.trials if t.state == TrialState.RUNNING]
         here = len(self._told) - self._before
@@ -70,14 +72,14 @@ class RetrainProgress:
 
 
 def name(trial: FrozenTrial) -> str:
-    """`17 seed-1`"""
+    """Return the name of a training, system and seed: `17 seed-1`."""
     record = TrialRecord.of(trial)
     number = "?" if record.seed_number is None else record.seed_number
     return f"{record.system or '?'} seed-{number}"
 
 
 def ended_line(trial: FrozenTrial) -> str:
-    """`17 seed-1: test error 3.21 % after 9 epochs, 12 s`."""
+    """Return `17 seed-1: test error 3.21 % after 9 epochs, 12 s`, or the reason of a failure."""
     record = TrialRecord.of(trial)
     if trial.state != TrialState.COMPLETE:
         return f"{name(trial)}: {record.why or 'failed'}"

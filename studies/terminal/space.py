@@ -1,8 +1,8 @@
 """`skipsearch space`: every parameter, as text that fits a terminal or as an indented tree.
 
-In the tree, what most alternatives of a union have alike (the place of a gate) is said once, before
-them: of `any`, or of `any but` those that have no such parameter. An alternative that has it
-otherwise lists its own.
+In the tree, parameters that most alternatives of a union share (the place of a gate) are listed
+once before them, under `any`, or `any but` the alternatives that lack them. An alternative whose
+parameter differs lists its own.
 """
 
 import shutil
@@ -26,7 +26,7 @@ Row = dict[str, str]
 
 @dataclass
 class Node:
-    """A parameter with the alternatives under it, or an alternative with its parameters."""
+    """A parameter with its alternatives below it, or an alternative with its parameters."""
 
     name: str
     domain: str = ""
@@ -34,13 +34,13 @@ class Node:
     children: dict[str, "Node"] = field(default_factory=dict)
 
     def written(self) -> str:
-        """The whole subtree: two that are written alike are alike."""
+        """Return the whole subtree as text; equal texts mean equal subtrees."""
         children = [child.written() for child in self.children.values()]
         return f"{self.name} {self.domain} {self.doc} {children}"
 
 
 def tree_of(title: str, rows: list[Row]) -> Tree:
-    """The parameters of `Space.table()`, each under the alternative that it belongs to."""
+    """Build the tree of the rows of `Space.table()`, each parameter under its alternative."""
     root = Node(title)
     for row in rows:
         *path, last = row["name"].split(".")
@@ -74,7 +74,7 @@ def _add(tree: Tree, node: Node) -> None:
 
 
 def _common(node: Node) -> dict[str, Node]:
-    """The parameters that most alternatives of a union have, exactly alike."""
+    """Return the parameters that most alternatives of a union share exactly."""
     alternatives = [c for c in node.children.values() if c.children]
     times = Counter(c.written() for one in alternatives for c in one.children.values())
     found: dict[str, Node] = {}
@@ -86,7 +86,7 @@ def _common(node: Node) -> dict[str, Node]:
 
 
 def _by_lacking(node: Node, common: dict[str, Node]) -> dict[tuple[str, ...], list[Node]]:
-    """The common parameters by the alternatives that have none of their name."""
+    """Group the common parameters by the alternatives that lack one of that name."""
     groups: dict[tuple[str, ...], list[Node]] = {}
     for name, child in common.items():
         alternatives = {label: node.children.get(label) for label in node.domain.split(" | ")}
@@ -102,7 +102,10 @@ def _is(common: Node | None, child: Node) -> bool:
 
 
 def tables(study_file: Path | None, changes: Sequence[str]) -> dict[str, list[Row]]:
-    """The parameters of the architecture and of the recipe: of a study, or all there are."""
+    """Return the rows of the architecture's and the recipe's parameters, of a study or all.
+
+    Raises ValueError for `changes` without a study file.
+    """
     if study_file is not None:
         from skipsearch.studies.config.study_config import StudyConfig
 
@@ -116,7 +119,9 @@ def tables(study_file: Path | None, changes: Sequence[str]) -> dict[str, list[Ro
 
 
 def space_lines(found: dict[str, list[Row]]) -> list[str]:
-    """A paragraph a parameter: `name = domain`, meaning, default; indented as it depends."""
+    """Return one paragraph per parameter: `name = domain`, meaning, default; conditional ones are
+    indented.
+    """
     width = max(60, min(shutil.get_terminal_size((80, 24)).columns, 110))
     lines: list[str] = []
     for section, rows in found.items():
@@ -128,6 +133,7 @@ def space_lines(found: dict[str, list[Row]]) -> list[str]:
 
 
 def print_trees(found: dict[str, list[Row]]) -> None:
+    """Print one tree per section; 100 columns wide into a file or pipe."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
@@ -153,7 +159,7 @@ def _paragraph(row: Row, width: int) -> list[str]:
 
 
 def _stages_as_one(rows: list[Row]) -> list[Row]:
-    """`blocks.1` … `blocks.4` with the same domain are one row `blocks.1…4`."""
+    """Merge `blocks.1` … `blocks.4` of the same domain into one row `blocks.1…4`."""
     found: list[Row] = []
     for row in rows:
         stem = every_stage(row["name"])

@@ -1,4 +1,4 @@
-"""The console, tables and JSON as the commands print them."""
+"""The console, the tables and the JSON that all commands print."""
 
 import json
 import math
@@ -14,7 +14,9 @@ from rich.table import Table
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that honours NO_COLOR and COLUMNS, and writes plain text into files and pipes."""
+    """Return a console that honours NO_COLOR and COLUMNS, and writes plain text into files and
+    pipes, 100 columns wide.
+    """
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else 100
     return Console(file=stream, highlight=False, soft_wrap=False, width=wide)
@@ -22,7 +24,9 @@ def console(*, stderr: bool = False) -> Console:
 
 @dataclass(frozen=True)
 class Column:
-    """A column, and how important it is: 0 always stays, others go, the highest first."""
+    """A column of a table. In a narrow table the columns of the highest `rank` are dropped first;
+    rank 0 always stays.
+    """
 
     title: str
     cells: Sequence[str]
@@ -31,13 +35,16 @@ class Column:
 
     @property
     def width(self) -> int:
+        """The number of characters of the longest text."""
         return max(len(text) for text in (self.title, *self.cells))
 
 
 def table(
     columns: Sequence[Column], width: int, *, rest: Column | None = None, title: str = ""
 ) -> Table:
-    """The columns that fit; `rest` takes what is left over and is cut with an ellipsis."""
+    """Return a table of the columns that fit; `rest` takes the remaining width and is cut with an
+    ellipsis.
+    """
     kept = list(columns)
     least = min(rest.width, 28) + 2 if rest else 0
     while sum(c.width + 2 for c in kept) + least > width + 2 and any(c.rank for c in kept):
@@ -63,12 +70,12 @@ def table(
 
 
 def print_json(document: object) -> None:
-    """Pure JSON on stdout."""
+    """Print to stdout as JSON."""
     print(json_text(document))
 
 
 def json_text(document: object) -> str:
-    """What JSON cannot say (nan, inf) is null."""
+    """Format as indented JSON; nan and infinity become null."""
     return json.dumps(_finite(document), indent=2, ensure_ascii=False)
 
 

@@ -1,1 +1,1 @@
-"""What all pages share: axes, assets, style."""
+"""The parts that all pages share: axes, assets, style."""

@@ -1,4 +1,4 @@
-"""What a page carries within it: data, scripts and styles, so that it opens offline."""
+"""Embed data, scripts and styles in a page, so that it opens offline."""
 
 import html
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def embedded(name: str, document: Any) -> str:
-    """As JSON that cannot end its element."""
+    """Return a script element with the document as JSON, escaped so that no text can end it."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     for opening, escaped in {"</": "<\\/", "<!": "<\\u0021", "<s": "<\\u0073"}.items():
         text = text.replace(opening, escaped)
@@ -17,11 +17,11 @@ def embedded(name: str, document: Any) -> str:
 
 @cache
 def asset(name: str, package: str = "skipsearch.studies.web") -> str:
-    """A file's text; read once by a driver that writes the page many times."""
+    """Return the text of a file of `package`; cached, as a driver writes the page many times."""
     return (resources.files(package) / name).read_text("utf-8")
 
 
 @cache
 def plotly() -> str:
-    """Plotly's own script (4.5 MB)."""
+    """Return Plotly's own script (4.5 MB)."""
     return (resources.files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")

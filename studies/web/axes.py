@@ -1,6 +1,7 @@
-"""Axes of the front's figure: ranges, ticks that read well, labels that do not overlap.
+"""Axes of Plotly figures: ranges, round ticks, labels that do not overlap.
 
-`@ink`, `@grid`, `@muted`, `@veil` are colours of the page, put in by its script.
+`@ink`, `@grid`, `@muted`, `@veil`, `@paper` stand for colours of the page; its script replaces
+them.
 """
 
 import html
@@ -13,10 +14,10 @@ from skipsearch.studies.humanize import LABELS, compact
 
 Figure = dict[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
-# The plotting area on a page 1280 wide, in pixels; only the placing of labels needs it.
+# The plotting area of a page that is 1280 pixels wide, in pixels, for the placement of labels.
 WIDTH, HEIGHT = 670.0, 430.0
-# Where a label may stand, from its point: in label widths to the right and heights upwards.
-# Where a label may go: right and up of its point, in sizes of the label; the first ones are best.
+# Candidate offsets of a label from its point, in widths to the right and heights upwards; among
+# equally good ones the first is taken.
 PLACES = (
     *((0, 1.6), (0, -1.6), (1, 0), (-1, 0), (0, 3), (0, -3)),
     *((0.9, 2), (-0.9, -2), (0.9, -2), (-0.9, 2), (-0.6, 2.4)),
@@ -25,7 +26,7 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Axis:
-    """A numeric axis from `low` to `high`, logarithmic where the values span it."""
+    """A numeric axis from `low` to `high`, linear or logarithmic."""
 
     low: float
     high: float
@@ -33,7 +34,7 @@ class Axis:
 
     @classmethod
     def around(cls, values: Sequence[float]) -> "Axis":
-        """An axis with some room around the values; logarithmic unless one is (almost) zero."""
+        """Return an axis with a margin around the values, logarithmic unless one is below 0.05."""
         low, high = (min(values), max(values)) if values else (1.0, 10.0)
         if low <= 0.05:
             return cls(min(0.0, low), high * 1.08 or 1.0, log=False)
@@ -41,16 +42,16 @@ class Axis:
         return cls(low / room, high * room, log=True)
 
     def share(self, value: float) -> float:
-        """Where the value lies, from 0 to 1."""
+        """Return the position of the value on the axis, from 0 to 1."""
         low, high = self.at(self.low), self.at(self.high)
         return (self.at(value) - low) / (high - low)
 
     def at(self, value: float) -> float:
-        """The value as Plotly's ranges and annotations count on this axis."""
+        """Return the value in Plotly's coordinates for ranges and annotations (log10 if `log`)."""
         return math.log10(value) if self.log else value
 
     def ticks(self) -> list[float]:
-        """4 to 10 round values: powers of ten with 2 and 5, finer where the range is short."""
+        """Return about 4 to 10 round values: 1, 2, 5 times powers of ten, finer on short ranges."""
         for mantissas in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
             found = [m * 10.0**e for e in range(-6, 16) for m in mantissas]
             found = [v for v in found if self.low <= v <= self.high]
@@ -62,6 +63,7 @@ class Axis:
         return [i * step for i in range(first, math.floor(self.high / step) + 1)]
 
     def plotly(self, title: str, texts: list[str]) -> Figure:
+        """Return Plotly's axis with this range; `texts` label the `ticks()`."""
         return line(title) | {
             "type": "log" if self.log else "linear",
             "range": [self.at(self.low), self.at(self.high)],
@@ -71,7 +73,7 @@ class Axis:
 
 
 def line(title: str) -> Figure:
-    """An axis in the page's manner."""
+    """Return a titled axis in the page's style, without a range."""
     look = {"gridcolor": "@grid", "zeroline": False, "linecolor": "@muted", "showline": True}
     return look | {
         "ticks": "outside",
@@ -81,6 +83,7 @@ def line(title: str) -> Figure:
 
 
 def bare() -> Figure:
+    """Return the layout that all figures start from: transparent, in the page's fonts and inks."""
     clear = "rgba(0,0,0,0)"
     hover = {"align": "left", "bgcolor": "@paper", "bordercolor": "@muted"}
     return {
@@ -94,7 +97,7 @@ def bare() -> Figure:
 
 
 def errors_against(title: str, x: Axis, y: Axis) -> Figure:
-    """The layout of the front: errors in % on the left, accuracies on the right."""
+    """Return the layout of the front: errors in % on the left, accuracies on the right."""
     errors = y.ticks()
     right = y.plotly("accuracy", [f"{100 - v:.4g} %" for v in errors])
     right |= {"overlaying": "y", "matches": "y", "side": "right", "showgrid": False}
@@ -109,7 +112,7 @@ def errors_against(title: str, x: Axis, y: Axis) -> Figure:
 
 
 def costs_against(title: str, x: Axis, cost: str, y: Axis) -> Figure:
-    """The layout of two costs."""
+    """Return the layout of a plane of two costs."""
     legend = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
     return bare() | {
         "margin": {"l": 64, "r": 18, "t": 66, "b": 52},
@@ -125,7 +128,7 @@ def labels(
     x: Axis,
     y: Axis,
 ) -> list[Figure]:
-    """An annotation for each (name, x, y), where it covers neither another nor one of `others`."""
+    """Return an annotation for each (name, x, y), placed to cover few labels and `others`."""
     taken = [(WIDTH * x.share(a), HEIGHT * y.share(b)) for a, b in others]
     boxes: list[tuple[float, float, float, float]] = []
     found = []
@@ -168,7 +171,7 @@ def _best_box(
 def _between(
     start: tuple[float, float], end: tuple[float, float], point: tuple[float, float]
 ) -> bool:
-    """Is the point within 8 pixels of the line, and not at its start?"""
+    """Return True if the point is within 8 pixels of the line, but not at its start."""
     length = math.dist(start, end)
     along = sum((e - s) * (p - s) for s, e, p in zip(start, end, point, strict=True)) / length
     return 8 < along < length and math.dist(start, point) ** 2 - along**2 < 64

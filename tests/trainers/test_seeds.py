@@ -14,10 +14,10 @@ from torch import equal
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import derived_seed
 from skipsearch.studies.engine.driver import run
-from skipsearch.studies.page import page
 from skipsearch.studies.page.contents import Contents
 from skipsearch.studies.page.details import details
 from skipsearch.studies.page.front_figures import Pair, front_figure
+from skipsearch.studies.page.page import page
 from skipsearch.studies.results.front import front_records
 from skipsearch.studies.results.trial_table import trials
 from skipsearch.studies.terminal.front import front_table

@@ -1,1 +1,1 @@
-"""What is lost without a part of a trained network, and what is saved."""
+"""Ablations: the error of a trained network without one of its parts, and the cost saved."""

@@ -1,6 +1,7 @@
-"""What each part of a trained network is worth: its error without the part, not trained again, and
-what the part costs. Removing a gate also takes away its mean, to which the layers after it are
-used: a second row leaves the mean and takes away only that the gate reads its input.
+"""Measure the error and cost of a trained network without each of its parts, not trained again.
+
+Removing a gate also removes the mean of its mask, to which the layers behind it have adapted. A
+second row therefore fixes the gate at its mean, which removes only its dependence on the input.
 """
 
 import copy
@@ -26,7 +27,7 @@ Manner = Literal["whole", "removed", "fixed at its mean"]
 
 @dataclass(frozen=True, kw_only=True)
 class Ablated:
-    """The network without a part (whole: with all of them). Errors are from 0 to 1."""
+    """One row of the result: the network without a part, or whole. Errors are from 0 to 1."""
 
     part: str
     manner: Manner
@@ -46,7 +47,7 @@ class Ablated:
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """`rows` are of what was taken away, one by one."""
+    """The whole network, and in `rows` the network without each part in turn."""
 
     target: str
     dataset: str
@@ -57,8 +58,8 @@ class Ablation:
 
 
 def chosen(subject: Subject, wanted: Sequence[str]) -> list[Part]:
-    """Those that are named, or all that the network has and the gate of each stage. Raises
-    ValueError for one that it does not have.
+    """Parse `--remove`; by default every part of the network, and the gate of each stage. Raises
+    ValueError for a part that the network does not have.
     """
     there = parts_of(subject.network)
     if not wanted:
@@ -71,8 +72,9 @@ def chosen(subject: Subject, wanted: Sequence[str]) -> list[Part]:
 
 
 def ablation(subject: Subject, wanted: Sequence[str] = (), *, track: Track = untracked) -> Ablation:
-    """Over all images of the subject's part. Raises ValueError for a network that was never
-    trained, or that does not have such a part.
+    """Evaluate the network whole and without each part in `wanted`, over all images of the subject.
+
+    Raises ValueError for an untrained network, or a part that it does not have.
     """
     if not subject.trained:
         raise ValueError(never_trained(subject.name))
@@ -121,7 +123,7 @@ def _row(
 
 
 def _means(subject: Subject, track: Track) -> Means:
-    """Of the same images, in one pass; empty for a network without masks of channels."""
+    """Return the mean masks over the same images; empty for a network without channel masks."""
     means, network = Means(), subject.network
     if not masking(network):
         return means
@@ -133,7 +135,7 @@ def _means(subject: Subject, track: Track) -> Means:
 
 
 def _listed(parts: Sequence[Part]) -> str:
-    """`shortcut (also @stage2), gate (also @stage1, @stage2)`."""
+    """Format as `shortcut (also @stage2), gate (also @stage1, @stage2)`."""
     found = []
     for kind in dict.fromkeys(part.kind for part in parts):
         numbers = [str(p.stage) for p in parts if p.kind == kind and p.stage is not None]

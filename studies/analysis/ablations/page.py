@@ -1,4 +1,4 @@
-"""Ablations as a table, as JSON and as a page."""
+"""Show ablations: a table for the terminal, JSON, a page."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,20 +7,21 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.studies.analysis.ablations.ablation import Ablated, Ablation
-from skipsearch.studies.analysis.report import Report, Section
+from skipsearch.studies.analysis.pages.report import Report, Section
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.terminal.tables import Column, table
 from skipsearch.studies.web.axes import Figure, bare, line
 
 HOW = (
-    "Nothing was trained again: an error says what the other layers rely on, not what a network "
-    "that never had the part could learn. Fixed at its mean: the gate's mask is the same for "
-    "every image, so that only its reading of the input is gone. Costs are of what is left."
+    "Nothing was trained again: an error shows how far the other layers rely on the part, not what "
+    "a network that never had it could learn. Fixed at its mean: the gate's mask is the same for "
+    "every image, so that only its dependence on the input is gone. Costs are of what is left."
 )
-LEFT = ("#D55E00", "#0072B2", "#56B4E9")  # error, parameters, multiply-accumulates
+LEFT = ("#D55E00", "#0072B2", "#56B4E9")  # colours of error, parameters, multiply-accumulates
 
 
 def ablation_table(found: Ablation, width: int) -> Table:
+    """Return a table with one row per removed part."""
     titles, *rows = ablation_rows(found)
     ranks = {"params": 2, "MACs": 2, "saved": 1}
     columns = [
@@ -31,17 +32,19 @@ def ablation_table(found: Ablation, width: int) -> Table:
 
 
 def ablation_rows(found: Ablation) -> list[list[str]]:
-    """The titles, the whole network, then a row a part."""
+    """Return the header, the whole network, then one row per removed part."""
     titles = ["without", "error", "points", "params", "saved", "MACs", "saved"]
     return [titles, *(_cells(found, one) for one in (found.whole, *found.rows))]
 
 
 def ablation_record(found: Ablation, lines: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the content of `ablate.json`."""
     rows = [{**asdict(one), **_saved(found, one)} for one in found.rows]
     return {"analysis": "ablate", **asdict(found), "rows": rows, "notes": list(lines)}
 
 
 def notes(found: Ablation) -> list[str]:
+    """Return one line per removed part that makes logits nan or infinite."""
     return [
         f"without {one}: {one.not_finite:,} of {found.images:,} images have logits that are not "
         "finite, and count as wrong"
@@ -51,6 +54,7 @@ def notes(found: Ablation) -> list[str]:
 
 
 def ablation_report(found: Ablation, lines: Sequence[str] = ()) -> Report:
+    """Return the report; `lines` are printed as its notes."""
     worst = max(found.rows, key=lambda one: one.error)
     sections = [
         Section(
@@ -79,7 +83,7 @@ def ablation_report(found: Ablation, lines: Sequence[str] = ()) -> Report:
 
 
 def bars_figure(found: Ablation) -> Figure:
-    """Errors on the left, what is saved on the right, a line a part."""
+    """Draw one row of bars per part: errors on the left, savings on the right."""
     rows = [found.whole, *found.rows]
     names = [str(one) for one in rows]
     saved = [_saved(found, one) for one in rows]

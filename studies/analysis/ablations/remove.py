@@ -1,9 +1,10 @@
-"""Parts of a network that can be taken away without training it again: what stands in their place.
+"""Remove a part of a trained network by putting a replacement in its place:
 
-shortcut   the skip of a residual is zeros; what merges earlier outputs reads the newest alone (one
-           that concatenates reads zeros for the others); projections and keys that nothing reads go
-gate       the identity; a norm that the branch has for the gate's sake stays
-norm       the identity, but in gates, in the head, and before depth attention's projections
+shortcut   the skip of a residual becomes zeros; a merge of earlier outputs reads the newest alone
+           (a concatenation reads zeros for the others); unread projections and keys are dropped
+gate       becomes the identity; a norm that the branch has for the gate's sake stays
+norm       becomes the identity, but not in gates, in the head, or before the projections of depth
+           attention
 head       of tokens: their mean goes to the classifier, without positions and encoder
 """
 
@@ -53,7 +54,7 @@ NORMS = nn.BatchNorm2d | LayerNorm2d | nn.GroupNorm
 
 @dataclass(frozen=True)
 class Part:
-    """Of the whole network, or of one stage (from 1)."""
+    """A removable part, of the whole network (`stage` None) or of one stage (from 1)."""
 
     kind: Kind
     stage: int | None = None
@@ -63,7 +64,7 @@ class Part:
 
     @classmethod
     def named(cls, text: str) -> "Part":
-        """`gate`, `gate@stage2`. Raises ValueError."""
+        """Parse `gate` or `gate@stage2`. Raises ValueError for anything else."""
         found = re.fullmatch(r"(\w+)(?:@stage([1-9]\d*))?", text)
         for kind in KINDS:
             if found and found[1] == kind:
@@ -76,7 +77,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """A place in a network, and what is to stand there."""
+    """A child module to replace: attribute `name` of `parent` becomes `new`."""
 
     parent: nn.Module
     name: str
@@ -84,70 +85,77 @@ class Slot:
 
 
 class PassOn(nn.Module):
-    """(a, state): a recurrent gate that does nothing."""
+    """(a, state): the identity as a recurrent gate."""
 
     def forward(self, a: Tensor, state: object) -> tuple[Tensor, object]:
+        """Return both arguments unchanged."""
         return a, state
 
 
 class Alone(nn.Module):
-    """add(0, F): a branch as it joins, without a skip."""
+    """add(0, F): the branch joins as before, but the skip is zeros."""
 
     def __init__(self, add: nn.Module) -> None:
         super().__init__()
         self.add = add
 
     def forward(self, skip: Tensor, branch: Tensor) -> Tensor:
+        """Join the branch with zeros instead of the skip."""
         y: Tensor = self.add(torch.zeros_like(branch), branch)
         return y
 
 
 class Last(nn.Module):
-    """project(newest): of key and value the value."""
+    """project(newest): a merge that reads the newest entry alone (the value, if it has a key)."""
 
     def __init__(self, project: nn.Module) -> None:
         super().__init__()
         self.project = project
 
     def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
+        """Project the newest entry."""
         y: Tensor = self.project(memory[-1][-1])
         return y
 
 
 class LastOfAll(nn.Module):
-    """All entries side by side, zeros for all but the newest."""
+    """concat(0, …, 0, newest): a concatenation that reads the newest entry alone."""
 
     def forward(self, x: Tensor, memory: list[Entry]) -> Tensor:
+        """Concatenate zeros and the newest entry."""
         older = [torch.zeros_like(entry[0]) for entry in memory[:-1]]
         return torch.cat([*older, memory[-1][0]], dim=1)
 
 
 class OlderAsZeros(nn.Module):
-    """A transition that reads zeros for all outputs but the newest."""
+    """transition(0, …, 0, newest): a transition that reads the newest output alone."""
 
     def __init__(self, transition: nn.Module) -> None:
         super().__init__()
         self.transition = transition
 
     def forward(self, entries: list[Tensor]) -> Tensor:
+        """Apply the transition to zeros and the newest output."""
         older = [torch.zeros_like(entry) for entry in entries[:-1]]
         y: Tensor = self.transition([*older, entries[-1]])
         return y
 
 
 class Forget(nn.Module):
-    """No memory: nothing reads it."""
+    """An empty memory, for a network in which no module reads it."""
 
     def forward(self, memory: list[Entry]) -> list[Entry]:
+        """Drop all entries."""
         return []
 
 
 def has(network: nn.Module, part: Part) -> bool:
+    """True if the network has the part."""
     return any(True for _ in slots(network, part))
 
 
 def parts_of(network: nn.Module) -> list[Part]:
-    """All that can be taken away, whole parts before those of stages."""
+    """Return the removable parts: for each kind the whole network's, then each stage's."""
     stages: nn.ModuleList = network.stages  # type: ignore[assignment]
     numbers = range(1, len(stages) + 1)
     every = [Part(kind, stage) for kind in KINDS for stage in (None, *numbers)]
@@ -155,14 +163,14 @@ def parts_of(network: nn.Module) -> list[Part]:
 
 
 def remove(network: nn.Module, part: Part) -> nn.Module:
-    """Changes the network, and returns it."""
+    """Remove the part in place; return the network."""
     for slot in list(slots(network, part)):
         setattr(slot.parent, slot.name, slot.new)
     return network
 
 
 def slots(network: nn.Module, part: Part) -> Iterator[Slot]:
-    """Nothing where the network has no such part."""
+    """Yield the replacements that remove a part; none if the network does not have it."""
     stages: nn.ModuleList = network.stages  # type: ignore[assignment]
     if part.stage is not None and part.stage > len(stages):
         return
@@ -187,8 +195,8 @@ def slots(network: nn.Module, part: Part) -> Iterator[Slot]:
 
 
 def children(root: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
-    """(parent, name, child) of every place below, also where a shared module stands again; not
-    inside of gates.
+    """Yield (parent, name, child) of every module below `root`, a shared one at each of its places;
+    gates are not entered.
     """
     for name, child in root._modules.items():
         if child is not None:
@@ -222,7 +230,9 @@ def _last(merge: nn.Module) -> nn.Module:
 
 
 def _scaling(add: nn.Module) -> nn.Module:
-    """How the branch joins; a highway's mask of a skip of zeros is that of its bias."""
+    """Return the module that joins the branch to zeros; a highway's gate of a zero skip is the
+    sigmoid of its bias.
+    """
     if isinstance(add, StochasticDepth):
         return _scaling(add.add)
     if isinstance(add, Highway):
@@ -235,7 +245,9 @@ def _scaling(add: nn.Module) -> nn.Module:
 
 
 def _forgetting(step: Start | Step) -> Iterator[Slot]:
-    """A step that stores no more than the next merge reads: the newest, without a key."""
+    """Yield replacements by which a step stores only what the next merge still reads: the newest
+    output, without a key.
+    """
     yield Slot(step, "after", Forget())
     if isinstance(step, Start):
         yield Slot(step, "norm", nn.Identity())

@@ -1,5 +1,5 @@
-"""A study that trains a network and its ablations from the start, by one recipe on the same images:
-what a network without the part can learn.
+"""Write a study that trains a network and its ablations from scratch, by one recipe on the same
+images. It shows what a network can learn without the part.
 """
 
 import json
@@ -35,31 +35,36 @@ HEADER = """\
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
+    """The files written, and one note per part that could not be left out."""
+
     files: tuple[Path, ...]
-    notes: tuple[str, ...]  # what the space cannot say
+    notes: tuple[str, ...]
 
     @property
     def lines(self) -> list[str]:
+        """The notes and files as printed lines."""
         notes = [f"--study: {one}" for one in self.notes]
         return notes + [f"written   {file}" for file in self.files]
 
 
 def check_free(path: Path) -> None:
-    """Raises ValueError for what is no study file, or where there is one."""
+    """Raise ValueError unless `path` ends with .toml and neither it nor its folder exists."""
     if path.suffix != ".toml":
         raise ValueError(f"--study must be a file that ends with .toml, got {path}")
     for one in (path, archs_folder(path)):
         if one.exists():
-            raise ValueError(f"--study {one} is there already: name another file, or delete it")
+            raise ValueError(f"--study {one} already exists: name another file, or delete it")
 
 
 def archs_folder(path: Path) -> Path:
+    """Return the folder of a study file's architectures: `x.toml` → `x-archs`."""
     return path.with_name(f"{path.stem}-archs")
 
 
 def write_study(model: Model, parts: Sequence[Part], path: Path) -> Written:
-    """The study file, and the architectures in a folder next to it; never over others. Raises
-    ValueError where none of the parts can be left out.
+    """Write the study file, and its architectures into a folder next to it.
+
+    Raises ValueError if either exists or cannot be written, or if no part can be left out.
     """
     check_free(path)
     archs, notes = variants(model, parts)
@@ -88,8 +93,8 @@ def write_study(model: Model, parts: Sequence[Part], path: Path) -> Written:
 
 
 def variants(model: Model, parts: Sequence[Part]) -> tuple[dict[str, Arch], list[str]]:
-    """The network and those without a part, by name; what cannot be said, or is a network that is
-    there already, in a line.
+    """Return the network and its ablations by name, and a note for each part whose ablation lies
+    outside of the search space or equals another network.
     """
     shape, classes = model.inputs.shape, len(model.inputs.classes)
     found, notes = {"whole": model.arch}, list[str]()
@@ -109,7 +114,7 @@ def variants(model: Model, parts: Sequence[Part]) -> tuple[dict[str, Arch], list
 
 
 def without(arch: Arch, part: Part) -> Arch | None:
-    """The architecture without the part, or None where the space cannot say it."""
+    """Return the architecture without the part, or None if the search space has no such one."""
     gate = arch.gate
     if part.kind == "gate" and not isinstance(gate, NoGate):
         if part.stage is None:
@@ -134,7 +139,9 @@ def without(arch: Arch, part: Part) -> Arch | None:
 
 
 def _without_norm(arch: Arch) -> Arch:
-    """Those of projections go too, and the one that DIA adds to a pre-activation branch."""
+    """Drop all norms, including those of projections and the one that DIA adds to a pre-activation
+    branch.
+    """
     shortcut, gate = arch.shortcut, arch.gate
     if isinstance(shortcut, Sum) and isinstance(shortcut.match, Projection):
         shortcut = replace(shortcut, match=replace(shortcut.match, norm="none"))

@@ -1,1 +1,1 @@
-"""Where a class is seen."""
+"""Grad-CAM: heat maps of the image regions that speak for a class."""

@@ -1,10 +1,10 @@
-"""Grad-CAM: where a class is seen, at any stage (https://arxiv.org/abs/1610.02391, eqs 1 and 2).
+"""Grad-CAM at any stage (https://arxiv.org/abs/1610.02391, eqs 1 and 2).
 
-map = relu(Σ_c α_c A_c), α_c the mean over the pixels of d logit / d A_c, A the output of a stage;
-of the last stage what the head reads. Each map is divided by its maximum.
+map = relu(Σ_c α_c A_c), where A is the output of a stage (for the last stage: the features that the
+head reads) and α_c the mean over the pixels of d logit / d A_c. Each map is divided by its maximum.
 
-Ours is a few lines: captum 0.8 pins numpy < 2, and its LayerGradCam asks for layers that put out
-one tensor, while a stage here may also hand on a memory.
+We do not use captum: version 0.8 pins numpy < 2, and its LayerGradCam needs layers with a single
+output tensor, while a stage here may also return a memory.
 
 Shapes: B images, C channels, H, W pixels of a stage's output, K classes.
 """
@@ -26,17 +26,17 @@ from skipsearch.trainers.data.arrays import Array
 
 @dataclass(frozen=True)
 class Predicted:
-    """The most likely class of each image."""
+    """Explain the most likely class of each image."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """The true class of each image."""
+    """Explain the true class of each image."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """One class for all images."""
+    """Explain one class, the same for all images."""
 
     number: int
 
@@ -46,17 +46,19 @@ Of = Predicted | Label | Named
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Heat:
-    """Of one image at one stage. `map_HW` is from 0 to 1, or zero everywhere where nothing speaks
-    for the class; then there is no centre.
+    """The Grad-CAM map of one image at one stage.
+
+    `map_HW` is scaled to 0…1. It is zero everywhere if no pixel speaks for the class; `centre` and
+    `spread` are then None.
     """
 
     stage: int  # from 1; 0 is the stem
     map_HW: Array
-    highest: float  # before it was divided
+    highest: float  # maximum of the map before scaling
 
     @property
     def centre(self) -> tuple[float, float] | None:
-        """Centre of mass, from 0 to 1 to the right and downwards."""
+        """Centre of mass as (right, down), each from 0 to 1."""
         if not self.highest:
             return None
         down, right = _places(self.map_HW)
@@ -65,7 +67,7 @@ class Heat:
 
     @property
     def spread(self) -> float | None:
-        """Root mean square distance from the centre, in sides of the image: 0.41 of an even map."""
+        """Root mean square distance from the centre, in image sides; 0.41 for a uniform map."""
         if (centre := self.centre) is None:
             return None
         down, right = _places(self.map_HW)
@@ -76,22 +78,23 @@ class Heat:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seen:
-    """What a network says of one image, and where it sees the class `explained`."""
+    """A network's answer for one image, and its maps for the class `explained`."""
 
-    image: int  # its place in the part
+    image: int  # its index in the part
     label: int
     predicted: int
     explained: int
     probabilities: tuple[float, ...]
-    heats: tuple[Heat, ...]  # a stage each
+    heats: tuple[Heat, ...]  # one per stage
 
     @property
     def wrong(self) -> bool:
+        """True if the image is misclassified."""
         return self.predicted != self.label
 
 
 def of_named(text: str, classes: Sequence[str]) -> Of:
-    """`predicted`, `true` or a class's name. Raises ValueError for an unknown one."""
+    """Parse `--of`: `predicted`, `true` or the name of a class. Raises ValueError otherwise."""
     match text:
         case "predicted":
             return Predicted()
@@ -104,7 +107,9 @@ def of_named(text: str, classes: Sequence[str]) -> Of:
 
 
 def stages_named(subject: Subject, stages: Sequence[int]) -> tuple[int, ...]:
-    """The stages, by default the last one. Raises ValueError for one that is not there."""
+    """Return the stages without duplicates, by default the last one. Raises ValueError for a stage
+    that the network does not have.
+    """
     parts: Any = subject.network.stages
     for stage in stages:
         if not 0 <= stage <= len(parts):
@@ -123,7 +128,20 @@ def grad_cam(
     batch_size: int = 128,
     track: Track = untracked,
 ) -> tuple[Seen, ...]:
-    """Of the images at `index` at the stages (by default the last one), batch by batch."""
+    """Compute the maps of the images at `index`, batch by batch.
+
+    Parameters
+    ----------
+    stages
+        Numbers from 1, 0 being the stem; by default the last stage.
+    of
+        The class to explain.
+
+    Raises
+    ------
+    ValueError
+        For a stage that the network does not have.
+    """
     chosen, found = stages_named(subject, stages), list[Seen]()
     starts = range(0, len(index), batch_size)
     with undisturbed(subject.network), torch.enable_grad():
@@ -150,7 +168,7 @@ def grad_cam(
 def _maps(
     network: nn.Module, x_BCHW: Tensor, label_B: Tensor, stages: Sequence[int], of: Of
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Logits, the classes that are explained, and a map (B, H, W) a stage, not yet divided."""
+    """Return logits, explained classes, and one unscaled map (B, H, W) per stage."""
     features: list[Tensor] = network.forward_features(x_BCHW.requires_grad_())  # type: ignore[operator]
     logits_BK: Tensor = network.head(features)  # type: ignore[operator]
     match of:
@@ -178,6 +196,6 @@ def _heat(stage: int, map_HW: Tensor) -> Heat:
 
 
 def _places(map_HW: Array) -> tuple[Array, Array]:
-    """Down and to the right, of the pixels' middles, from 0 to 1."""
+    """Return the coordinates of the pixels' centres, down (H, 1) and right (1, W), from 0 to 1."""
     down, right = (np.arange(n) + 0.5 for n in map_HW.shape)
     return down[:, None] / len(down), right[None, :] / len(right)

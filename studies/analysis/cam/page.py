@@ -1,4 +1,4 @@
-"""Grad-CAM on the terminal, as JSON, as a grid of pictures and as a page."""
+"""Show Grad-CAM maps: a table for the terminal, JSON, a grid of pictures, a page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.studies.analysis.cam.grad_cam import Heat, Seen
-from skipsearch.studies.analysis.image_grid import Cell, grid, overlaid, png, shown
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import NONE, told
+from skipsearch.studies.analysis.pages.image_grid import Cell, grid, overlaid, png, shown
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import NONE, told
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.terminal.tables import Column, table
 
 SIDE = 128  # of a picture, in pixels
 WRONG = " ✗"  # in tables; pictures have a red frame
-Found = Sequence[tuple[Subject, Sequence[Seen]]]  # all of the same images
+Found = Sequence[tuple[Subject, Sequence[Seen]]]  # every subject saw the same images
 NOTE = (
     "The brighter, the more the output there speaks for the class. Each map is divided by its own "
     "maximum, so that two of them do not tell which class is seen more. A red frame: wrong."
@@ -23,7 +23,7 @@ NOTE = (
 
 
 def cam_table(found: Found, width: int) -> Table:
-    """A row an image, a column a network: its class and how sure it is."""
+    """Return a table with one row per image and one column per network: class and probability."""
     first, seen = found[0]
     columns = [
         Column("image", [str(one.image) for one in seen]),
@@ -35,7 +35,7 @@ def cam_table(found: Found, width: int) -> Table:
 
 
 def remarks(found: Found) -> list[str]:
-    """How many are wrong, and which maps are empty."""
+    """Return one line per network on its mistakes, and one for each map that is zero."""
     lines = []
     for name, (subject, row) in zip(_names(found), found, strict=True):
         wrong = sum(one.wrong for one in row)
@@ -45,13 +45,14 @@ def remarks(found: Found) -> list[str]:
             if empty:
                 explained = subject.classes[one.explained]
                 where = f"in image {one.image} at {', '.join(empty)}"
-                lines.append(f"{name}: nothing speaks for {explained} {where}: the map is zero")
+                lines.append(f"{name}: no pixel speaks for {explained} {where}: the map is zero")
     if untrained := [n for n, (s, _) in zip(_names(found), found, strict=True) if not s.trained]:
         lines.append(f"initial weights, never trained: {', '.join(untrained)}")
     return lines
 
 
 def cam_report(found: Found) -> Report:
+    """Return the report: pictures with overlaid maps, figures of each map, remarks."""
     names, (first, seen) = _names(found), found[0]
     picture = png(_picture(found))
     facts = {
@@ -79,7 +80,7 @@ def cam_report(found: Found) -> Report:
 
 
 def _picture(found: Found) -> Any:
-    """A row an image: itself, then each network's maps by stage."""
+    """Draw one row per image: the image, then each network's maps by stage."""
     titles = ["image"]
     for name, (_, row) in zip(_names(found), found, strict=True):
         titles += [f"{name} {_stage(heat)}" for heat in row[0].heats]
@@ -98,7 +99,7 @@ def _picture(found: Found) -> Any:
 
 
 def _lines(subject: Subject, one: Seen, heat: Heat) -> tuple[str, ...]:
-    """The class it says, and which one is explained where that is another."""
+    """Return the caption: the predicted class, and the explained one if it differs."""
     lines = [_answer(subject, one).removesuffix(WRONG)]
     if one.explained != one.predicted:
         sure = percent(one.probabilities[one.explained], 1)
@@ -160,7 +161,7 @@ def _seen_record(subject: Subject, one: Seen) -> dict[str, Any]:
 
 
 def _answer(subject: Subject, one: Seen) -> str:
-    """`cat 98.1 %`, with a cross where it is wrong."""
+    """Return `cat 98.1 %`, with a cross if it is wrong."""
     sure = percent(one.probabilities[one.predicted], 1)
     return f"{subject.classes[one.predicted]} {sure}{WRONG if one.wrong else ''}"
 

@@ -1,1 +1,1 @@
-"""What each block reads of the outputs before it."""
+"""Depth attention: the weight with which each block reads each earlier output."""

@@ -1,5 +1,5 @@
-"""How much each block reads of each earlier output, over the images of a part of a data set, and
-where in chosen images (attention over depth: ERA 33(8), section 3.2).
+"""Measure the weight with which each block reads each earlier output, as a mean over images and as
+maps of chosen images (attention over depth: ERA 33(8), section 3.2).
 """
 
 import math
@@ -21,12 +21,12 @@ from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.trainers.data.arrays import Array
 
-CLASSES = 4  # of which an image is shown, unless images are named
+CLASSES = 4  # by default, maps are shown for the first image of so many classes
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthAttention:
-    """`error` is the part of the images whose class is not the most likely one, from 0 to 1."""
+    """A network's readings, one per consumer; `error` is its top-1 error on the images, 0 to 1."""
 
     target: str
     trained: bool
@@ -40,6 +40,7 @@ class DepthAttention:
     readings: tuple[Reading, ...]
 
     def mean(self, figure: Callable[[Reading], float]) -> float:
+        """Return the mean of a figure over the consumers."""
         return math.fsum(map(figure, self.readings)) / len(self.readings)
 
 
@@ -51,8 +52,9 @@ def depth_attention(
     seed: int = 0,
     track: Track = untracked,
 ) -> DepthAttention:
-    """Over `count` images that `seed` draws, or all. Raises ValueError where there is no shortcut
-    to read earlier outputs by.
+    """Measure every consumer over `count` images sampled by `seed` (None: all images).
+
+    Raises ValueError if no block reads more than one earlier output.
     """
     check_reads(subject)
     some, network = drawn(subject, count, seed), subject.network
@@ -78,7 +80,7 @@ def depth_attention(
 
 
 def check_reads(subject: Subject) -> None:
-    """Raises ValueError where no block reads two outputs or more."""
+    """Raise ValueError if no block reads two outputs or more."""
     network, shortcut = subject.network, subject.model.arch.shortcut.label
     why = f"its shortcut is {shortcut}"
     if isinstance(network, MergeNetwork):
@@ -95,7 +97,7 @@ def check_reads(subject: Subject) -> None:
 
 
 def _watched(subject: Subject, handles: Handles) -> Callable[[], tuple[Reading, ...]]:
-    """Lays the hooks; what it gives back gives what they found."""
+    """Register the hooks; return a function that collects the readings after the last batch."""
     network = subject.network
     if not isinstance(network, MergeNetwork):
         return Carried(_chained(network), handles).found
@@ -111,22 +113,22 @@ def _chained(network: nn.Module) -> dict[str, nn.Module]:
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """Of one consumer and chosen images: weights by source and image, mean over the heads."""
+    """One consumer's weights (source, image, H, W) in chosen images, mean over the heads."""
 
     consumer: str
     sources: tuple[str, ...]
     weights_NBHW: Array
-    index: Array  # of the images
+    index: Array  # of the images in the part
 
 
 def mapped(subject: Subject) -> list[str]:
-    """The consumers whose weights differ from pixel to pixel."""
+    """Return the names of the consumers whose weights differ by pixel."""
     return [one.name for one in _by_pixel(subject)]
 
 
 def maps(subject: Subject, consumer: str | None, index: Array) -> Maps:
-    """Of `consumer`, by default the last one that has such weights. Raises ValueError for a name
-    that none of them has.
+    """Return the maps of `consumer`, by default the last one whose weights differ by pixel. Raises
+    ValueError for a name that is none of them.
     """
     there = _by_pixel(subject)
     chosen = [one for one in there if one.name == (consumer or there[-1].name)]
@@ -159,9 +161,10 @@ def _by_pixel(subject: Subject) -> Sequence[Consumer]:
 def looks(
     subjects: Sequence[Subject], consumer: str | None, images: str | None
 ) -> tuple[list[tuple[Subject, Maps]], list[str]]:
-    """The maps of `images` (`3,17`, by default the first of four classes), and a line for each
-    network that has none. Raises ValueError where nothing has what was asked for, and of a
-    network that reads no earlier output.
+    """Return the maps of every network that has some, and one line for each that has none.
+
+    `images` (`3,17`) are by default the first of four classes. Raises ValueError for a network that
+    reads no earlier output, and if no network has maps of the requested `consumer`.
     """
     found, lines = list[tuple[Subject, Maps]](), list[str]()
     for subject in subjects:

@@ -1,7 +1,7 @@
-"""Which blocks read more than the output before them, and which outputs they read.
+"""Find the blocks that read several earlier outputs, and name those outputs.
 
-Names: `stem`, `block 2.1` (the first block of the second stage), `stage 2` where shortcuts are
-between stages, `transition 1` (DenseNet's, after which what is stored starts anew), `classifier`.
+Names: `stem`, `block 2.1` (the first block of the second stage), `stage 2` if shortcuts run between
+stages, `transition 1` (DenseNet's, which clears the memory), `classifier`.
 """
 
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ BLOCKS = (blocks.Residual, blocks.Activated, blocks.Plain)
 
 @dataclass(frozen=True)
 class Consumer:
-    """Reads `sources`, oldest first, through `merge`; `next` is the convolution or linear layer
-    that reads what was merged.
+    """A block that reads `sources` (oldest first) through the module `merge`; `next` is the
+    convolution or linear layer that reads the merged features.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Consumer:
 
 
 def merging(network: MergeNetwork, arch: Arch) -> list[Consumer]:
-    """All that read at least two sources: one alone leaves nothing to weigh."""
+    """Return the consumers with at least two sources; with one there is nothing to weigh."""
     stored: list[str] = []
     newest, found = "stem", list[Consumer]()
     for number, stage in enumerate(network.stages, start=1):
@@ -68,7 +68,7 @@ def merging(network: MergeNetwork, arch: Arch) -> list[Consumer]:
 
 
 def chained(stages: nn.ModuleList) -> dict[str, nn.Module]:
-    """The blocks of a network without a memory, by name, in their order."""
+    """Return the blocks of a network without a memory, by name, in order."""
     return {
         f"block {number}.{place}": block
         for number, stage in enumerate(stages, start=1)
@@ -77,8 +77,8 @@ def chained(stages: nn.ModuleList) -> dict[str, nn.Module]:
 
 
 def first_layer(block: nn.Module) -> nn.Module:
-    """The first convolution of a block's body, or of the first block of a stage: after the gate on
-    what it reads and after the pooling of it.
+    """Return the first convolution of a block's body, behind any gate and pooling of its input; for
+    a stage, that of its first block.
     """
     body = next(module for module in block.modules() if isinstance(module, BODIES))
     single = isinstance(body, blocks.Single | blocks.PreSingle)
@@ -90,7 +90,7 @@ def first_layer(block: nn.Module) -> nn.Module:
 
 
 def _first_of_head(head: nn.Module) -> nn.Module:
-    """The layer of the head that reads the last features."""
+    """Return the layer of the head that reads the last features."""
     assert isinstance(head, PoolHead | TokenHead)
     return head.taps[-1] if isinstance(head, TokenHead) else head.classifier
 

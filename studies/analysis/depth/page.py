@@ -1,5 +1,5 @@
-"""The page of depth attention: heat maps of consumers by sources, heads, entropy over the depth,
-and where in chosen images each source is read.
+"""Draw the page of depth attention: heat maps of consumers by sources, heads, entropy over the
+depth, and maps of where each source is read in chosen images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,26 @@ from skipsearch.studies.analysis.depth.tables import (
     record,
     remarks,
 )
-from skipsearch.studies.analysis.image_grid import Cell, coloured, grid, png, shown, stacked
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import COLOURS, layout
+from skipsearch.studies.analysis.pages.image_grid import Cell, coloured, grid, png, shown, stacked
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import COLOURS, layout
 from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.web.axes import Figure, bare
 
-HEADS = 8  # that are drawn
-PANELS = 4  # heads side by side
+HEADS = 8  # drawn at most
+PANELS = 4  # side by side
 SCALE = [[0, "@paper"], [1, "@accent"]]
-LETTERED = 12  # sources, above which cells have no numbers
-SIDE, SMALL = 112, 76  # of a picture, and of one in a row of very many
+LETTERED = 12  # with more sources, cells have no numbers
+SIDE, SMALL = 112, 76  # side of a picture in pixels; SMALL in rows of more than ten
 
 
 def depth_report(
     found: Sequence[DepthAttention], looked: Sequence[tuple[Subject, Maps]] = ()
 ) -> Report:
-    """`looked`: the weights in chosen images of the networks that have such."""
+    """Return the report on all networks; `looked` holds the maps of those whose weights differ by
+    pixel.
+    """
     names, first = names_of(found), found[0]
     note = " ".join([*(f"{line}." for line in remarks(found)[:-1]), remarks(found)[-1] + "."])
     sections = [Section(title="Side by side", rows=overview_rows(found), note=note)]
@@ -49,7 +51,7 @@ def depth_report(
     sections += [_heads(name, one) for name, one in pairs if len(one.readings[0].heads) > 1]
     picture = png(_picture(looked)) if looked else b""
     if picture:
-        said = "Weights of the sources at each pixel, mean over the heads; one scale a network."
+        said = "Weights of the sources at each pixel, mean over the heads; one scale per network."
         sections.append(Section(title="Where each source is read", png=picture, note=said))
     for name, one in zip(names, found, strict=True):
         rows = consumer_rows(one.readings)
@@ -70,7 +72,7 @@ def depth_report(
 
 
 def _mean(name: str, one: DepthAttention, most: float, *, wide: bool) -> Section:
-    """`most` is the darkest colour's weight: the same for all networks."""
+    """Draw a network's weights; `most` is the weight of the darkest colour in all networks."""
     sources = max(len(r.sources) for r in one.readings)
     return Section(
         title=f"Read by {name}",
@@ -94,8 +96,8 @@ def _heads(name: str, one: DepthAttention) -> Section:
 
 
 def heat(panels: Sequence[tuple[str, Sequence[Reading], Sequence[Shares]]], most: float) -> Figure:
-    """A panel for each (title, readers, weights by reader and source), coloured from 0 to
-    `most`.
+    """Draw one heat map per panel (title, readers, weights by reader and source), coloured from 0
+    to `most`.
     """
     columns, rows = min(PANELS, len(panels)), -(-len(panels) // PANELS)
     found, data = bare() | {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}}, list[Figure]()
@@ -154,7 +156,7 @@ def _cells(
 
 
 def _over_depth(found: Sequence[DepthAttention]) -> Figure:
-    """Two panels: entropy, and how far back, each a line a network."""
+    """Draw entropy and reach in two panels, one line per network."""
     data: list[Figure] = []
     panels = (("entropy", _entropy), ("outputs back, % of what there is", _reach))
     for number, (_, figure) in enumerate(panels, start=1):
@@ -195,7 +197,7 @@ def _reach(reading: Reading) -> float:
 
 
 def _picture(looked: Sequence[tuple[Subject, Maps]]) -> Image.Image:
-    """A row an image: itself, then the weights of each source."""
+    """Draw one row per image: the image, then the map of each source."""
     sheets = []
     for subject, maps in looked:
         most = float(maps.weights_NBHW.max())

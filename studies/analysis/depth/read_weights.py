@@ -1,13 +1,13 @@
-"""What each block reads of each earlier output, for every kind of shortcut.
+"""Compute the weight with which a block reads each earlier output, for every kind of shortcut.
 
-- attention and pseudo-query: the softmax weights at each pixel and head, computed again from
-  queries and keys in float32, mean over images and pixels
+- attention and pseudo-query: the softmax weights at each pixel and head, recomputed from queries
+  and keys in float32, mean over images and pixels
 - weighted: the mean of |w| over the channels; the newest output has weight 1
-- concat: the mean of |w| of the part of the next layer's weights that reads the output's channels
-  (figure 5 of DenseNet, https://arxiv.org/abs/1608.06993), which leaves out norms in between
-- sum: see `carried.py`
+- concat: the mean of |w| over the slice of the next layer's weights that reads the output's
+  channels (figure 5 of DenseNet, https://arxiv.org/abs/1608.06993); norms in between are ignored
+- sum: see `residual_shares.py`
 
-All as shares: they sum to 1 over the sources. `raw` are the weights as they were.
+Weights are given as shares, which sum to 1 over the sources; `raw` are the weights before that.
 
 Shapes: N sources, B images, G heads, D channels of a head, H, W pixels.
 """
@@ -36,8 +36,10 @@ Shares = tuple[float, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Entropies are parts of log N: 1 is uniform. `entropy` is the mean over images, pixels and
-    heads where there are such weights, else that of the shares.
+    """The weights with which one consumer reads its sources.
+
+    Entropies are divided by log N, so that 1 is uniform. `entropy` is the mean of the entropies at
+    each image, pixel and head if the weights differ there, else the entropy of `weights`.
     """
 
     consumer: str
@@ -46,38 +48,45 @@ class Reading:
     raw: tuple[float, ...]
     entropy: float
     heads: tuple[Shares, ...] = ()
-    head_sds: tuple[Shares, ...] = ()  # over images and pixels: 0 where nothing depends on them
+    head_sds: tuple[Shares, ...] = ()  # over images and pixels; 0 if the weights are constant
     head_entropies: tuple[float, ...] = ()
 
     @property
     def entropy_of_mean(self) -> float:
+        """The entropy of `weights`, the mean over images, pixels and heads."""
         return entropy(self.weights)
 
     @property
     def distance(self) -> float:
-        """How many outputs back it reads in the mean: 1 is the newest."""
+        """The mean number of outputs back, weighted by the shares; 1 is the newest output."""
         count = len(self.weights)
         return sum((count - place) * weight for place, weight in enumerate(self.weights))
 
     @property
     def newest(self) -> float:
+        """The share of the newest output."""
         return self.weights[-1]
 
     @property
     def most(self) -> int:
-        """The place of the source that it reads most."""
+        """The index of the source with the largest share."""
         return self.weights.index(max(self.weights))
 
 
 class Watch(Protocol):
-    """A hook on what merges; `found` once batches went through."""
+    """A forward hook on a merging module; call `found` after the last batch."""
 
-    def __call__(self, merge: Any, inputs: Any, output: Any, /) -> None: ...
-    def found(self) -> Reading: ...
+    def __call__(self, merge: Any, inputs: Any, output: Any, /) -> None:
+        """Record one forward pass."""
+        ...
+
+    def found(self) -> Reading:
+        """Return the reading over all passes so far."""
+        ...
 
 
 def watch(consumer: Consumer, handles: Handles) -> Watch:
-    """Lays the hook."""
+    """Register the hook for this kind of merge."""
     made: Watch
     if isinstance(consumer.merge, AttentionMerge | PseudoQueryMerge):
         made = PixelWatch(consumer)
@@ -90,7 +99,7 @@ def watch(consumer: Consumer, handles: Handles) -> Watch:
 def pixel_weights(
     merge: AttentionMerge | PseudoQueryMerge, x_BCHW: Tensor, memory: Sequence[Entry]
 ) -> Tensor:
-    """The softmax over the sources, (N, B, G, H, W)."""
+    """Return the softmax over the sources, (N, B, G, H, W)."""
     if isinstance(merge, PseudoQueryMerge):
         return torch.stack([merge.score(entry[0].float()) for entry in memory]).softmax(0)
     q_BGDHW = torch.unflatten(merge.query(x_BCHW).float(), 1, (merge.heads, -1))
@@ -100,17 +109,18 @@ def pixel_weights(
 
 
 def entropy(weights: Sequence[float]) -> float:
-    """Of shares, as a part of the entropy of equal ones."""
+    """Σ w log(1/w) / log N of N shares: 1 if they are equal, 0 if one has all."""
     return sum(w * math.log(1 / w) for w in weights if w > 0) / math.log(len(weights))
 
 
 def shares(raw: Sequence[float]) -> Shares:
+    """Divide by the sum; equal shares if the sum is 0."""
     total = math.fsum(raw)
     return tuple(one / total if total else 1 / len(raw) for one in raw)
 
 
 class PixelWatch:
-    """Sums over images and pixels, for each head."""
+    """Accumulate weights that differ by pixel: sums over images and pixels for each head."""
 
     def __init__(self, consumer: Consumer) -> None:
         self.consumer, self.count = consumer, 0
@@ -119,6 +129,7 @@ class PixelWatch:
         self.entropy_G: Tensor | float = 0.0
 
     def __call__(self, merge: Any, inputs: Any, _output: Any) -> None:
+        """Add the weights of one batch."""
         x_BCHW, memory = inputs
         weights_NBGHW = pixel_weights(merge, x_BCHW, memory)
         each_BGHW = torch.special.entr(weights_NBGHW).sum(0)
@@ -129,6 +140,7 @@ class PixelWatch:
         self.count += each_BGHW[:, 0].numel()
 
     def found(self) -> Reading:
+        """Return mean, deviation and entropy of the weights, by head and overall."""
         assert isinstance(self.sums_NG, Tensor) and isinstance(self.squares_NG, Tensor)
         assert isinstance(self.entropy_G, Tensor)
         mean_NG = self.sums_NG / self.count
@@ -148,13 +160,16 @@ class PixelWatch:
 
 
 class WeightWatch:
-    """Weights that are the same for all images; only the maps' widths come with a batch."""
+    """Read weights that are the same for all images, at the first batch, which gives the widths of
+    the merged maps.
+    """
 
     def __init__(self, consumer: Consumer) -> None:
         self.consumer = consumer
         self.raw: tuple[float, ...] = ()
 
     def __call__(self, merge: Any, inputs: Any, _output: Any) -> None:
+        """Read the weights at the first batch."""
         if self.raw:
             return
         match merge:
@@ -168,6 +183,7 @@ class WeightWatch:
                 raise AssertionError(f"{type(merge).__name__} merges in a way that has no weights")
 
     def found(self) -> Reading:
+        """Return the weights as shares."""
         weights = shares(self.raw)
         return Reading(
             consumer=self.consumer.name,
@@ -179,8 +195,8 @@ class WeightWatch:
 
 
 def slice_means(layer: nn.Module, widths: Sequence[int]) -> tuple[float, ...]:
-    """Mean |w| of the parts of a layer's weights that read maps of `widths` channels, one after the
-    other. Where space went to depth, a channel became several in its place.
+    """Return the mean |w| of each slice of a layer's weights, the slices reading adjacent maps of
+    `widths` channels. After space-to-depth, a channel counts several times in its place.
     """
     weight = layer.weight
     assert isinstance(weight, Tensor)

@@ -1,15 +1,15 @@
-"""What a block of a residual network reads of each earlier output: shares carried by its sums.
+"""Estimate the share of each earlier output in the input of a residual block, from its sums.
 
-At each block, output = s + b, the skip's part s and the branch's part b. The branch's share is
-f = mean over images and pixels of |b| / (|b| + |s|), L2 over channels. What comes to a block then
-consists of the output of block i to f_i · Π_j (1 − f_j), j being the blocks between, and of the
-stem's to Π_j (1 − f_j). These sum to 1.
+At each block, output = s + b, with the skip s and the branch b. The branch's share is
+f = mean over images and pixels of |b| / (|b| + |s|), L2 over channels. The share of block i in the
+input of a later block is then f_i · Π_j (1 − f_j), with j running over the blocks in between, and
+that of the stem Π_j (1 − f_j). These sum to 1.
 
-`raw` has f of each block, and 1 for the stem.
+`raw` holds f of each block, and 1 for the stem.
 
-An estimate: norms add up only where parts do not cancel; activations, projections and gates after
-a block are taken to leave the shares as they are. The twin of this in an attention shortcut are its
-weights, so that both can be laid side by side.
+It is an estimate: norms add up only if the parts do not cancel, and activations, projections and
+gates after a block are assumed to keep the shares. The weights of an attention shortcut are the
+counterpart, so that the two can be compared side by side.
 """
 
 from typing import Any
@@ -23,13 +23,14 @@ from skipsearch.studies.analysis.preserved import Handles
 
 
 class JoinWatch:
-    """A hook on `add(skip, branch)` of a block, of which the branch's share is summed."""
+    """A forward hook on `add(skip, branch)` of a block that accumulates the branch's share."""
 
     def __init__(self) -> None:
         self.total: Tensor | float = 0.0
         self.count: Tensor | int = 0
 
     def __call__(self, add: nn.Module, inputs: Any, output: Tensor) -> None:
+        """Add the shares of one batch."""
         skip, branch = inputs
         skipped = add.forward(skip, torch.zeros_like(branch))  # without this hook
         b_BHW, s_BHW = (x.float().norm(dim=1) for x in (output - skipped, skipped))
@@ -41,12 +42,12 @@ class JoinWatch:
 
     @property
     def share(self) -> float:
-        """0 where both parts were zero everywhere."""
+        """The mean share f; 0 if skip and branch were zero everywhere."""
         return float(self.total) / max(1, int(self.count))
 
 
 class Carried:
-    """Hooks on all blocks, by name in their order; one without a skip passes its branch alone."""
+    """Hooks on all blocks, by name and in order; a block without a skip has f = 1."""
 
     def __init__(self, blocks: dict[str, nn.Module], handles: Handles) -> None:
         self.joins: dict[str, JoinWatch | None] = {}
@@ -57,7 +58,9 @@ class Carried:
                 handles.append(add.register_forward_hook(self.joins[name]))
 
     def found(self) -> tuple[Reading, ...]:
-        """Of every block but the first, which reads the stem alone, and of the classifier."""
+        """Return the readings of every block and of the classifier, but for the first block, which
+        reads the stem alone.
+        """
         branches = [1.0 if one is None else one.share for one in self.joins.values()]
         names, readings = [*self.joins, CLASSIFIER], list[Reading]()
         for count in range(1, len(names)):
@@ -74,8 +77,8 @@ class Carried:
 
 
 def carried(branches: list[float]) -> Shares:
-    """The shares of the stem and of each block in the last one's output, from the branches' shares
-    f.
+    """Return the shares of the stem and of each block in the last block's output, given f of each
+    block.
     """
     found, rest = [], 1.0
     for share in reversed(branches):

@@ -1,4 +1,4 @@
-"""Depth attention on the terminal and as JSON."""
+"""Show depth attention as tables for the terminal and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,35 +8,34 @@ from rich.table import Table
 
 from skipsearch.studies.analysis.depth.attention import DepthAttention
 from skipsearch.studies.analysis.depth.read_weights import Reading
-from skipsearch.studies.analysis.style import told
+from skipsearch.studies.analysis.pages.style import told
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.terminal.tables import Column, table
 
-EQUAL = 0.1  # networks whose parameters differ by more are not of equal size
-MOST = 40  # consumers that the terminal lists
+EQUAL = 0.1  # relative difference of parameters above which networks are not of equal size
+MOST = 40  # consumers that the terminal lists at most
 WEIGHTS = {
     "attention": "softmax weights at each pixel and head, mean over images, pixels and heads",
     "pseudo_query": "softmax weights at each pixel, mean over images and pixels",
     "weighted": "mean |w| over the channels, the newest output having 1; the same for all images",
     "concat": "mean |w| of the next layer's weights that read the output; the same for all images",
-    "sum": "an estimate: by the norms of what skips and branches add, which is exact only where "
-    "they do not cancel",
+    "sum": "an estimate from the norms of skips and branches, exact only where they do not cancel",
 }
 
 
 def overview(found: Sequence[DepthAttention], width: int) -> Table:
-    """A row a network."""
+    """Return a table with one row per network."""
     cells = list(zip(*overview_rows(found)[1:], strict=True))
     titles, ranks = overview_rows(found)[0], (0, 3, 1, 4, 0, 2, 0, 0, 0)
     columns = [
         Column(title, own, rank, left=number < 2)
         for number, (title, own, rank) in enumerate(zip(titles, cells, ranks, strict=True))
     ]
-    return table(columns, width, title="what is read of earlier outputs, mean over the readers")
+    return table(columns, width, title="reading of earlier outputs, mean over the readers")
 
 
 def overview_rows(found: Sequence[DepthAttention]) -> list[list[str]]:
-    """The titles, then a row a network."""
+    """Return the header, then one row per network."""
     titles = ["network", "shortcut", "params", "MACs", "error", "readers"]
     rows = [[*titles, "entropy", "outputs back", "of the newest"]]
     for name, one in zip(names_of(found), found, strict=True):
@@ -50,7 +49,7 @@ def overview_rows(found: Sequence[DepthAttention]) -> list[list[str]]:
 
 
 def consumers(found: Sequence[DepthAttention], width: int) -> list[Table]:
-    """A row a consumer, unless there are very many."""
+    """Return one table per network with one row per consumer; none if there are more than MOST."""
     if sum(len(one.readings) for one in found) > MOST:
         return []
     tables = []
@@ -67,7 +66,7 @@ def consumers(found: Sequence[DepthAttention], width: int) -> list[Table]:
 
 
 def consumer_rows(readings: Sequence[Reading]) -> list[list[str]]:
-    """The titles, then a row a consumer."""
+    """Return the header, then one row per consumer."""
     rows = [["reader", "sources", "entropy", "outputs back", "of the newest", "reads most of"]]
     for one in readings:
         figures = [f"{one.entropy:.3f}", f"{one.distance:.2f}", percent(one.newest, 1)]
@@ -77,7 +76,7 @@ def consumer_rows(readings: Sequence[Reading]) -> list[list[str]]:
 
 
 def remarks(found: Sequence[DepthAttention]) -> list[str]:
-    """What the figures are of, and whether the networks are of one size."""
+    """Return lines that explain the figures, and warn of unequal sizes and untrained networks."""
     lines = [f"{kind}: {WEIGHTS[kind]}" for kind in dict.fromkeys(one.shortcut for one in found)]
     lines.append("entropy: 1 where all sources are read alike; outputs back: 1 is the newest")
     if (unequal := sizes(found)) is not None:
@@ -90,7 +89,7 @@ def remarks(found: Sequence[DepthAttention]) -> list[str]:
 
 
 def sizes(found: Sequence[DepthAttention]) -> str | None:
-    """A line where the parameters differ by more than a tenth of the smallest."""
+    """Return a warning if the parameters differ by more than a tenth of the smallest, else None."""
     least, most = (f(one.params for one in found) for f in (min, max))
     if most <= (1 + EQUAL) * least:
         return None
@@ -101,6 +100,7 @@ def sizes(found: Sequence[DepthAttention]) -> str | None:
 
 
 def record(found: Sequence[DepthAttention]) -> dict[str, Any]:
+    """Return the content of `depth-attention.json`, maps excepted."""
     return {
         "analysis": "depth-attention",
         "equal_size": sizes(found) is None,
@@ -132,4 +132,5 @@ def _record(one: DepthAttention) -> dict[str, Any]:
 
 
 def names_of(found: Sequence[DepthAttention]) -> list[str]:
+    """Return the networks' names for tables and legends."""
     return told([one.target for one in found])

@@ -1,1 +1,1 @@
-"""What a gate takes from the gates before it."""
+"""Feature integration: how far each gate's mask follows from the masks of earlier gates."""

@@ -1,13 +1,13 @@
-"""How far the gate of a block is made of the gates before it: feature integration (DIA, arXiv
+"""Feature integration: predict each gate's mask from the masks of the gates before it (DIA, arXiv
 2210.16101, Algorithm 1 and figure 7).
 
-In each stage the gates make masks h_1 … h_L of the same images. For every t from 2, a random forest
+In each stage the gates make masks h_1 … h_L of the same images. For every t ≥ 2, a random forest
 learns h_t from h_1 … h_{t−1} side by side; the importances of its inputs (impurity), summed for
 each earlier gate and divided by the largest sum, are row t of a map.
 
 What differs: the algorithm as printed cannot be run (it never fits, its first x is empty, and its
-groups close one channel early). A fifth of the images is kept from the forests, for R²: importances
-mean nothing where the forest predicts nothing. Where a mask does not vary, its row is zero.
+groups close one channel early). A fifth of the images is held out from the forests to compute R²:
+importances mean nothing if the forest predicts nothing. A mask that does not vary gets a row of 0.
 """
 
 import math
@@ -26,14 +26,14 @@ from skipsearch.studies.analysis.subject import Subject
 
 Array = NDArray[np.float32]
 BATCH = 128
-HELD = 5  # one sample in so many is kept from the forest
-STILL = 1e-6  # a mask that varies less from image to image is constant, but for rounding
+HELD = 5  # one sample in HELD is held out
+STILL = 1e-6  # a mask that varies less than this over the images is constant up to rounding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Of one gate: importances of each earlier one, and R² on images that the forest did not see
-    (None where the mask does not vary).
+    """One gate's row of the map: the importance of each earlier gate (the largest is 1), and R² on
+    the held-out images (None if the mask does not vary).
     """
 
     importances: tuple[float, ...]
@@ -41,12 +41,13 @@ class Row:
 
     @property
     def varies(self) -> bool:
+        """False if the gate's mask is the same for every image."""
         return any(self.importances)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """`rows` are of its gates from the second one."""
+    """The map of one stage; `rows` begin with the second gate."""
 
     number: int  # from 1
     gates: tuple[str, ...]
@@ -56,6 +57,8 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Integration:
+    """The maps of a network, one per stage with at least two gates, and how they were made."""
+
     target: str
     gate: str
     trained: bool
@@ -66,7 +69,7 @@ class Integration:
     trees: int
     seed: int
     stages: tuple[Stage, ...]
-    alone: tuple[int, ...]  # stages with one gate, which has nothing earlier
+    alone: tuple[int, ...]  # stages with a single gate, which have no map
 
 
 def integration(
@@ -77,8 +80,9 @@ def integration(
     seed: int = 0,
     track: Track = untracked,
 ) -> Integration:
-    """Of `samples` of the subject's images, drawn by `seed`. Raises ValueError where the network
-    has no masks of channels, or none before another in its stage.
+    """Compute the maps from `samples` of the subject's images, sampled by `seed`.
+
+    Raises ValueError if the network has no gate with a mask of channels, or no stage with two.
     """
     network, arch = subject.network, subject.model.arch
     if not masking(network):
@@ -89,7 +93,8 @@ def integration(
     stages = {stage: own for stage, own in uses.items() if len(own) > 1}
     if not stages:
         raise ValueError(
-            f"{subject.name} has one gate ({arch.gate.label}) a stage: nothing earlier to integrate"
+            f"{subject.name} has one gate ({arch.gate.label}) per stage: no earlier gate to "
+            "integrate"
         )
     found: dict[int, list[Row]] = {stage: [] for stage in stages}
     steps = [(stage, t) for stage, own in stages.items() for t in range(1, len(own))]
@@ -121,7 +126,9 @@ def integration(
 
 
 def row(earlier: Sequence[Array], target: Array, *, trees: int, seed: int) -> Row:
-    """From masks (samples, channels), the last fifth of which is held out."""
+    """Fit a forest from `earlier` masks to the `target` mask, all (samples, channels), the last
+    fifth of the samples held out.
+    """
     from sklearn.ensemble import RandomForestRegressor
 
     learned = len(target) - held(len(target))
@@ -139,17 +146,19 @@ def row(earlier: Sequence[Array], target: Array, *, trees: int, seed: int) -> Ro
 
 
 def held(samples: int) -> int:
+    """Return the number of held-out samples."""
     return samples // HELD
 
 
 def _r2(truth: Array, predicted: Array) -> float | None:
-    """Of all channels together, as the forest weighs them."""
+    """Return R² over all channels together, as the forest weighs them; None if undefined."""
     spread = float(np.square(truth - truth.mean(0)).sum())
     r2 = 1 - float(np.square(truth - predicted).sum()) / spread if spread else math.nan
     return r2 if math.isfinite(r2) else None
 
 
 def _masks(subject: Subject, samples: int, seed: int, track: Track) -> dict[Use, Array]:
+    """Return the masks (samples, channels) of every use of a gate, on sampled images."""
     there = len(subject.images)
     if (count := min(samples, there)) < 2 * HELD:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The masks of channels that the gates of a network make, in the order in which they make them."""
+"""Record the channel masks of a network's gates in the order of the forward pass."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM
 from skipsearch.searchspace.layers.spatial_gates import ChannelMask
 from skipsearch.studies.analysis.preserved import Handles
 
-# What has `mask`, and cells whose mask is in the state that they return.
+# Gates with a method `mask`, and recurrent cells, whose mask is in the state that they return.
 Masking = ChannelGate | ConvBlockAttention | GlobalResponse | ChannelMask
 Cell = SharedLSTM | LightLSTM
 HAVE_MASKS = "se, ese, eca, cbam, srm, spa, sem, spem, grn, ai, dia, dia_light"
@@ -24,14 +24,14 @@ HAVE_MASKS = "se, ese, eca, cbam, srm, spa, sem, spem, grn, ai, dia, dia_light"
 
 @dataclass(frozen=True, order=True)
 class Use:
-    """The `call`-th time (from 0) that a forward pass uses the gate of this name."""
+    """One use of a gate in a forward pass: the `call`-th (from 0) of the module named `gate`."""
 
     gate: str
     call: int
 
     @property
     def stage(self) -> int:
-        """From 1."""
+        """The number of the gate's stage, from 1."""
         return int(self.gate.split(".")[1]) + 1
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Use:
 
 
 def watch_masks(network: nn.Module, handles: Handles, take: Callable[[Use, Tensor], None]) -> None:
-    """Lays hooks on a network: `take` gets every mask (B, C) of a forward pass, in its order."""
+    """Register hooks that call `take` with every mask (B, C) of each forward pass, in order."""
     calls: Counter[str] = Counter()
 
     def begins(_network: nn.Module, _inputs: Any) -> None:
@@ -56,7 +56,7 @@ def watch_masks(network: nn.Module, handles: Handles, take: Callable[[Use, Tenso
 
 
 def masking(network: nn.Module) -> dict[str, nn.Module]:
-    """The modules that make a mask of channels, by name; one that blocks share once."""
+    """Return the modules that make a channel mask, by name; a shared module appears once."""
     return {
         name: module
         for name, module in network.named_modules()
@@ -65,7 +65,7 @@ def masking(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def no_masks(target: str, arch: Arch) -> str:
-    """Why a network without masks of channels has none."""
+    """Return the error message for a network whose gates make no channel masks."""
     if isinstance(arch.gate, NoGate):
         return f"{target} has no gate; gates with a mask of channels are {HAVE_MASKS}"
     return (

@@ -1,4 +1,4 @@
-"""Feature integration as a table, as JSON and as a page of heat maps."""
+"""Show feature integration: a table for the terminal, JSON, a page of heat maps."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 from rich.table import Table
 
 from skipsearch.studies.analysis.gates.integration import HELD, Integration, Row, Stage
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import NONE
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import NONE
 from skipsearch.studies.humanize import percent
 from skipsearch.studies.terminal.tables import Column, table
 from skipsearch.studies.web.axes import Figure, bare, line
 
 ABOUT = (
-    "Row t: a random forest learns the mask of gate t from those of the gates before it; its "
-    "impurity importances, summed for each earlier gate, over the largest sum. R² is on images "
-    "that the forest did not see: where it is near 0, the row means nothing."
+    "Row t: a random forest learns the mask of gate t from the masks of the gates before it; its "
+    "impurity importances, summed for each earlier gate, over the largest sum. R² is computed on "
+    "held-out images: where it is near 0, the row means nothing."
 )
 
 
 def integration_table(found: Integration, width: int) -> Table:
-    """A row a gate."""
+    """Return a table with one row per gate."""
     rows = [(stage, t, one) for stage in found.stages for t, one in enumerate(stage.rows, 2)]
     shares = [" ".join(_share(v) for v in one.importances) for _, _, one in rows]
     columns = [
@@ -34,8 +34,8 @@ def integration_table(found: Integration, width: int) -> Table:
 
 
 def notes(found: Integration) -> list[str]:
-    """What is left out, and what not to believe."""
-    lines = [f"stage {n} has one gate: nothing earlier to integrate" for n in found.alone]
+    """Return lines on stages without a map, constant masks, and forests that predict nothing."""
+    lines = [f"stage {n} has one gate: no earlier gate to integrate" for n in found.alone]
     for stage in found.stages:
         still = [str(t) for t, one in enumerate(stage.rows, 2) if not one.varies]
         if still:
@@ -53,10 +53,12 @@ def notes(found: Integration) -> list[str]:
 
 
 def integration_record(found: Integration) -> dict[str, Any]:
+    """Return the content of `integration.json`."""
     return {"analysis": "integration", **asdict(found)}
 
 
 def integration_report(found: Integration) -> Report:
+    """Return the report: one heat map per stage, notes, the importances as a table."""
     sections = [
         Section(
             title=f"Stage {stage.number}",
@@ -88,7 +90,7 @@ def integration_report(found: Integration) -> Report:
 
 
 def map_figure(stage: Stage) -> Figure:
-    """Sources from left to right, targets downwards."""
+    """Draw the heat map of a stage: earlier gates from left to right, predicted gates downwards."""
     count = len(stage.rows)
     cells = [[*one.importances, *(None,) * (count - t)] for t, one in enumerate(stage.rows, 1)]
     texts = [
@@ -123,7 +125,7 @@ def map_figure(stage: Stage) -> Figure:
 
 
 def _facts(found: Integration) -> dict[str, str]:
-    """By stage: how well the forests predict, and how often the last gate matters most."""
+    """Return per stage the mean R², and how often the gate just before matters most."""
     facts = {}
     for stage in found.stages:
         known = [one.r2 for one in stage.rows if one.r2 is not None]

@@ -1,1 +1,1 @@
-"""How gradients reach the layers of a network."""
+"""Gradient flow: the gradients that reach each layer and stage of a network."""

@@ -1,14 +1,14 @@
-"""How the gradient of the loss reaches every layer of a network in training mode.
+"""Measure the gradient of the loss at every layer and stage of a network in training mode.
 
 For every layer with parameters of its own: the gradient of the mean cross-entropy with respect to
-the layer's *output*, over n batches, nothing being learned (GradAttn, arXiv 2603.26756, gradient
-flow; the figures depend on the batch size). For every stage: the distribution of |dL/d(output)|
-over all elements (DIA, arXiv 2210.16101, figure 9).
+the layer's *output*, over n batches, without any update (GradAttn, arXiv 2603.26756, gradient flow;
+the figures depend on the batch size). For every stage: the distribution of |dL/d(output)| over all
+elements (DIA, arXiv 2210.16101, figure 9).
 
-What differs from GradAttn: norms and gates are layers too, not only convolutions and linear ones
-(`kind` tells them apart); full backward hooks (those before a module's backward, which also come to
-layers that read nothing learned), which no fused or in-place operation evades. A layer that is used
-more than once has all its outputs together.
+What differs from GradAttn: norms and gates count as layers, not only convolutions and linear ones
+(`kind` tells them apart); full backward pre-hooks, which no fused or in-place operation evades and
+which also fire for layers whose input needs no gradient. The outputs of a layer that is used more
+than once are pooled.
 """
 
 import math
@@ -36,32 +36,34 @@ BINS = (HIGHEST - LOWEST) * PER_DECADE
 
 @dataclass(frozen=True, kw_only=True)
 class LayerGradient:
-    """Norms are L2 norms over all elements of a batch; mean and deviation are over the batches.
-    None where no gradient came to the layer.
+    """The gradient at one layer's output.
+
+    Norms are L2 norms over all elements of a batch; mean and deviation are over the batches. `norm`
+    is None if no gradient reached the layer.
     """
 
     name: str
     kind: Kind
     params: int
-    batches: int  # in which a gradient came
+    batches: int  # in which a gradient reached the layer
     norm: float | None
     norm_sd: float = math.nan
     norm_min: float = math.nan
     norm_max: float = math.nan
-    mean_abs: float = math.nan  # means over the batches, of |g|, of its deviation, of max |g|
+    mean_abs: float = math.nan  # mean over the batches of mean |g|; so are sd of g and max |g|
     sd: float = math.nan
     max_abs: float = math.nan
 
     @property
     def spread(self) -> float:
-        """The largest over the smallest norm (plus 1e-8, as in the paper)."""
+        """norm_max / (norm_min + 1e-8), as in the paper."""
         return self.norm_max / (self.norm_min + 1e-8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageGradient:
-    """|dL/d(output)| of a stage over all elements: `counts` by bins of log10 from LOWEST to
-    HIGHEST, what is outside in the first and the last one.
+    """The distribution of |dL/d(output)| of a stage over all elements that are not zero: `counts`
+    in bins of log10 from LOWEST to HIGHEST; the first and last bin include what lies beyond.
     """
 
     name: str
@@ -71,7 +73,9 @@ class StageGradient:
     counts: tuple[int, ...]
 
     def quantile(self, q: float) -> float:
-        """Of the elements that are not zero, to a bin's width; nan where all are zero."""
+        """Return the q-quantile of the elements that are not zero, to a bin's width; nan if all are
+        zero.
+        """
         reached, wanted = 0, q * sum(self.counts)
         for number, count in enumerate(self.counts):
             reached += count
@@ -82,6 +86,8 @@ class StageGradient:
 
 @dataclass(frozen=True, kw_only=True)
 class GradientFlow:
+    """The gradients of a network's layers and stages, and how they were measured."""
+
     target: str
     trained: bool
     params: int
@@ -97,7 +103,7 @@ class GradientFlow:
 
 @dataclass
 class _Batch:
-    """Sums over the outputs of one layer in one batch."""
+    """Accumulates the gradient at one layer's outputs within one batch."""
 
     squares: float = 0.0
     absolute: float = 0.0
@@ -117,7 +123,7 @@ class _Batch:
 
     @property
     def figures(self) -> tuple[float, float, float, float]:
-        """Norm, mean |g|, deviation of g, max |g|."""
+        """(norm, mean |g|, standard deviation of g, max |g|)."""
         mean = self.total / self.count
         variance = max(0.0, self.squares / self.count - mean**2)
         return math.sqrt(self.squares), self.absolute / self.count, variance**0.5, self.largest
@@ -125,7 +131,7 @@ class _Batch:
 
 @dataclass
 class _Running:
-    """Figures over the batches so far: their number, sums, and those of the norm."""
+    """Accumulates one layer's `_Batch.figures` over the batches."""
 
     batches: int = 0
     sums: list[float] = field(default_factory=lambda: [0.0] * 4)
@@ -142,7 +148,9 @@ class _Running:
 
 
 class Recorder:
-    """Lays hooks on a network and sums what comes to them, batch by batch (`end`)."""
+    """Hooks on all layers and stages of a network that accumulate gradients; call `end` after each
+    batch.
+    """
 
     def __init__(self, network: nn.Module, handles: Handles) -> None:
         self.layers = parametric_layers(network)
@@ -161,19 +169,20 @@ class Recorder:
                 self._batch.setdefault(name, _Batch()).add(gradient)
 
     def end(self) -> None:
-        """The batch is over."""
+        """Close the batch: add its figures to the running ones."""
         for name, batch in self._batch.items():
             self._running[name].add(batch)
         self._batch.clear()
 
     def found(self) -> tuple[LayerGradient, ...]:
+        """Return the figures of every layer, in the order of the modules."""
         return tuple(
             _layer(name, self.layers[name], running) for name, running in self._running.items()
         )
 
 
 class _Stage:
-    """The distribution of the gradient that comes to a stage's output."""
+    """Accumulates the distribution of the gradient at a stage's output."""
 
     def __init__(self) -> None:
         self.counts = torch.zeros(BINS, dtype=torch.int64)
@@ -181,7 +190,7 @@ class _Stage:
         self.absolute = 0.0
 
     def watch(self, _stage: nn.Module, _inputs: Any, output: Any) -> None:
-        """Of a stage that also hands on a memory the output alone."""
+        """Forward hook: watch the output, not the memory that a stage may return beside it."""
         x = output[0] if isinstance(output, tuple) else output
         if x.requires_grad:
             x.register_hook(self.add)
@@ -204,8 +213,8 @@ class _Stage:
 
 
 def parametric_layers(network: nn.Module) -> dict[str, nn.Module]:
-    """Every module with trainable parameters of its own, by name, in the order of the modules; a
-    shared one once.
+    """Return every module with trainable parameters of its own, by name, in order; a shared module
+    appears once.
     """
     return {
         name: module
@@ -232,7 +241,10 @@ def gradient_flow(
     seed: int = 0,
     track: Track = untracked,
 ) -> GradientFlow:
-    """Over `batches` batches of the subject's images, drawn by `seed` (as is what drops out)."""
+    """Measure the gradients over `batches` random batches of the subject's images.
+
+    `seed` determines the batches and every dropout. The network is left as it was.
+    """
     drawn = subject.batches(batch_size, batches, seed)
     network, losses = subject.network, []
     with (
@@ -283,6 +295,7 @@ def _layer(name: str, layer: nn.Module, running: _Running) -> LayerGradient:
 
 
 def kind(layer: nn.Module) -> Kind:
+    """Classify a layer; "other" are gates, merges and other modules of our own."""
     if isinstance(layer, nn.Conv1d | nn.Conv2d):
         return "convolution"
     if isinstance(layer, nn.Linear):

@@ -1,8 +1,8 @@
-"""Whether gradients reach every layer: GradAttn's gradient health (arXiv 2603.26756).
+"""Gradient health after GradAttn (arXiv 2603.26756): the share of layers with sound gradients.
 
 What differs: the paper counts layers whose hook never fired as unhealthy, so that its score cannot
-reach 1; here only layers that produced a gradient are counted, and those whose gradient is exactly
-zero are dead, apart from those where it is small.
+reach 1. Here only layers that received a gradient are counted, and a gradient that is exactly zero
+makes a layer dead, which is not the same as vanishing.
 """
 
 import math
@@ -14,13 +14,13 @@ from typing import Literal, Protocol
 
 State = Literal["healthy", "vanishing", "exploding", "dead", "not finite", "silent"]
 BANDS = ((0.8, "excellent"), (0.6, "good"), (0.4, "moderate"), (-math.inf, "poor"))
-DECAY = 10.0  # from layer to layer: more than this, or less than 1/this, is worth a warning
+DECAY = 10.0  # a mean ratio of consecutive norms above this, or below its inverse, is reported
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Of a layer's mean gradient norm: healthy is strictly between. A hundredth of `vanishing`, or
-    ten times `exploding`, is severe.
+    """Bounds of a layer's mean gradient norm: healthy is strictly between them. Below a hundredth
+    of `vanishing` or above ten times `exploding` is severe.
     """
 
     vanishing: float = 1e-6
@@ -34,7 +34,7 @@ class Thresholds:
             )
 
     def state(self, norm: float | None) -> State:
-        """Of a layer by its mean norm; None is a layer that no gradient came to."""
+        """Classify a layer by its mean norm; None means that no gradient reached it."""
         if norm is None:
             return "silent"
         if not math.isfinite(norm):
@@ -46,6 +46,7 @@ class Thresholds:
         return "exploding" if norm >= self.exploding else "healthy"
 
     def severe(self, norm: float) -> bool:
+        """True if the norm is far outside of the bounds."""
         return norm < self.vanishing / 100 or norm > self.exploding * 10
 
 
@@ -53,18 +54,26 @@ PAPER = Thresholds()
 
 
 class Layer(Protocol):
-    @property
-    def name(self) -> str: ...
+    """The view of a layer that `health` needs, such as a `LayerGradient`."""
 
     @property
-    def norm(self) -> float | None: ...
+    def name(self) -> str:
+        """The module's name in the network."""
+        ...
+
+    @property
+    def norm(self) -> float | None:
+        """The mean gradient norm; None if no gradient reached the layer."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """`score` is the healthy part of the layers that produced data; `decay` the mean of
-    norm_i / norm_{i+1} over consecutive layers, in the order of the modules; a bottleneck's norm is
-    more than two standard deviations below the mean of all.
+    """The health of a network.
+
+    `score` is the healthy share of the layers that received a gradient, `decay` the mean of
+    norm_i / norm_{i+1} over consecutive layers in the order of the modules. A bottleneck's norm is
+    more than two standard deviations below the mean of all layers.
     """
 
     score: float
@@ -74,15 +83,17 @@ class Health:
     bottlenecks: tuple[str, ...]
 
     def count(self, state: State) -> int:
+        """Return the number of layers in a state."""
         return len(self.states[state])
 
     @property
     def steep(self) -> bool:
-        """Whether norms grow or fall more than `DECAY` times from layer to layer."""
+        """True if norms grow or fall by more than a factor of `DECAY` from layer to layer."""
         return self.decay > DECAY or self.decay < 1 / DECAY
 
 
 def health(layers: Sequence[Layer], thresholds: Thresholds = PAPER) -> Health:
+    """Classify all layers and compute score, decay and bottlenecks; nan if there is no gradient."""
     order: tuple[State, ...] = (
         *("healthy", "vanishing", "exploding", "dead"),
         *("not finite", "silent"),
@@ -105,7 +116,7 @@ def health(layers: Sequence[Layer], thresholds: Thresholds = PAPER) -> Health:
 
 
 def _decay(norms: Sequence[float]) -> float:
-    """Without dead layers: nothing can be divided by them."""
+    """Return the mean ratio of consecutive norms, leaving out dead layers (norm 0)."""
     ratios = [a / b for a, b in pairwise(norms) if a and b]
     return statistics.fmean(ratios) if ratios else math.nan
 
@@ -113,7 +124,9 @@ def _decay(norms: Sequence[float]) -> float:
 def sensitivity(
     layers: Sequence[Layer], chosen: Thresholds = PAPER
 ) -> list[tuple[Thresholds, float]]:
-    """The score by thresholds a tenth, a hundredth, ten and a hundred times those chosen."""
+    """Return the score at thresholds of 1/100, 1/10, 1, 10 and 100 times those chosen, paired in
+    every way in which `vanishing` stays below `exploding`.
+    """
     factors = (1e-2, 1e-1, 1.0, 1e1, 1e2)
     pairs = ((chosen.vanishing * a, chosen.exploding * b) for a in factors for b in factors)
     others = [Thresholds(low, high) for low, high in pairs if low < high]

@@ -1,4 +1,4 @@
-"""The page of gradient flow: norms by layer, distributions by stage, every layer's figures."""
+"""Draw the page of gradient flow: norms by layer, distributions by stage, all figures."""
 
 import math
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from skipsearch.studies.analysis.gradients.tables import (
     names_of,
     sensitivity_rows,
 )
-from skipsearch.studies.analysis.report import Report, Section
-from skipsearch.studies.analysis.style import COLOURS, NONE, layout, power
+from skipsearch.studies.analysis.pages.report import Report, Section
+from skipsearch.studies.analysis.pages.style import COLOURS, NONE, layout, power
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.web.axes import Figure
 
 SCORE = (
-    "Score: the healthy part of the layers that a gradient came to (mean norm strictly between the "
-    "thresholds: rows are of vanishing, columns of exploding). Dead: exactly zero in every batch, "
-    "counted as unhealthy. Silent: no gradient came, not counted. Bottleneck: more than two "
-    "standard deviations below the mean norm."
+    "Score: the healthy share of the layers that a gradient reached (mean norm strictly between "
+    "the thresholds: rows for vanishing, columns for exploding). Dead: exactly zero in every "
+    "batch, counted as unhealthy. Silent: no gradient reached the layer, not counted. Bottleneck: "
+    "more than two standard deviations below the mean norm."
 )
 WHERE = (
     "L2 norm of the gradient of the mean cross-entropy with respect to the layer's output, mean "
@@ -39,6 +39,7 @@ STAGES = (
 
 
 def flow_report(flows: Sequence[GradientFlow], thresholds: Thresholds) -> Report:
+    """Return the report on all networks."""
     names, first = names_of(flows), flows[0]
     facts: dict[str, str] = {}
     for name, flow in zip(names, flows, strict=True):
@@ -76,7 +77,7 @@ def flow_report(flows: Sequence[GradientFlow], thresholds: Thresholds) -> Report
 
 
 def layer_rows(flow: GradientFlow, thresholds: Thresholds) -> list[list[str]]:
-    """The titles, then a row a layer."""
+    """Return the header, then one row per layer."""
     titles = ["layer", "kind", "params", "state", "norm", "sd", "min", "max", "max/min"]
     rows = [[*titles, "mean |g|", "sd of g", "max |g|"]]
     for one in flow.layers:
@@ -88,7 +89,7 @@ def layer_rows(flow: GradientFlow, thresholds: Thresholds) -> list[list[str]]:
 
 
 def norms_figure(flows: Sequence[GradientFlow], thresholds: Thresholds) -> Figure:
-    """A line a network over its layers, in parts of its depth where there are several."""
+    """Draw one line per network over its layers; over the relative depth if there are several."""
     data: list[Figure] = []
     for name, flow, colour in zip(names_of(flows), flows, cycle(COLOURS), strict=False):
         several, last = len(flows) > 1, max(1, len(flow.layers) - 1)
@@ -120,7 +121,7 @@ def _level(height: float) -> Figure:
 
 
 def stages_figure(flows: Sequence[GradientFlow]) -> Figure:
-    """A panel a stage, a curve a network: Fig. 9 of DIA."""
+    """Draw one panel per stage with one curve per network (figure 9 of DIA)."""
     count = max(len(flow.stages) for flow in flows)
     found = layout("|dL/d(output)|", "% of the elements", log=False)
     axis, data = found.pop("xaxis"), list[Figure]()
@@ -142,7 +143,7 @@ def stages_figure(flows: Sequence[GradientFlow]) -> Figure:
 
 
 def _curve(stage: StageGradient, name: str, colour: str, *, first: bool) -> Figure:
-    """Shares by bins; the legend's entry stands in the first panel."""
+    """Draw the shares by bin; only the `first` panel adds an entry to the legend."""
     places = [10 ** (LOWEST + (n + 0.5) / PER_DECADE) for n in range(BINS)]
     shares = [100 * count / max(1, stage.elements) for count in stage.counts]
     zeros = percent(stage.zeros / max(1, stage.elements), 1)
@@ -160,7 +161,9 @@ def _curve(stage: StageGradient, name: str, colour: str, *, first: bool) -> Figu
 
 
 def _range(flows: Sequence[GradientFlow]) -> tuple[float, float]:
-    """In decades, of what holds all but a thousandth of the elements."""
+    """Return the range of log10 |g| between the 0.1 % and 99.9 % quantiles of all stages, padded by
+    half a decade.
+    """
     ends = [(s.quantile(0.001), s.quantile(0.999)) for flow in flows for s in flow.stages]
     low = [math.log10(a) for a, _ in ends if not math.isnan(a)]
     high = [math.log10(b) for _, b in ends if not math.isnan(b)]

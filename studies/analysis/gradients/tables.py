@@ -1,4 +1,4 @@
-"""Gradient flow on the terminal and as JSON."""
+"""Show gradient flow as tables for the terminal and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,16 +20,16 @@ from skipsearch.studies.analysis.gradients.health import (
     health,
     sensitivity,
 )
-from skipsearch.studies.analysis.style import NONE, power, told
+from skipsearch.studies.analysis.pages.style import NONE, power, told
 from skipsearch.studies.humanize import compact, percent
 from skipsearch.studies.terminal.tables import Column, table
 
-MOST = 6  # layers that a line names
+MOST = 6  # layers that a line names at most
 KINDS = ("convolution", "linear", "norm", "other")
 
 
 def flow_table(flows: Sequence[GradientFlow], thresholds: Thresholds, width: int) -> Table:
-    """A row a network."""
+    """Return a table with one row per network: score, states, bottlenecks, decay, loss."""
     found = [health(flow.layers, thresholds) for flow in flows]
 
     def counts(state: Any, rank: int = 0) -> Column:
@@ -55,7 +55,7 @@ def flow_table(flows: Sequence[GradientFlow], thresholds: Thresholds, width: int
 
 
 def stage_table(flows: Sequence[GradientFlow], width: int) -> Table:
-    """|dL/d(stage output)|: mean, median and zeros by stage."""
+    """Return a table of |dL/d(stage output)|: mean, quantiles and zeros by stage."""
     rows = [
         (name, stage)
         for flow, name in zip(flows, names_of(flows), strict=True)
@@ -74,6 +74,7 @@ def stage_table(flows: Sequence[GradientFlow], width: int) -> Table:
 
 
 def sensitivity_table(flows: Sequence[GradientFlow], thresholds: Thresholds, width: int) -> Table:
+    """Return a table of the score by thresholds."""
     rows = sensitivity_rows(flows, thresholds)
     columns = [
         Column(cells[0], cells[1:], left=number == 0)
@@ -83,7 +84,7 @@ def sensitivity_table(flows: Sequence[GradientFlow], thresholds: Thresholds, wid
 
 
 def sensitivity_rows(flows: Sequence[GradientFlow], thresholds: Thresholds) -> list[list[str]]:
-    """The titles, then for each network a row for each threshold of vanishing."""
+    """Return the header, then one row per network and threshold of vanishing."""
     rows = [["network", "≤"]]
     for name, flow in zip(names_of(flows), flows, strict=True):
         found = sensitivity(flow.layers, thresholds)
@@ -96,7 +97,7 @@ def sensitivity_rows(flows: Sequence[GradientFlow], thresholds: Thresholds) -> l
 
 
 def findings(flows: Sequence[GradientFlow], thresholds: Thresholds) -> list[str]:
-    """What is wrong, a line for each kind of layer that is not healthy."""
+    """Return one line per network and unhealthy state, naming its layers."""
     lines = []
     for name, flow in zip(names_of(flows), flows, strict=True):
         found = health(flow.layers, thresholds)
@@ -111,6 +112,7 @@ def findings(flows: Sequence[GradientFlow], thresholds: Thresholds) -> list[str]
 
 
 def flow_record(flows: Sequence[GradientFlow], thresholds: Thresholds = PAPER) -> dict[str, Any]:
+    """Return the content of `gradient-flow.json`."""
     return {
         "analysis": "gradient-flow",
         "thresholds": asdict(thresholds),
@@ -143,7 +145,7 @@ def _layer_record(layer: LayerGradient, thresholds: Thresholds) -> dict[str, Any
 
 
 def _by_kind(flow: GradientFlow, thresholds: Thresholds) -> dict[str, dict[str, int]]:
-    """Layers, and healthy ones: GradAttn counts convolutions and linear layers."""
+    """Count layers and healthy ones by kind; GradAttn has convolutions and linear layers only."""
     found = {}
     for kind in KINDS:
         own = [one for one in flow.layers if one.kind == kind]
@@ -153,6 +155,7 @@ def _by_kind(flow: GradientFlow, thresholds: Thresholds) -> dict[str, dict[str, 
 
 
 def names_of(flows: Sequence[GradientFlow]) -> list[str]:
+    """Return the networks' names for tables and legends."""
     return told([flow.target for flow in flows])
 
 

@@ -1,4 +1,4 @@
-"""`skipsearch analyze`: why a network works; a file for each command or two, in the order of
+"""`skipsearch analyze`: why a network works; one file per command or two, imported in the order of
 `--help`.
 """
 

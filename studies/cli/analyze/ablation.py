@@ -1,4 +1,4 @@
-"""`skipsearch analyze ablate`: what each part of a trained network is worth."""
+"""`skipsearch analyze ablate`: the error of a trained network without each of its parts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,8 +20,8 @@ Remove = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PART",
-        help="shortcut, gate, norm, head, or of one stage: gate@stage2; may be repeated. "
-        "Default: all that it has, and the gate of each stage.",
+        help="shortcut, gate, norm or head, or that of a stage: gate@stage2; may be repeated. "
+        "Default: every part it has, and the gate of each stage.",
     ),
 ]
 
@@ -47,7 +47,7 @@ def ablate(
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """Error after removing a part without training again, and the cost saved."""
+    """Measure error and cost without a part, not retrained."""
     from skipsearch.studies.analysis.ablations.ablation import ablation, chosen
     from skipsearch.studies.analysis.ablations.page import ablation_report, ablation_table, notes
     from skipsearch.studies.analysis.ablations.write_study import check_free, write_study

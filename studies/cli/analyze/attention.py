@@ -1,4 +1,4 @@
-"""`skipsearch analyze depth-attention` and `grad-cam`: what a network looks at."""
+"""`skipsearch analyze depth-attention` and `grad-cam`: the outputs and pixels a network uses."""
 
 from typing import Annotated
 
@@ -25,19 +25,17 @@ from skipsearch.studies.cli.options import (
 
 Chosen = Annotated[
     str | None,
-    typer.Option("--images", metavar="N,N…", help="These images of the part, from 0."),
+    typer.Option("--images", metavar="N,N…", help="Images of the part, numbered from 0."),
 ]
 Stages = Annotated[
     list[int] | None,
-    typer.Option("--stage", metavar="N", help="From 1, 0 is the stem; default: the last."),
+    typer.Option("--stage", metavar="N", help="From 1; 0 is the stem. Default: the last."),
 ]
 Explained = Annotated[
     str,
-    typer.Option("--of", metavar="predicted|true|CLASS", help="The class that is explained."),
+    typer.Option("--of", metavar="predicted|true|CLASS", help="The class to explain."),
 ]
-Wrong = Annotated[
-    bool, typer.Option("--wrong", help="Images that the first target is most wrong about.")
-]
+Wrong = Annotated[bool, typer.Option("--wrong", help="The first target's most confident mistakes.")]
 
 
 @analyze.command("depth-attention")
@@ -46,10 +44,10 @@ def depth_attention(
     images: Chosen = None,
     consumer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help='Of the maps: "block 3.1", by default the last one.'),
+        typer.Option(metavar="NAME", help='Block to map, such as "block 3.1"; default: the last.'),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, help="So many images, drawn; all without it.")
+        int | None, typer.Option(min=1, help="Number of random images; default: all.")
     ] = None,
     batch_size: BatchSize = 128,
     data: Data = None,
@@ -63,7 +61,7 @@ def depth_attention(
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """How much each block reads of each earlier output, and where."""
+    """Measure what each block reads of each earlier output."""
     from skipsearch.studies.analysis.depth.attention import depth_attention as found
     from skipsearch.studies.analysis.depth.attention import looks
     from skipsearch.studies.analysis.depth.page import depth_report
@@ -106,7 +104,7 @@ def grad_cam(
     images: Chosen = None,
     wrong: Wrong = False,
     count: Annotated[
-        int, typer.Option(min=1, help="So many wrong ones, or classes with an image each.")
+        int, typer.Option(min=1, help="Number of classes; with --wrong, of mistakes.")
     ] = 8,
     of: Explained = "predicted",
     batch_size: BatchSize = 128,
@@ -120,7 +118,7 @@ def grad_cam(
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """Where a class is seen, at any stage: a grid of images by targets."""
+    """Map the pixels that speak for a class, at any stage."""
     from skipsearch.studies.analysis.cam.grad_cam import grad_cam as explain
     from skipsearch.studies.analysis.cam.grad_cam import of_named, stages_named
     from skipsearch.studies.analysis.cam.page import cam_report, cam_table, remarks

@@ -1,4 +1,4 @@
-"""`skipsearch analyze gradient-flow`: how gradients reach the layers."""
+"""`skipsearch analyze gradient-flow`: the gradients that reach each layer."""
 
 from typing import Annotated
 
@@ -27,10 +27,10 @@ from skipsearch.studies.cli.options import (
 @analyze.command("gradient-flow")
 def gradient_flow(
     targets: Networks,
-    batches: Annotated[int, typer.Option(min=1, help="So many batches.")] = 20,
+    batches: Annotated[int, typer.Option(min=1, help="Number of batches.")] = 20,
     batch_size: BatchSize = 128,
-    vanishing: Annotated[float, typer.Option(help="A mean norm at most this vanishes.")] = 1e-6,
-    exploding: Annotated[float, typer.Option(help="A mean norm at least this explodes.")] = 10.0,
+    vanishing: Annotated[float, typer.Option(help="Highest norm that vanishes.")] = 1e-6,
+    exploding: Annotated[float, typer.Option(help="Lowest norm that explodes.")] = 10.0,
     data: Data = None,
     data_dir: DataDir = None,
     part: Part = None,
@@ -42,7 +42,7 @@ def gradient_flow(
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """Gradients of every layer and stage: vanishing, exploding, dead."""
+    """Measure gradients: vanishing, exploding, dead layers."""
     from skipsearch.studies.analysis.gradients.flow import gradient_flow as found
     from skipsearch.studies.analysis.gradients.health import Thresholds
     from skipsearch.studies.analysis.gradients.page import flow_report

@@ -1,4 +1,4 @@
-"""`skipsearch analyze integration`: what gates take from the gates before them."""
+"""`skipsearch analyze integration`: predict each gate's mask from those of earlier gates."""
 
 from typing import Annotated
 
@@ -19,8 +19,8 @@ from skipsearch.studies.cli.options import (
 @analyze.command("integration")
 def integration(
     target: Network,
-    samples: Annotated[int, typer.Option(min=10, help="So many images; a fifth judges.")] = 500,
-    trees: Annotated[int, typer.Option(min=1, help="Trees of a forest.")] = 100,
+    samples: Annotated[int, typer.Option(min=10, help="Images; a fifth is held out.")] = 500,
+    trees: Annotated[int, typer.Option(min=1, help="Trees per forest.")] = 100,
     data: Data = None,
     data_dir: DataDir = None,
     part: Part = None,
@@ -32,9 +32,9 @@ def integration(
     folder: Folder = RUNS,
     storage: Storage = None,
 ) -> None:
-    """What each block's gate takes from the gates before it, by random forests.
+    """Predict each gate's mask from those of earlier gates.
 
-    The t-th gate of a stage costs a forest of (t − 1)·c inputs and c outputs, c being channels.
+    The t-th gate of a stage of c channels takes a random forest of (t − 1)·c inputs, c outputs.
     """
     from skipsearch.studies.analysis.gates.integration import integration as found_by_forests
     from skipsearch.studies.analysis.gates.page import integration_report, integration_table, notes

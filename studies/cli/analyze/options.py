@@ -8,7 +8,7 @@ import typer
 from skipsearch.studies.cli.app import app
 
 analyze = typer.Typer(
-    help="Why a network works: gradients, attention, gates, ablations.",
+    help="Analyze a network: gradients, attention, gates, ablations.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -16,14 +16,14 @@ app.add_typer(analyze, name="analyze")
 
 Data = Annotated[
     str | None,
-    typer.Option(metavar="DATASET", help="Another data set than its own; a preset has none."),
+    typer.Option(metavar="DATASET", help="Data set; needed for a preset, which has none."),
 ]
 Part = Annotated[
     str | None, typer.Option(metavar="PART", help="validation (default) or test (if retrained).")
 ]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Where it is computed.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn at random.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Device to compute on.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 To = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Default: analyses/NAME of the targets.")
+    Path | None, typer.Option(metavar="DIR", help="Output folder; default: analyses/NAMES.")
 ]
-BatchSize = Annotated[int, typer.Option(min=2, help="Images of a batch.")]
+BatchSize = Annotated[int, typer.Option(min=2, help="Images per batch.")]

@@ -320,7 +320,7 @@ def test_a_study_of_the_ablations_has_their_networks_recipe_and_images(
     assert searchspace.encode(recipe) == dict(model.origin.recipe)
     assert written.notes == ("no architecture of the space is this one without norm@stage1",)
     assert "skipsearch retrain" in path.read_text() and "--baseline whole" in path.read_text()
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="already exists"):
         write_study(model, parts, path)
     with pytest.raises(ValueError, match=r"must be a file that ends with \.toml"):
         write_study(model, parts, tmp_path / "without")

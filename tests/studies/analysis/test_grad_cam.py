@@ -28,8 +28,8 @@ from skipsearch.studies.analysis.cam.grad_cam import (
     stages_named,
 )
 from skipsearch.studies.analysis.cam.page import cam_report, remarks
-from skipsearch.studies.analysis.image_grid import coloured, fitting, overlaid
 from skipsearch.studies.analysis.images import asked_for, check_same, mistakes
+from skipsearch.studies.analysis.pages.image_grid import coloured, fitting, overlaid
 from skipsearch.studies.analysis.subject import Subject, look
 from skipsearch.trainers.data.arrays import Images
 from tests.support.failure_cases import refused, skipsearch
@@ -219,7 +219,7 @@ def test_an_empty_map_is_told(tmp_path: Path) -> None:
     heats = (Heat(stage=0, map_HW=np.zeros((4, 4)), highest=0.0),)
     seen = Seen(image=3, label=1, predicted=1, explained=2, probabilities=(0.1,) * 10, heats=heats)
     found = [(one, (seen,))]
-    assert any("nothing speaks for 2 in image 3 at stem" in line for line in remarks(found))
+    assert any("no pixel speaks for 2 in image 3 at stem" in line for line in remarks(found))
     record = cam_report(found).record
     assert record["networks"][0]["images"][0]["maps"][0]["centre"] is None
 

@@ -159,12 +159,12 @@ def test_the_same_seed_gives_the_same_map_and_another_one_another(tmp_path: Path
 def test_stages_with_one_gate_are_left_out_and_said(tmp_path: Path) -> None:
     found = integration(looked_at(tmp_path, small(gates.SE(), blocks=(3, 1))), **FEW)
     assert [stage.number for stage in found.stages] == [1] and found.alone == (2,)
-    assert notes(found)[0] == "stage 2 has one gate: nothing earlier to integrate"
+    assert notes(found)[0] == "stage 2 has one gate: no earlier gate to integrate"
     several = gates.SE(stages=SomeStages(gated=(False, True)))
     found = integration(looked_at(tmp_path, small(several)), **FEW)
     assert [stage.number for stage in found.stages] == [2] and found.alone == ()
     for gate in (gates.SE(place=AfterStage()), gates.SRM(place=AfterStage())):
-        with pytest.raises(ValueError, match=r"has one gate \(.*\) a stage: nothing earlier"):
+        with pytest.raises(ValueError, match=r"has one gate \(.*\) per stage: no earlier"):
             integration(looked_at(tmp_path, small(gate)), **FEW)
 
 

@@ -15,8 +15,8 @@ import pytest
 from optuna.trial import create_trial
 
 from skipsearch.studies.humanize import phrases
-from skipsearch.studies.page import page
 from skipsearch.studies.page.files import Report, front_document, write
+from skipsearch.studies.page.page import page
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.results.retrained import results
 from skipsearch.studies.storage.trial_record import is_full

@@ -12,7 +12,6 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, create_trial
 
 from skipsearch.searchspace import PRESETS, encode
-from skipsearch.studies.page import Importances
 from skipsearch.studies.page.contents import Contents
 from skipsearch.studies.page.history_figures import (
     curves_figure,
@@ -21,6 +20,7 @@ from skipsearch.studies.page.history_figures import (
     thinned,
 )
 from skipsearch.studies.page.importance_figure import (
+    Importances,
     importance_figure,
     importances,
     leading,

@@ -79,7 +79,7 @@ def test_the_command_says_what_had_been_spent(here: Path, skipsearch: Command) -
 
 def test_pick_tells_what_to_do_next(here: Path, skipsearch: Command) -> None:  # noqa: F811
     status, out, _ = skipsearch("pick", "fashion-mnist")
-    assert status == 0 and "best bargain" in out and "skipsearch retrain fashion-mnist" in out
+    assert status == 0 and "best trade-off" in out and "skipsearch retrain fashion-mnist" in out
     record = json.loads(skipsearch("pick", "fashion-mnist", "--max-params", "500k", "--json")[1])
     assert record["rule"] == "best" and record["params"] <= 500_000
     assert record["limits"] == {"params": 500_000}

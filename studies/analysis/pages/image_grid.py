@@ -1,4 +1,4 @@
-"""Images and maps in a grid with captions, as a PNG."""
+"""Draw images and maps in a grid with captions, as a PNG."""
 
 import io
 from collections.abc import Sequence
@@ -11,28 +11,32 @@ from skipsearch.trainers.data.arrays import Array
 
 INK, MUTED, WRONG, PAPER = (32, 32, 36), (110, 110, 118), (196, 30, 30), (255, 255, 255)
 SIZE, LINE, GAP = 13, 17, 10  # of letters, lines, and between cells, in pixels
-# matplotlib's viridis and inferno (CC0) at nine places, between which is interpolated
+# matplotlib's viridis and inferno (CC0) at nine stops, interpolated linearly in between
 VIRIDIS = ("440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962", "addc30", "fde725")
 INFERNO = ("000004", "210c4a", "57106e", "8a226a", "bc3754", "e45a31", "f98e09", "f9cb35", "fcffa4")
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A square picture of any size, and lines under it; `wrong` ones are red and have a frame."""
+    """A picture and the lines of its caption.
 
-    pixels: Array  # uint8 (H, W, 3)
+    It is scaled to the side of the grid's cells. `wrong` marks a misclassified image with a red
+    frame and a red caption.
+    """
+
+    pixels: Array  # uint8 (H, W, 3), H = W
     lines: tuple[str, ...] = ()
     wrong: bool = False
-    smooth: bool = False  # enlarged bilinearly; pixels stay squares without it
+    smooth: bool = False  # enlarge bilinearly; otherwise pixels stay squares
 
 
 def shown(image_HWC: Array) -> Array:
-    """A grey or a coloured image as red, green and blue."""
+    """Return a grey (H, W, 1) or coloured (H, W, 3) image as (H, W, 3)."""
     return np.ascontiguousarray(np.broadcast_to(image_HWC, (*image_HWC.shape[:2], 3)))
 
 
 def coloured(map_HW: Array, most: float, colours: Sequence[str] = VIRIDIS) -> Array:
-    """From 0 to `most` by the colours, uint8 (H, W, 3)."""
+    """Colour a map by a scale from 0 to `most`; returns uint8 (H, W, 3)."""
     stops = np.array([[int(one[i : i + 2], 16) for i in (0, 2, 4)] for one in colours])
     place = np.clip(map_HW / (most or 1.0), 0, 1)
     parts = [np.interp(place, np.linspace(0, 1, len(stops)), stops[:, i]) for i in range(3)]
@@ -41,7 +45,10 @@ def coloured(map_HW: Array, most: float, colours: Sequence[str] = VIRIDIS) -> Ar
 
 
 def overlaid(image_HWC: Array, map_HW: Array, side: int) -> Array:
-    """A map from 0 to 1 over its image, both (side, side): the more, the less of the image."""
+    """Blend a heat map (0 to 1) over its image, both scaled to (side, side).
+
+    The map's share of a pixel grows from 0.25 to 0.70 with its value.
+    """
     image = np.asarray(_enlarged(shown(image_HWC), side, smooth=False), np.float64)
     grey = Image.fromarray(map_HW.astype(np.float32)).resize(
         (side, side), Image.Resampling.BILINEAR
@@ -55,7 +62,7 @@ def overlaid(image_HWC: Array, map_HW: Array, side: int) -> Array:
 def grid(
     rows: Sequence[Sequence[Cell]], titles: Sequence[str], side: int, heading: str = ""
 ) -> Image.Image:
-    """A title a column; rows are of equal length."""
+    """Draw rows of cells, of equal length, under one title per column and an optional heading."""
     high = side + LINE * max(len(cell.lines) for row in rows for cell in row) + GAP
     lines = [wrapped(title, side) for title in titles]
     top = GAP + (LINE + 6) * bool(heading) + LINE * max(map(len, lines)) + 4
@@ -82,7 +89,7 @@ def grid(
 
 
 def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
-    """One below the other."""
+    """Join the sheets vertically, aligned at the left."""
     size = max(one.width for one in sheets), sum(one.height for one in sheets)
     whole, y = Image.new("RGB", size, PAPER), 0
     for one in sheets:
@@ -92,13 +99,14 @@ def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
 
 
 def png(sheet: Image.Image) -> bytes:
+    """Encode the sheet as a PNG file."""
     file = io.BytesIO()
     sheet.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def fitting(text: str, width: float, size: int) -> str:
-    """Cut with an ellipsis where it is too long."""
+    """Shorten the text with an ellipsis to at most `width` pixels at a font size of `size`."""
     font = _font(size)
     if font.getlength(text) <= width:
         return text
@@ -108,7 +116,7 @@ def fitting(text: str, width: float, size: int) -> str:
 
 
 def wrapped(text: str, width: float) -> list[str]:
-    """At blanks, lines of at most `width`."""
+    """Break the text at blanks into lines of at most `width` pixels."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""How the pages and tables of analyses look: names, colours, numbers, plain axes."""
+"""Names, colours, number formats and axes that all pages and tables of analyses share."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 
 
 def told(targets: Sequence[str]) -> list[str]:
-    """Names for tables: folders by their last part, where that tells them apart."""
+    """Return short names of targets for tables: a folder's last part, if those stay distinct."""
     short = [Path(one).name if Path(one).exists() else one for one in targets]
     return short if len(set(short)) == len(set(targets)) else list(targets)
 
 
 def power(value: float) -> str:
-    """`0.00123` → `1.23e-3`; plain where that is as short."""
+    """Format with three digits: `0.00123` → `1.23e-3`; plain from 0.01 up to 10,000."""
     if not math.isfinite(value):
         return NONE
     if value == 0 or 1e-2 <= abs(value) < 1e4:
@@ -27,7 +27,9 @@ def power(value: float) -> str:
 
 
 def layout(x: str, y: str, *, log: bool) -> Figure:
-    """Plain axes with a legend above; `log` is of the vertical one."""
+    """Return a Plotly layout with axes titled `x` and `y` and a legend above; `log` makes y
+    logarithmic.
+    """
     legend = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
     scale = {"type": "log", "exponentformat": "power", "dtick": 1} if log else {}
     return bare() | {

@@ -1,4 +1,4 @@
-"""What an analysis leaves: a JSON file for machines, a page for people that opens offline."""
+"""Write the report of an analysis: a JSON file, and an HTML page that opens offline."""
 
 import base64
 import html
@@ -13,20 +13,20 @@ from skipsearch.studies.web.assets import asset, embedded, plotly
 from skipsearch.studies.web.axes import Figure
 from skipsearch.trainers.atomic_write import write_whole
 
-HERE = "skipsearch.studies.analysis"
+HERE = "skipsearch.studies.analysis.pages"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A figure (Plotly's JSON, colours as in `web.axes`), a table, lines of text or a picture,
-    with its title and what is to be said about it.
+    """A titled part of the page: a figure (Plotly's JSON, colours as in `web.axes`), a table, lines
+    of text or a picture, with a note below it.
     """
 
     title: str
     note: str = ""
     figure: Figure | None = None
     height: int = 420  # of the figure, in pixels
-    rows: Sequence[Sequence[str]] = ()  # the first one has the titles
+    rows: Sequence[Sequence[str]] = ()  # of the table; the first row is its header
     lines: Sequence[str] = ()
     png: bytes = b""
     wide: bool = True  # over both columns of the page
@@ -34,9 +34,13 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """`record` is what the JSON file holds; `files` are written beside it, by name."""
+    """The result of an analysis, ready to be written.
 
-    kind: str  # gradient-flow, …: the name of the files
+    `record` is the content of `KIND.json`; `files` are further files to write, by name; the other
+    fields make up the page, `KIND.html`.
+    """
+
+    kind: str  # such as gradient-flow
     title: str
     about: str
     facts: Mapping[str, str]
@@ -46,7 +50,9 @@ class Report:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     def write(self, folder: Path) -> list[Path]:
-        """Each file whole or not at all. Raises ValueError where it cannot."""
+        """Write all files into `folder`, each atomically, and return their paths. Raises ValueError
+        if one cannot be written.
+        """
         contents = {
             f"{self.kind}.json": (json_text(self.record) + "\n").encode(),
             f"{self.kind}.html": self.page().encode(),
@@ -64,7 +70,7 @@ class Report:
         return [folder / name for name in contents]
 
     def page(self) -> str:
-        """One file of HTML, with Plotly's script (5 MB)."""
+        """Return the page as HTML, Plotly's script included (5 MB) if there is a figure."""
         figures = {f"plot-{n}": one.figure for n, one in enumerate(self.sections) if one.figure}
         parts = {
             "title": html.escape(self.title),

@@ -1,4 +1,4 @@
-// Every figure is drawn when it comes into sight, and again when the page turns dark or light.
+// Draw each figure when it comes into sight, and again when the page turns dark or light.
 const drawn = new Set();
 
 function draw(at) {
