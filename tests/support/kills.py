@@ -1,6 +1,6 @@
 """A study that is killed at any write of its storage, and what must then be true.
 
-Used by `tests/kills/test_survival.py` for some of the writes and by `benchmarks/survival.py` for all.
+Used by `tests/kills/test_survival.py` for some of the writes, by `benchmarks/survival.py` for all.
 """
 
 import gc

@@ -24,7 +24,7 @@ from skipsearch.studies.analysis.subject import Subject
 from skipsearch.studies.exporting.export import export
 from skipsearch.studies.storage.find import find
 from skipsearch.trainers.loop.fit import seeded
-from tests.support.command import Command, skipsearch  # noqa: F401
+from tests.support.command import Command
 from tests.support.subjects import arch, assert_undisturbed, images, state_of, subject
 
 
@@ -233,7 +233,7 @@ PRESET = ("analyze", "gradient-flow", "cnntention/resnet20", "--data", "digits")
 
 
 def test_the_command_prints_tables_and_writes_its_files(
-    skipsearch: Command,  # noqa: F811
+    skipsearch: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -270,7 +270,7 @@ def test_the_command_prints_tables_and_writes_its_files(
 def test_a_mistake_is_one_line(
     words: tuple[str, ...],
     said: str,
-    skipsearch: Command,  # noqa: F811
+    skipsearch: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -280,7 +280,7 @@ def test_a_mistake_is_one_line(
 
 
 def test_a_trial_and_its_export_are_looked_at_with_their_own_images(
-    skipsearch: Command,  # noqa: F811
+    skipsearch: Command,
     runs: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

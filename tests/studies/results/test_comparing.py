@@ -21,7 +21,7 @@ from skipsearch.searchspace.presets import PRESETS
 from skipsearch.studies.results.compare import Row, compare, p_value
 from skipsearch.studies.results.front import front_trials
 from skipsearch.studies.terminal.comparison import cells, latex, markdown, notes, stars
-from tests.support.command import Command, skipsearch  # noqa: F401
+from tests.support.command import Command
 from tests.support.fake_study import make_study
 
 ERRORS = {
@@ -187,7 +187,7 @@ def test_markdown_and_latex_say_the_same_as_the_table(home: Path) -> None:
 
 def test_the_command_prints_each_form(
     home: Path,
-    skipsearch: Command,  # noqa: F811
+    skipsearch: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -204,7 +204,7 @@ def test_the_command_prints_each_form(
     assert status == 2 and "--csv and --json exclude each other" in error
 
 
-def test_the_front_shows_what_was_retrained(home: Path, skipsearch: Command) -> None:  # noqa: F811
+def test_the_front_shows_what_was_retrained(home: Path, skipsearch: Command) -> None:
     out = skipsearch("front", "fashion-mnist", "--folder", str(home))[1]
     assert "test error" in out and "21.50 ± 1.29 %" in out and "(n = 4) after retraining" in out
     front = json.loads(skipsearch("front", "fashion-mnist", "--folder", str(home), "--json")[1])

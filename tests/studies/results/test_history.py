@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from skipsearch.studies.results.front import front_trials, members
 from skipsearch.studies.results.history import front_at, history
 from skipsearch.studies.results.summary import passed_seconds, summarize
-from tests.support.command import Command, database, here, skipsearch  # noqa: F401
+from tests.support.command import Command
 from tests.support.fake_study import START, make_study
 
 STUDY = make_study()
@@ -65,7 +65,7 @@ def test_a_stopped_trial_costs_its_epochs_and_a_refused_one_nothing() -> None:
         previous = spent
 
 
-def test_the_command_says_what_had_been_spent(here: Path, skipsearch: Command) -> None:  # noqa: F811
+def test_the_command_says_what_had_been_spent(here: Path, skipsearch: Command) -> None:
     status, out, _ = skipsearch("front", "fashion-mnist", "--at", "100epochs")
     assert status == 0 and "fashion-mnist at 100epochs: " in out and "by now: " in out
     document = json.loads(skipsearch("front", "fashion-mnist", "--at", "100epochs", "--json")[1])
@@ -77,7 +77,7 @@ def test_the_command_says_what_had_been_spent(here: Path, skipsearch: Command) -
     assert status == 2 and "--at must be a number and one of epochs, trials, s, min, h" in error
 
 
-def test_pick_tells_what_to_do_next(here: Path, skipsearch: Command) -> None:  # noqa: F811
+def test_pick_tells_what_to_do_next(here: Path, skipsearch: Command) -> None:
     status, out, _ = skipsearch("pick", "fashion-mnist")
     assert status == 0 and "best trade-off" in out and "skipsearch retrain fashion-mnist" in out
     record = json.loads(skipsearch("pick", "fashion-mnist", "--max-params", "500k", "--json")[1])

@@ -21,7 +21,7 @@ from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.storage.find import find
 from skipsearch.studies.terminal.comparison import notes
 from skipsearch.trainers.trial.checkpoints import Checkpoints
-from tests.support.command import Command, skipsearch  # noqa: F401
+from tests.support.command import Command
 from tests.support.kills import Killed, killed_at, small_study
 from tests.support.tabulated_training import (
     ByNetwork,
@@ -287,7 +287,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_study_file_that_was_never_run_is_enough(
     here: Path,
-    skipsearch: Command,  # noqa: F811
+    skipsearch: Command,
 ) -> None:
     words = ("retrain", "both.toml", "--baselines", "--seeds", "2", "--epochs", "1", "--serial")
     status, out, said = skipsearch(*words, "--json")
@@ -306,7 +306,7 @@ def test_a_study_file_that_was_never_run_is_enough(
 
 def test_an_added_file_is_shown_by_its_name(
     here: Path,
-    skipsearch: Command,  # noqa: F811
+    skipsearch: Command,
 ) -> None:
     (here / "more").mkdir()
     arch = encode(Arch(stages=2, blocks=(1, 1), stem_channels=24))
@@ -334,7 +334,7 @@ def test_a_mistake_is_one_line(
     words: tuple[str, ...],
     said: str,
     here: Path,
-    skipsearch: Command,  # noqa: F811
+    skipsearch: Command,
 ) -> None:
     status, _, error = skipsearch("retrain", "both.toml", *words)
     assert status == 2 and said in error and error.count("\n") == 1
