@@ -13,8 +13,8 @@ All contenders take turns within one run, in an order that rotates; figures are 
 in a process of its own, as it would for its user: in one process they would share the heap, whose
 thresholds one contender's frees change for all. The heap of every contender is set as in a worker
 of a study (trainers/loop/memory.py: freed memory is kept, but for blocks above the 32 MiB that
-glibc documents as its limit); `--default-heap` leaves glibc as it is, which returns more memory to the
-system and faults it in again. Page faults are shown beside each time.
+glibc documents as its limit); `--default-heap` leaves glibc as it is, which returns more memory to
+the system and faults it in again. Page faults are shown beside each time.
 
 Memory is the peak of the bytes alive, from the allocator's own events (torch.profiler), less the
 inputs, the gradients handed back, and the weights (one number per source, pixel and head).

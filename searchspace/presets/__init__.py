@@ -2,7 +2,7 @@
 
 A preset is a literal, or a literal with some parts replaced; none has code of its own.
 
->>> preset("as/out").params
+>>> PRESETS["as/out"].params
 12701322
 """
 
@@ -19,7 +19,7 @@ from skipsearch.searchspace.presets import (
 )
 from skipsearch.searchspace.presets.preset import Figure, Preset, Result
 
-__all__ = ["PRESETS", "UNLISTED", "Figure", "Preset", "Result", "preset"]
+__all__ = ["PRESETS", "UNLISTED", "Figure", "Preset", "Result", "preset_named"]
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -40,7 +40,7 @@ UNLISTED: dict[str, str] = {  # figures that a paper prints and no preset repeat
 }
 
 
-def preset(name: str) -> Preset:
+def preset_named(name: str) -> Preset:
     """Return the preset of that name, or raise ValueError with the nearest names."""
     if name not in PRESETS:
         raise ValueError(f"{name} is not a preset{nearest(name, list(PRESETS))}")

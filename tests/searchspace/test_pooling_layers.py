@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from skipsearch.searchspace import build
 from skipsearch.searchspace.layers.pooling import channel_mean, spatial_mean, subsampled
-from skipsearch.searchspace.presets import preset
+from skipsearch.searchspace.presets import preset_named
 from tests.support.presets import shortened
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
@@ -61,7 +61,7 @@ class MixedLayouts(TorchDispatchMode):
 
 def mixed(images: Tensor, name: str) -> tuple[str, ...]:
     """Operations of a training step whose maps have different layouts."""
-    network = build(shortened(preset(name)), classes=4, shape=(3, 32, 32))
+    network = build(shortened(preset_named(name)), classes=4, shape=(3, 32, 32))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with MixedLayouts() as layouts:
         network(images).sum().backward()

@@ -7,7 +7,7 @@ import pytest
 from skipsearch.searchspace import PRESETS, build, decode, encode
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.assembly.cost import count_params
-from skipsearch.searchspace.presets import preset
+from skipsearch.searchspace.presets import preset_named
 from skipsearch.searchspace.presets.preset import met
 from skipsearch.trainers.data.sources import TORCHVISION
 from skipsearch.trainers.recipe.presets import RECIPES
@@ -202,4 +202,4 @@ def test_initial_weights_are_those_of_the_sources() -> None:
 
 def test_an_unknown_preset_is_refused_with_the_nearest_names() -> None:
     with pytest.raises(ValueError, match=r"as/ot is not a preset \(nearest: as/out"):
-        preset("as/ot")
+        preset_named("as/ot")

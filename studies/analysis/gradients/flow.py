@@ -213,9 +213,7 @@ class _Stage:
 
 
 def parametric_layers(network: nn.Module) -> dict[str, nn.Module]:
-    """Return every module with trainable parameters of its own, by name, in order; a shared module
-    appears once.
-    """
+    """Return the modules with trainable parameters of their own, each once, by name, in order."""
     return {
         name: module
         for name, module in network.named_modules()
@@ -225,9 +223,7 @@ def parametric_layers(network: nn.Module) -> dict[str, nn.Module]:
 
 @contextmanager
 def hooks_on_constants() -> Iterator[None]:
-    """Silences what torch up to 2.12 warns of where no input of a layer needs a gradient: it means
-    hooks after a backward, and says so of those before it too.
-    """
+    """Silence the warning of torch up to 2.12 about hooks on a layer that gets constants alone."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)
         yield
