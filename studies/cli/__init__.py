@@ -9,6 +9,6 @@ from skipsearch.studies.cli import compare  # noqa: F401
 from skipsearch.studies.cli import export  # noqa: F401
 from skipsearch.studies.cli import analyze  # noqa: F401
 from skipsearch.studies.cli import catalogue  # noqa: F401
-from skipsearch.studies.cli.app import app, main
+from skipsearch.studies.cli.app import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
