@@ -10,14 +10,13 @@ from skipsearch.searchspace.arch.blocks import Pre
 from skipsearch.searchspace.assembly.plan import Call, call, in_turn
 from skipsearch.searchspace.assembly.stage import Stage
 from skipsearch.searchspace.layers import (
-    cbam,
     channel_gates,
-    combine,
     layer_attention,
     recurrent,
     self_attention,
     spatial_gates,
 )
+from skipsearch.searchspace.layers.gates import cbam, combine
 
 CONVOLUTIONS = {  # `on` of a gate inside convolutions → the roles of a convolution that has it
     "spatial": {"spatial"},

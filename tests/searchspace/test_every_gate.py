@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.layers import cbam, channel_gates, spatial_gates
+from skipsearch.searchspace.layers import channel_gates, spatial_gates
+from skipsearch.searchspace.layers.gates import cbam
 
 X = (3, 8, 5, 6)
 LAYERS: dict[str, Callable[[], nn.Module]] = {

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.layers import cbam, channel_gates, combine, spatial_gates
+from skipsearch.searchspace.layers import channel_gates, spatial_gates
+from skipsearch.searchspace.layers.gates import cbam, combine
 
 B, C, H, W = X = (3, 8, 5, 6)
 

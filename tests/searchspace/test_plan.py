@@ -11,7 +11,7 @@ from skipsearch.searchspace import PRESETS, Arch, build, layers, override, sourc
 from skipsearch.searchspace.assembly.assemble import assemble
 from skipsearch.searchspace.assembly.plan import Call, call, classes, identity, module
 from skipsearch.searchspace.assembly.plan import source as print_plan
-from skipsearch.searchspace.layers import cbam
+from skipsearch.searchspace.layers.gates import cbam
 from tests.support.random_archs import draw
 
 DEFINED = [

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.layers.cbam import ConvBlockAttention
 from skipsearch.searchspace.layers.channel_gates import GlobalResponse, masked
+from skipsearch.searchspace.layers.gates.cbam import ConvBlockAttention
 from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM
 from skipsearch.searchspace.layers.spatial_gates import ChannelMask
 from skipsearch.studies.analysis.gates.masks import Use, masking

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from skipsearch.searchspace.layers.blocks import Activated, Residual
-from skipsearch.searchspace.layers.cbam import ConvBlockAttention
 from skipsearch.searchspace.layers.channel_gates import ChannelGate, GlobalResponse
-from skipsearch.searchspace.layers.combine import Add, Gated
+from skipsearch.searchspace.layers.gates.cbam import ConvBlockAttention
+from skipsearch.searchspace.layers.gates.combine import Add, Gated
 from skipsearch.searchspace.layers.joins import Highway, LayerScale, StochasticDepth
 from skipsearch.searchspace.layers.layer_attention import LayerAttention
 from skipsearch.searchspace.layers.merge import (

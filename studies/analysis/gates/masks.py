@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.gates import NoGate
-from skipsearch.searchspace.layers.cbam import ConvBlockAttention
 from skipsearch.searchspace.layers.channel_gates import ChannelGate, GlobalResponse
+from skipsearch.searchspace.layers.gates.cbam import ConvBlockAttention
 from skipsearch.searchspace.layers.recurrent import LightLSTM, SharedLSTM
 from skipsearch.searchspace.layers.spatial_gates import ChannelMask
 from skipsearch.studies.analysis.preserved import Handles
