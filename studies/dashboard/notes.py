@@ -42,7 +42,7 @@ def results(known: Mapping[str, Any]) -> Iterator[str]:
     if known["params"] is not None:
         price = f"- {compact(known['params'])} parameters, {compact(known['macs'])} MACs"
         timed = known["latency_ms"]
-        yield price + ("" if timed is None else f", {cost('latency_ms', timed)} an image")
+        yield price + ("" if timed is None else f", {cost('latency_ms', timed)} per image")
     if known["epochs"]:
         whole = known["max_epochs"] or "?"
         yield f"- {known['epochs']} of {whole} epochs, {duration(known['seconds'])}"
