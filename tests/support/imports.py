@@ -53,7 +53,7 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def imports(path: Path) -> tuple[Import, ...]:
-    """Return all imports of a file; `from package import module` counts as the module if it is ours."""
+    """Return all imports of a file; `from package import module` of ours counts as the module."""
     return tuple(
         Import(path, line, name)
         for node in ast.walk(tree(path))
