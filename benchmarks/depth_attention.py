@@ -1,23 +1,23 @@
-"""Time and memory of depth attention against the two usual ways to write it.
+"""Measure time and memory of depth attention against the two usual ways to write it.
 
     python benchmarks/depth_attention.py [--json] [--default-heap] [--threads 1] [--bfloat16]
 
-Forward and backward, the query and every key and value needing a gradient. Every contender gets
-the same list of NCHW maps in channels_last, the layout that training uses. Ours comes as it is,
-and without its compiled loops (an exported model, another system than Linux). Each rival comes
-twice: in the fastest arrangement of several we tried, on rows of pixels (pixels, heads, width of a
-head), which cost no copy to see; and "as written", from the five axes of the stacked maps, which
-is the text one finds.
+Timed are forward and backward, with gradients for the query and every key and value. Every
+contender gets the same list of NCHW maps in channels_last, the layout of training. Ours runs as it
+is, and without its compiled loops (as in an exported model, or on other systems than Linux). Each
+rival runs twice: in the fastest of several arrangements we tried, on views (pixels, heads, width of
+a head), which need no copy; and "as written", on the five axes of the stacked maps, as in published
+code.
 
-All contenders take turns within one run, in an order that rotates; figures are medians. Each lives
-in a process of its own, as it would for its user: in one process they would share the heap, whose
-thresholds one contender's frees change for all. The heap of every contender is set as in a worker
-of a study (trainers/loop/memory.py: freed memory is kept, but for blocks above the 32 MiB that
-glibc documents as its limit); `--default-heap` leaves glibc as it is, which returns more memory to
-the system and faults it in again. Page faults are shown beside each time.
+All contenders take turns within one run, in an order that rotates; figures are medians. Each runs
+in a process of its own, as in use: in one process they would share the heap, whose thresholds one
+contender's frees change for all. The heap of every contender is set as in a worker of a study
+(trainers/loop/memory.py: freed memory is kept, but for blocks above the 32 MiB that glibc documents
+as its limit); `--default-heap` leaves glibc's defaults, which return more memory to the system and
+fault it in again. Page faults are shown beside each time.
 
 Memory is the peak of the bytes alive, from the allocator's own events (torch.profiler), less the
-inputs, the gradients handed back, and the weights (one number per source, pixel and head).
+inputs, the returned gradients, and the weights (one number per source, pixel and head).
 """
 
 import argparse
@@ -49,7 +49,7 @@ Attention = Callable[[Tensor, list[Tensor], list[Tensor]], Tensor]
 
 
 def rows(map_BCHW: Tensor) -> Tensor:
-    """A view (pixels, heads, width of a head) of a map in channels_last."""
+    """View a map in channels_last as (pixels, heads, width of a head)."""
     return map_BCHW.permute(0, 2, 3, 1).view(BATCH * SIZE * SIZE, HEADS, CHANNELS // HEADS)
 
 
@@ -67,7 +67,7 @@ def ours_uncompiled(query: Tensor, keys: list[Tensor], values: list[Tensor]) -> 
 
 
 def stack_einsum(query: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
-    """Stacking along a new first axis beats one in the middle (medians 164 against 246 ms)."""
+    """Stack along a new first axis, which beats one in the middle (medians 164 against 246 ms)."""
     keys_NPGD = torch.stack([rows(key) for key in keys])
     values_NPGD = torch.stack([rows(value) for value in values])
     scores = torch.einsum("pgd,npgd->pgn", rows(query), keys_NPGD)
@@ -85,7 +85,7 @@ def stack_einsum_as_written(query: Tensor, keys: list[Tensor], values: list[Tens
 
 
 def cat_sdpa(query: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
-    """Concatenating behind the heads beats stacking before them (180 against 186 ms)."""
+    """Concatenate behind the heads, which beats stacking before them (180 against 186 ms)."""
     keys_PGND = torch.cat([rows(key).unsqueeze(2) for key in keys], 2)
     values_PGND = torch.cat([rows(value).unsqueeze(2) for value in values], 2)
     return maps(F.scaled_dot_product_attention(rows(query).unsqueeze(2), keys_PGND, values_PGND))
@@ -140,7 +140,7 @@ class Problem:
     grad: Tensor
 
     def run(self, attention: Attention) -> tuple[float, int]:
-        """Milliseconds and page faults of one forward and backward; drops the gradients after."""
+        """Return milliseconds and page faults of one forward and backward; drop the gradients."""
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         start = time.perf_counter()
         output = attention(self.query, self.keys, self.values)
@@ -166,7 +166,7 @@ def problem(sources: int, dtype: torch.dtype) -> Problem:
 
 
 def peak_mib(attention: Attention, given: Problem) -> float:
-    """Peak of the bytes that one forward and backward allocates, less gradients and weights."""
+    """Return the peak MiB that one forward and backward allocate, less gradients and weights."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         given.run(attention)
     events = profiler.profiler.kineto_results.events()
@@ -181,7 +181,7 @@ def peak_mib(attention: Attention, given: Problem) -> float:
 
 
 def serve(pipe: Connection, name: str, sources: int, setting: Setting) -> None:
-    """Three runs to warm up; then a run for each request, and at last the peak of memory."""
+    """Warm up with three runs, do one run per request, and send the peak memory at the end."""
     if setting.heap == "worker":
         keep_freed()
     torch.set_num_threads(setting.threads)
@@ -196,7 +196,7 @@ def serve(pipe: Connection, name: str, sources: int, setting: Setting) -> None:
 def rounds(
     sources: int, setting: Setting
 ) -> tuple[dict[str, list[tuple[float, int]]], dict[str, float]]:
-    """Milliseconds and page faults of every run, and the peak in MiB, by contender."""
+    """Return milliseconds and page faults of every run, and the peak MiB, by contender."""
     context, names = multiprocessing.get_context("spawn"), list(CONTENDERS)
     pipes, processes = {}, []
     for name in names:
@@ -257,8 +257,8 @@ def table(measured: list[Row], setting: str) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--default-heap", action="store_true", help="glibc as it comes")
-    parser.add_argument("--repetitions", type=int, default=12, help="rounds, each with everyone")
+    parser.add_argument("--default-heap", action="store_true", help="keep glibc's defaults")
+    parser.add_argument("--repetitions", type=int, default=12, help="rounds of all contenders")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
     parser.add_argument("--bfloat16", action="store_true", help="maps in bfloat16, not float32")
     arguments = parser.parse_args()

@@ -1,12 +1,12 @@
-"""What a study takes of a machine's memory: driver, workers, Ray and its object store.
+"""Measure the memory of a study: driver, workers, Ray and its object store.
 
     python benchmarks/memory.py [--dataset folder:PATH] [--trials 12] [--set KEY=VALUE] [--json]
 
-A CIFAR-10 study on two workers (`examples/cifar10.toml`, an epoch a trial) with all 50,000 images
-in the store: 5,000 to train on and 45,000 to validate with, as that is quicker. Every half second
-the proportional set sizes (Linux's `smaps_rollup`, where a page that many processes share counts
-once) are added up. And a worker trains the same random networks several times over, trial after
-trial: what it holds between two trainings is compared.
+Run a CIFAR-10 study on two workers (`examples/cifar10.toml`, one epoch per trial) with all 50,000
+images in the store, 5,000 for training and 45,000 for validation, which is quicker. Every half
+second add up the proportional set sizes (Linux's `smaps_rollup`, in which a page shared by many
+processes counts once). Then train the same random networks several times in one worker, and compare
+the memory it holds between two trainings.
 
 Bars: 4 GiB in all; a worker's memory flat from the second time on (at most +16 MiB).
 """
@@ -55,18 +55,18 @@ def kind_of(process: psutil.Process, driver: int) -> str:
 
 
 def proportional(driver: psutil.Process) -> dict[str, list[float]]:
-    """MiB of every process, by kind."""
+    """Return the MiB of each process, by kind."""
     found: dict[str, list[float]] = {"driver": [], "workers": [], "Ray": []}
     for process in (driver, *driver.children(recursive=True)):
         try:
             found[kind_of(process, driver.pid)].append(process.memory_full_info().pss / MIB)
-        except psutil.Error:  # it ended meanwhile
+        except psutil.Error:  # the process ended meanwhile
             continue
     return found
 
 
 def highest(command: list[str], progress: Callable[[], object]) -> dict[str, Any]:
-    """Of a study that runs as a process of its own."""
+    """Run a study in a process of its own; return its peak memory, in all and by kind."""
     looks = []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as study:
         driver = psutil.Process(study.pid)
@@ -88,7 +88,7 @@ def total(look: dict[str, list[float]]) -> float:
 
 
 def networks_of(config: StudyConfig, count: int) -> Iterator[Arch]:
-    """The baselines, and random networks within the limits."""
+    """Yield the baselines, then random networks within the limits."""
     networks, rng = Networks(config, 10, (3, 32, 32)), random.Random(config.seed)
     yield from config.baselines.values()
     left = count - len(config.baselines)
@@ -109,7 +109,7 @@ def noise(count: int) -> Images:
 
 
 def between_trainings(config: StudyConfig) -> list[float]:
-    """In a worker of Ray: MiB of its own that it holds after each training."""
+    """Train in a Ray worker; return the MiB of its own that it holds after each training."""
     held, some, none = [], noise(256), noise(0)
     data = Data("noise", some, some, none, tuple("0123456789"), (0.5,) * 3, (0.25,) * 3)
     recipe = {**encode(joint_space.preset_recipe(config)), "epochs": 1}

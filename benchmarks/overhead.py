@@ -1,14 +1,14 @@
-"""What the engine costs: a study whose training takes no time. Ray Tune, Optuna, SQLite together.
+"""Measure the overhead of Ray Tune, Optuna, SQLite and our engine: training takes no time.
 
     python benchmarks/overhead.py [--trials 1000] [--sampler tpe] [--serial] [--json]
 
-Seconds in all (start-up of Ray included), milliseconds per trial, by the clock and of the driver's
-CPU, its memory, ask + tell after the last trial (a proposal, described, and its verdict), size of
-the storage. `--serial` leaves Ray out: what is left is ours and easy to profile
+Figures: total seconds (start-up of Ray included), milliseconds per trial of wall time and of the
+driver's CPU time, its memory, ask + tell after the last trial (propose, describe, write, tell), and
+the size of the storage. `--serial` leaves Ray out; the rest is ours and easy to profile
 (`python -m cProfile -s cumtime benchmarks/overhead.py --serial`).
 
 Bars on 2 cores: 1,000 trials of TPE in SQLite in 120 s (aim: 60), memory flat after trial 200;
-`--trials 10000 --sampler random`: the last thousand at most half as dear again as the second.
+with `--trials 10000 --sampler random` the last thousand cost at most 1.5 times the second thousand.
 """
 
 import argparse
@@ -54,7 +54,7 @@ MIB = 2**20
 
 
 class Instant:
-    """A curve out of the architecture: training takes no time."""
+    """A training that takes no time: its curve is a function of the architecture."""
 
     def __init__(self, job: Job) -> None:
         self.job, self.epoch = job, 0
@@ -69,7 +69,9 @@ class Instant:
 
 
 class Look(NamedTuple):
-    """`cpu` seconds are the driver's: they tell what it costs also beside other work."""
+    """A measurement during the run; `cpu` are the driver's seconds, which other load on the machine
+    hardly changes.
+    """
 
     trials: int
     seconds: float
@@ -79,7 +81,7 @@ class Look(NamedTuple):
 
 @dataclass
 class Watching:
-    """The observer: looks at clock and memory every 100 trials."""
+    """Observer that reads clock and memory every 100 trials."""
 
     progress: Callable[[int], object]
     trials: int = 0
@@ -106,7 +108,7 @@ class Watching:
 
 
 def ask_and_tell_ms(config: StudyConfig, store: Store) -> float:
-    """Median of a few proposals after the study: asked for, described, written, told as failed."""
+    """Return the median milliseconds to propose, describe, write and tell one more trial."""
     networks, past, spent = Networks(config, 10, (1, 8, 8)), Past(), []
     proposer = Proposer(lambda pick: joint_space.draw(config, pick), lambda pair: pair, seen={})
     for seed in range(1 + ASKS):
@@ -117,7 +119,7 @@ def ask_and_tell_ms(config: StudyConfig, store: Store) -> float:
             arch: Arch = proposer.propose(trial, seed).config[0]
             cost = networks.cost(arch)
             store.note(trial, arch=encode(arch), params=cost.params, macs=cost.macs)
-        except ValueError:  # does not fit the images: the engine asks again
+        except ValueError:  # the network does not fit the images: the engine would ask again
             pass
         store.conclude(trial, Verdict(Kind.FAILED, "asked to be timed", []))
         spent.append(1e3 * (time.perf_counter() - before))
@@ -158,13 +160,13 @@ def measure(
 
 
 def growth_of_memory(looks: list[Look]) -> float | None:
-    """From trial 200 on, in MiB."""
+    """Return the growth of the driver's memory from trial 200 on, in MiB."""
     later = [look.mib for look in looks if look.trials >= FLAT_FROM]
     return later[-1] - later[0] if len(later) > 1 else None
 
 
 def growth_of_cost(looks: list[Look], trials: int) -> float | None:
-    """The driver's cost of a trial in the last tenth over that in the second tenth."""
+    """Return the driver's CPU time per trial in the last tenth over that in the second tenth."""
     if trials < 10 * EVERY:
         return None
     tenth = trials // 10
@@ -172,13 +174,13 @@ def growth_of_cost(looks: list[Look], trials: int) -> float | None:
 
 
 def cpu_per_trial(looks: list[Look], first: int, last: int) -> float:
-    """Between the looks next to both ends."""
+    """Return the CPU time per trial between the measurements nearest to both ends."""
     one, other = (min(looks, key=lambda look: abs(look.trials - end)) for end in (first, last))
     return (other.cpu - one.cpu) / (other.trials - one.trials)
 
 
 def verdicts(figures: dict[str, Any]) -> list[str]:
-    """One line a bar that this run can tell."""
+    """Return one line for each bar that this run can check."""
     said = []
     seconds, memory, cost = (figures[k] for k in ("seconds", "memory_growth_mib", "growth_of_cost"))
     if figures["trials"] == BAR_TRIALS and figures["sampler"] == "tpe":

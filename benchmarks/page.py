@@ -1,13 +1,12 @@
-"""What the page of a large study costs: its bytes, CPU seconds to write, time until it is open.
+"""Measure the page of a large study: its bytes, CPU seconds to write, time to open.
 
     python benchmarks/page.py [--trials 2000] [--folder DIR] [--json]
 
-A study of instantaneous trials is run through the engine first (a minute a thousand; kept in
-`--folder` for the next time), then its page is written and opened in headless Chromium, where it
-says itself when the front is drawn (`data-ready`, milliseconds since it was asked for) and whether
-anything was complained of.
+Run a study of instantaneous trials through the engine (a minute per thousand; kept in `--folder`
+for the next time), write its page and open it in headless Chromium. The page itself records when
+the front is drawn (`data-ready`, milliseconds since navigation); errors are read from the console.
 
-Bars: open in 2 s with 2,000 trials, nothing complained of.
+Bars: open in 2 s with 2,000 trials, no errors on the console.
 """
 
 import argparse
@@ -44,20 +43,20 @@ class Silent:
 
 
 def made(folder: Path, trials: int) -> optuna.Study:
-    """A study of so many trials, most of them stopped early."""
+    """Run and return a study of so many trials, most of them stopped early."""
     keys = {"dataset": "digits", "trials": trials, "epochs": 9, "sampler": "random"}
     keys |= {"name": NAME, "eta": 2, "grace": 3}
-    space = {"stages": [2, 3], "stem": "conv3"}  # all fit the images
+    space = {"stages": [2, 3], "stem": "conv3"}  # every network fits the images
     config = StudyConfig.from_dict({"study": keys, "space": space}, where="benchmark")
     home = folder / NAME
     run(config, folder=home, observer=Silent(), in_process=True, begin=Instant)
     found = find(NAME, folder=folder)
-    found.get_trials(deepcopy=False)  # from here on they are in memory, as a driver has them
+    found.get_trials(deepcopy=False)  # so that they are in memory, as in a driver
     return found
 
 
 def opened(path: Path, width: int) -> dict[str, Any]:
-    """The page in Chromium: milliseconds, and lines of its console that are errors."""
+    """Open the page in Chromium; return the milliseconds and the errors on its console."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         raise ValueError("chromium is not installed: apt-get install chromium")

@@ -1,29 +1,29 @@
-"""How many epochs successive halving saves: studies replayed on real learning curves.
+"""Measure the epochs that successive halving saves: studies replayed on real learning curves.
 
     python benchmarks/pruning.py [--seeds 20] [--trials N] [--clock macs] [--json]
     python benchmarks/pruning.py --make runs/NAME   # the curves of a finished, unpruned study
 
-A replayed study trains nothing: simulated workers read the curves of the table, in epochs that take
-as long as the network's multiply-accumulates say (or all the same), and `studies.pruning.rungs` and
-`studies.executors.scheduler`, the code that runs studies, decide who goes on. No network is
-proposed twice:
+A replayed study trains nothing: simulated workers read the curves of the table, in epochs whose
+duration is proportional to the network's multiply-accumulates (or uniform), and the code that runs
+studies, `studies.pruning.rungs` and `studies.executors.scheduler`, decides which trials go on. No
+network is proposed twice:
 
 - random: the networks of the table in random order;
-- tpe, gp: a sampler of studies, asked in the space of the study that made the table; the network
-  that it proposes becomes the nearest of the table that was not proposed yet, and it is told the
-  parameters of that one. Who was stopped is told as the engine tells it: pruned, with the part of
-  its epochs that it lacks as a violation. Who waits to be promoted is still running.
+- tpe, gp: a sampler of studies proposes in the space of the study that made the table; its proposal
+  is replaced by the nearest network of the table that was not proposed yet, and it is told the
+  parameters of that one. A stopped trial is told as the engine does: pruned, with the share of
+  epochs that it lacks as a violation. A paused trial counts as running.
 
 The figure is the hypervolume of (error, log params) of results at full fidelity, the last points of
-whole curves; nothing else counts. It is divided by the whole table's, and taken inside two
+whole curves; nothing else counts. It is divided by that of the whole table, and computed for two
 references, because the reference decides which mode is best: 1.1 times the worst error on the front
 of the whole table (each network of that front counts), and the median error of the table (the
-smallest networks do not count, which favours `asha`); in both with 1.1 times the most parameters on
+smallest networks do not count, which favours `asha`); both with 1.1 times the most parameters on
 that front. The unpruned study trains N trials (a third of the table) to their end; a pruned one
-gets as many epochs, for as many trials as it likes, and is cut off there. Bar, inside the first
-reference: the best mode has the unpruned study's final hypervolume (both are means over the seeds)
-after at most half of its epochs; aim: a third. With the 160 curves of `curves/data/` all takes a
-minute on two cores (`--jobs 2`), `--samplers gp` half a minute a study.
+gets the same epochs for any number of trials and is cut off there. Bar, for the first reference:
+the best mode reaches the unpruned study's final hypervolume (both are means over the seeds) after
+at most half of its epochs; aim: a third. With the 160 curves of `curves/data/` it takes a minute on
+two cores (`--jobs 2`), `--samplers gp` half a minute per study.
 """
 
 import argparse
@@ -62,8 +62,8 @@ SETTINGS = ("seeds", "trials", "workers", "clock", "references", "eta", "grace")
 
 
 def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int]) -> np.ndarray:
-    """(references, epochs + 2): the hypervolumes of one study, as parts of the table's; at the
-    end of each row the trials that were begun.
+    """Return the hypervolumes of one study as shares of the table's, (references, epochs + 2); the
+    last column is the number of trials begun.
     """
     sampler, mode, seed = run
     epochs, kind = given.trials * curves.config.epochs, MODES[mode]
@@ -85,13 +85,13 @@ def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int
 
 
 def whole(curves: Curves, reference: float) -> float:
-    """The hypervolume of the whole table."""
+    """Return the hypervolume of the whole table."""
     boundary = Staircase(corner(curves, reference))
     return sum(boundary.add(row.curve[-1], math.log(row.params)) for row in curves.rows)
 
 
 def compared(curves: Curves, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each sampler and mode."""
+    """Return one row per reference, sampler and mode."""
     runs = list(product(given.samplers, MODES, range(given.seeds)))
     job = partial(measured, curves, given)
     if given.jobs > 1:
@@ -114,7 +114,7 @@ def compared(curves: Curves, given: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def row(own: np.ndarray, target: float) -> dict[str, Any]:
-    """The figures of one mode; `own` is (seeds, epochs + 2)."""
+    """Return the figures of one mode from `own`, (seeds, epochs + 2)."""
     volumes, begun = own[:, :-1], own[:, -1]
     mean, error = volumes.mean(0), volumes.std(0, ddof=1) / math.sqrt(len(own))
     there = np.flatnonzero(mean >= target - 1e-12)
@@ -130,7 +130,7 @@ def row(own: np.ndarray, target: float) -> dict[str, Any]:
 
 
 def verdict(rows: list[dict[str, Any]], reference: float, sampler: str) -> dict[str, Any]:
-    """The best pruned mode of a sampler beside the bar."""
+    """Compare the best pruned mode of a sampler with the bar."""
     there = [r for r in rows if (r["reference"], r["sampler"]) == (reference, sampler)]
     own = [r for r in there if r["mode"] != "none"]
     best = min(own, key=lambda r: math.inf if r["part_of_epochs"] is None else r["part_of_epochs"])

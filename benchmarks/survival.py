@@ -1,12 +1,13 @@
-"""Studies that are killed, over and over, and what they lost: nothing.
+"""Kill studies over and over, and count what they lose: nothing may be lost.
 
     python benchmarks/survival.py [--kills 100] [--statements all|N] [--seed 0] [--json]
 
-On real Ray the driver (SIGKILL), a worker and the whole second of two nodes in turn, three kills a
-study, at random moments while a study trains two at a time, told in order; every third study of
-killed drivers promotes instead. In process, the driver before, after and at the commit of every
-write of its storage (of N of them, spread evenly). Each study is then continued to its end and
-compared with one that nobody killed. Exit status 1 if anything was lost, repeated or left.
+On real Ray, kill (SIGKILL) in turn the driver, a worker and the second of two nodes, three times
+per study, at random moments while the study trains two trials at a time and tells them in order;
+every third study of killed drivers promotes instead. In process, kill the driver before, after and
+at the commit of every write of its storage (or of N writes, spread evenly). Then continue each
+study to its end and compare it with an undisturbed one. Exit status 1 if anything was lost,
+repeated or left.
 """
 
 import argparse
@@ -40,13 +41,13 @@ from tests.support.kills import (
     violations,
 )
 
-PER_STUDY = 3  # kills; a trial that loses its driver thrice in one epoch has failed by design
+PER_STUDY = 3  # kills; a trial whose driver dies three times in one epoch fails by design
 Advance = Callable[[], None]
 
 
 @dataclass
 class Row:
-    """What became of the studies that were killed in one way."""
+    """The result of the studies that were killed in one way."""
 
     what: str
     studies: int = 0
@@ -66,7 +67,7 @@ class Row:
 
 
 def drivers(folder: Path, kind: str, moment: random.Random, kills: int, advance: Advance) -> int:
-    """A study whose driver is killed; the next one starts while the first one's workers die."""
+    """Kill a study's driver, starting the next one while the last one's workers still die."""
     started = [Driver(folder, kind)]
     try:
         while len(started) <= kills and started[-1].at(moment):
@@ -81,13 +82,13 @@ def drivers(folder: Path, kind: str, moment: random.Random, kills: int, advance:
 
 
 def workers(folder: Path, moment: random.Random, kills: int, advance: Advance) -> int:
-    """A study that loses a worker now and then."""
+    """Kill workers of a study now and then."""
     driver = Driver(folder, "stop")
     return losing(driver, lambda: driver.kill_worker(moment), moment, kills, advance)
 
 
 def nodes(folder: Path, moment: random.Random, kills: int, advance: Advance) -> int:
-    """A study on two nodes that loses the second one now and then; another takes its place."""
+    """Kill the second node of a study now and then; a new node replaces it."""
     with two_nodes() as cluster:
         driver = Driver(folder, "stop", cluster.address)
         return losing(driver, lambda: kill_node(cluster), moment, kills, advance)
@@ -96,7 +97,9 @@ def nodes(folder: Path, moment: random.Random, kills: int, advance: Advance) -> 
 def losing(
     driver: Driver, kill: Callable[[], object], moment: random.Random, kills: int, advance: Advance
 ) -> int:
-    """One driver to its end, with kills on the way; one that says False found nothing to kill."""
+    """Let a driver run to its end with kills on the way; `kill` returns False if there was nothing
+    to kill. Return the number of kills.
+    """
     done = 0
     try:
         while done < kills and driver.at(moment):
@@ -110,7 +113,7 @@ def losing(
 
 
 def on_ray(folder: Path, kills: int, seed: int, progress: Progress) -> Iterator[Row]:
-    """Drivers, workers and nodes in turn, until each had its third of the kills."""
+    """Kill drivers, workers and nodes in turn, a third of the kills each."""
     ways = {
         "driver": lambda *rest: drivers(rest[0], "stop", *rest[1:]),
         "driver, promoting": lambda *rest: drivers(rest[0], "promote", *rest[1:]),
@@ -137,13 +140,13 @@ def on_ray(folder: Path, kills: int, seed: int, progress: Progress) -> Iterator[
 
 
 def spread(count: int, chosen: int | None) -> list[int]:
-    """Writes 1 to `count`, all or so many."""
+    """Return the writes 1 to `count`, all or `chosen` of them, spread evenly."""
     step = 1.0 if chosen is None else max(1.0, count / chosen)
     return sorted({1 + int(k * step) for k in range(int(count / step))})
 
 
 def in_process(folder: Path, statements: int | None, progress: Progress) -> Iterator[Row]:
-    """Every write of a study's storage, in three ways."""
+    """Kill at every write of a study's storage, in three ways."""
     with killed_at() as passed:
         whole = train(planned("stop"), folder / "serial")
     points = [(m, n) for m in MOMENTS for n in spread(passed.passed[m], each_of(statements, m))]
@@ -158,7 +161,7 @@ def in_process(folder: Path, statements: int | None, progress: Progress) -> Iter
 
 
 def each_of(statements: int | None, moment: Moment) -> int | None:
-    """How many of N points are this moment's."""
+    """Return how many of the N requested writes are killed at this moment."""
     if statements is None:
         return None
     return max(1, (statements + 2 - MOMENTS.index(moment)) // 3)
@@ -182,7 +185,7 @@ ENDS = {
 
 
 def ends(folder: Path, seed: int) -> dict[str, float]:
-    """Seconds from a signal in the middle of an epoch to the end of the driver and its Ray."""
+    """Return the seconds from a signal in the middle of an epoch to the end of driver and Ray."""
     seconds = {}
     for what, signals in ENDS.items():
         driver = Driver(folder / what, "stop")

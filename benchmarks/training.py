@@ -1,16 +1,16 @@
-"""Images per second of `trainers.loop.fit` against the ordinary recipe, same network, same images.
+"""Measure images per second of `trainers.loop.fit` against the ordinary recipe.
 
     python benchmarks/training.py [--data folder:PATH] [--images 2560] [--rounds 5] [--json]
 
-The ordinary recipe is what most tutorials do: a torchvision data set of PIL images, RandomCrop
-with 4 pixels of padding, flip, ToTensor, Normalize, a DataLoader (with 0 and with 2 workers; the
-better of the two counts), fp32, contiguous memory, `loss.item()` after every step. Both train
-the preset `cnntention/resnet20` with SGD on batches of 128.
+The ordinary recipe is that of most tutorials: a torchvision data set of PIL images, RandomCrop with
+4 pixels of padding, flip, ToTensor, Normalize, a DataLoader (with 0 and with 2 workers; the better
+of the two counts), fp32, contiguous memory, `loss.item()` after every step. Both train the preset
+`cnntention/resnet20` with SGD on the same images in batches of 128.
 
-Each contestant lives in a process of its own, as it would for its user: in one process they would
-share the heap, whose thresholds one contestant's frees change for all. One round lets each of them
-train one epoch, in turn, so that whatever else the machine does meets all of them; the figures are
-medians over the rounds. The first round is warm-up.
+Each contestant runs in a process of its own, as in use: in one process they would share the heap,
+whose thresholds one contestant's frees change for all. In each round every contestant trains one
+epoch in turn, so that other load on the machine affects all of them; figures are medians over the
+rounds. The first round is warm-up.
 """
 
 import argparse
@@ -43,7 +43,7 @@ BAR = 2.5  # on 2 CPU cores
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """As torchvision's CIFAR10: an array, a PIL image made of each item, a transform."""
+    """A data set like torchvision's CIFAR10: an array, a PIL image for each item, a transform."""
 
     def __init__(self, data: Data) -> None:
         self.images, self.labels = data.train.images, data.train.labels.tolist()
@@ -66,7 +66,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def ordinary(data: Data, recipe: Recipe, workers: int) -> Iterator[float]:
-    """Images per second of one epoch after another."""
+    """Yield the images per second of one epoch after another, by the ordinary recipe."""
     model = made(data)
     loader = DataLoader(
         Pictures(data),
@@ -90,7 +90,7 @@ def ordinary(data: Data, recipe: Recipe, workers: int) -> Iterator[float]:
 
 
 def ours(data: Data, recipe: Recipe) -> Iterator[float]:
-    """As in the worker of a study."""
+    """Yield the images per second of one epoch after another, as in a study's worker."""
     keep_freed()
     for epoch in fit(made(data), data, recipe, seed=0):
         assert not epoch.diverged

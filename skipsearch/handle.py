@@ -62,7 +62,7 @@ class Handle:
     def front(self) -> "pd.DataFrame":
         """Return the Pareto front with one row per network, lowest error first.
 
-        The columns are those of `trials`, and `knee`: True for the best bargain.
+        The columns are those of `trials`, and `knee`: True for the best trade-off.
         """
         return front(self)
 
@@ -267,7 +267,7 @@ def pick(
     study
         A handle, Optuna's study, or a name.
     rule
-        `knee` (the best bargain), `best` (the lowest error), or `one-se` (the smallest within one
+        `knee` (the best trade-off), `best` (the lowest error), or `one-se` (the smallest within one
         standard error of the best).
     limits
         Upper bounds, such as `{"params": 300_000, "macs": 20e6}`.

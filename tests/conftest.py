@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
-from tests.support.command import database, here, skipsearch  # noqa: F401  (fixtures)
 from tests.support.sampled import left_out
 
 RAYS = {"cluster", "drivers", "nodes"}  # fixtures that start one

@@ -1,9 +1,9 @@
 """A table of learning curves of our own space: the networks of one finished, unpruned study.
 
-A parquet file, a row an epoch: `trial`, `epoch`, `val_error`, `params`, `macs`, and the parameters
-of the architecture under their own names, empty where the network has none (those named in the
-metadata `json`, which have values of several types, as JSON). The metadata `study` and `command`
-say what made it.
+A parquet file with one row per trial and epoch: `trial`, `epoch`, `val_error`, `params`, `macs`,
+and the parameters of the architecture under their own names, empty if the network lacks one. The
+metadata `json` names the parameters that have values of several types and are stored as JSON;
+`study` and `command` hold the study file and the command that made the table.
 """
 
 import json
@@ -42,7 +42,7 @@ class Row:
     curve: tuple[float, ...]
 
     def answer(self, name: str, _domain: Domain, _default: Scalar) -> Scalar:
-        """To a walk that asks for this network."""
+        """Return this network's value of a parameter; a chooser that answers a walk."""
         return self.flat[name]
 
 
@@ -55,7 +55,7 @@ class Curves:
 
     @cached_property
     def chosen(self) -> list[dict[str, Chosen]]:
-        """What a sampler would have had to answer, for each row."""
+        """The choices, by parameter, by which a sampler would have proposed each row."""
         answers: list[dict[str, Chosen]] = [{} for _ in self.rows]
         for row, into in zip(self.rows, answers, strict=True):
             self.config.arch_space.draw(recording(row.answer, into))
@@ -73,8 +73,10 @@ class Curves:
         return [code(chosen[name]) if name in chosen else math.nan for name in self.domains]
 
     def distances(self, said: Mapping[str, Chosen]) -> np.ndarray:
-        """Of all rows from a proposal: the parts of their ranges by which numbers differ, and 1 for
-        each choice that differs and for each parameter that one of both has only.
+        """Return the distance of every row from a proposal.
+
+        It sums the difference of each number as a part of its range, 1 for each choice that
+        differs, and 1 for each parameter that only one of the two has.
         """
         own = np.array(self.coded(said))
         apart = np.abs(self.codes - own)
@@ -96,8 +98,10 @@ def code(one: Chosen) -> float:
 
 
 def make(folder: Path, path: Path) -> int:
-    """Write the table of a study, which is the only one in its folder; its baselines, which need
-    not lie in its space, and what was not trained to its end are left out.
+    """Write the table of the only study in a folder; return the number of curves.
+
+    Baselines, which need not lie in the space, and trials that were not trained to the end are left
+    out.
     """
     study = store.load(folder.name, storage=sqlite_url(folder.resolve() / "study.db"))
     trials = [
@@ -126,7 +130,7 @@ def make(folder: Path, path: Path) -> int:
 
 
 def portable(study: dict[str, Any]) -> dict[str, Any]:
-    """Without where the images were."""
+    """Drop local paths from a study's settings."""
     keys = {key: value for key, value in study["study"].items() if key != "data_dir"}
     return {**study, "study": keys}
 

@@ -1,7 +1,7 @@
-"""A study replayed on a table of learning curves, by simulated asynchronous workers.
+"""Replay a study on a table of learning curves, with simulated asynchronous workers.
 
-Nothing is trained; an epoch takes as long as the network's multiply-accumulates say, or one unit.
-Who goes on is decided by the code that runs studies; no network is proposed twice.
+Nothing is trained; the duration of an epoch is the network's multiply-accumulates, or one unit. The
+code that runs studies decides which trials go on. No network is proposed twice.
 """
 
 import heapq
@@ -34,7 +34,7 @@ CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
 
 
 class Shuffled:
-    """All rows in random order. Whatever becomes of them is of no interest."""
+    """Proposes all rows in random order; ignores their results."""
 
     def __init__(self, curves: Curves, seed: int) -> None:
         self.left = list(range(len(curves.rows)))
@@ -49,8 +49,8 @@ class Shuffled:
 
 
 class Proposed:
-    """Of the rows that are left, the nearest to what a sampler proposes; trials have the numbers of
-    the replayed study.
+    """Proposes, of the rows that are left, the one nearest to a sampler's proposal. Its trials have
+    the numbers of the replayed study.
     """
 
     def __init__(self, curves: Curves, seed: int, sampler: str) -> None:
@@ -71,7 +71,7 @@ class Proposed:
         if sought := self.seek(trial, joint_space.derived_seed(self.seed, trial.number)):
             said |= sought.chosen
         else:
-            with suppress(ValueError):  # a combination that cannot be: the nearest one that can
+            with suppress(ValueError):  # an invalid combination: take the nearest valid network
                 self.curves.config.arch_space.draw(recording(asking(trial), said))
         nearest = int(self.curves.distances(said)[self.left].argmin())
         row = int(self.left[nearest])
@@ -89,7 +89,7 @@ class Proposed:
 
 @dataclass
 class Live:
-    """A network in training, or waiting at a rung."""
+    """A trial in training, or paused at a rung."""
 
     row: Row
     job: Job
@@ -97,7 +97,7 @@ class Live:
 
 
 class Replay:
-    """One study on the table: `volumes[r, k]` is its hypervolume after k epochs, inside the r-th
+    """One study on the table; `volumes[r, k]` is its hypervolume after k epochs for the r-th
     reference.
     """
 
@@ -116,7 +116,7 @@ class Replay:
         self.scheduler, self.trials, self.uniform = StudyScheduler(rungs), trials, uniform
         self.boundaries = [Staircase(corner(curves, reference)) for reference in references]
         self.volumes = np.zeros((len(references), epochs + 1))
-        self.training: list[tuple[float, int]] = []  # when an epoch ends, of which trial
+        self.training: list[tuple[float, int]] = []  # (end of the current epoch, trial)
         self.live: dict[int, Live] = {}
         self.parked: dict[int, Live] = {}
         self.begun = 0
@@ -144,7 +144,7 @@ class Replay:
         return number is not None
 
     def _promoted(self) -> int | None:
-        """The farthest of those who may go on."""
+        """Resume the promotable paused trial with the most epochs; None if there is none."""
         for number in sorted(self.parked, key=lambda n: -self.parked[n].epoch):
             if self.rungs is not None and self.rungs.goes_on(number, self.parked[number].epoch):
                 self.live[number] = self.parked.pop(number)
@@ -165,7 +165,7 @@ class Replay:
         heapq.heappush(self.training, (now + took, number))
 
     def _epoch(self, now: float, number: int) -> np.ndarray:
-        """By how much the hypervolumes grow with the next epoch of a trial."""
+        """End an epoch of a trial; return the growth of each hypervolume."""
         live = self.live[number]
         val_error = live.row.curve[live.epoch]
         live.epoch += 1
@@ -204,11 +204,11 @@ def job_of(row: Row, number: int, epochs: int) -> Job:
 
 
 def front(curves: Curves) -> list[Row]:
-    """Of the whole table, at full fidelity."""
+    """Return the front of the whole table, at full fidelity."""
     kept = non_dominated([(row.curve[-1], float(row.params)) for row in curves.rows])
     return [row for row, on_front in zip(curves.rows, kept, strict=True) if on_front]
 
 
 def corner(curves: Curves, reference: float) -> tuple[float, float]:
-    """Where the hypervolume ends: an error, the logarithm of a number of parameters."""
+    """Return the reference point of the hypervolume: (error, log of parameters)."""
     return reference, math.log(1.1 * max(row.params for row in front(curves)))

@@ -31,7 +31,7 @@ def pick(
     study: Study,
     rule: Annotated[
         str | None,
-        typer.Option(help="knee, best, one-se; default: knee, or best within limits."),
+        typer.Option(help="knee, best, one-se; default: knee; best within limits."),
     ] = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,

@@ -2,7 +2,7 @@
 
 | rule   | the trial                                                                            |
 |--------|--------------------------------------------------------------------------------------|
-| knee   | the best bargain between error and costs (`front.knee`)                              |
+| knee   | the best trade-off between error and costs (`front.knee`)                              |
 | best   | the lowest validation error                                                          |
 | one-se | the smallest whose error is within one standard error of the best (Breiman et al.,   |
 |        | Classification and Regression Trees, 1984, section 3.4.3)                            |

@@ -1,4 +1,4 @@
-"""What tests share: small studies, tabulated trainings, kills, drawn architectures."""
+"""Helpers that tests share: small studies, tabulated trainings, kills, random architectures."""
 
 from pathlib import Path
 

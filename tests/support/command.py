@@ -1,4 +1,4 @@
-"""The command line in this process: status, output and error of a call."""
+"""Run the command line in this process and return status, output and error."""
 
 import shutil
 import sys
@@ -33,7 +33,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with one study that ran."""
+    """Change to a working folder with one finished study."""
     home = tmp_path / "runs" / "fashion-mnist"
     home.mkdir(parents=True)
     shutil.copy(database, home)

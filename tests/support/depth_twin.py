@@ -1,4 +1,4 @@
-"""Attention over depth, written slowly and obviously, and maps to compare it on."""
+"""A slow and obvious implementation of attention over depth, and random maps to compare it on."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Attention = Callable[[Tensor, list[Tensor], list[Tensor], int], Tensor]
 
 
 def twin(query: Tensor, keys: list[Tensor], values: list[Tensor], heads: int) -> Tensor:
-    """N sources, B batch, G heads, D channels of a head, H and W."""
+    """Attend over depth. N sources, B images, G heads, D channels of a head, H, W pixels."""
     query_BGDHW = query.unflatten(1, (heads, -1))
     keys_NBGDHW = torch.stack(keys).unflatten(2, (heads, -1))
     values_NBGDHW = torch.stack(values).unflatten(2, (heads, -1))
@@ -29,7 +29,7 @@ def draw(
     dtype: torch.dtype = torch.float64,
     layout: torch.memory_format = torch.channels_last,
 ) -> list[Tensor]:
-    """The query, the keys and the values, one after another."""
+    """Return the query, the keys and the values, one after another."""
     generator = torch.Generator().manual_seed(sources)
     maps = [torch.randn(shape, generator=generator) for _ in range(1 + 2 * sources)]
     return [map_.to(dtype).contiguous(memory_format=layout).requires_grad_() for map_ in maps]
@@ -58,7 +58,7 @@ needs_loops = pytest.mark.skipif(
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The parts that the loops have worked on."""
+    """Return a list to which the compiled loops append each part that they process."""
     done, work = [], compiled._work
 
     def count(part: int, *arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""A searcher driven by hand: what it proposes is trained from a table."""
+"""Drive a searcher by hand, with trainings whose results come from a table."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def begin(config: StudyConfig, folder: Path) -> StudySearcher:
 
 
 def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
-    """Train to the end, one at a time; which epochs of which trials were trained."""
+    """Train one trial at a time to the end; return the trained (trial, epoch) pairs in order."""
     scheduler, trained = StudyScheduler(searcher.rungs), []
     while isinstance(job := searcher.next_job(), Job):
         epoch = max(searcher.store.trials[job.number].intermediate_values, default=1)

@@ -1,4 +1,4 @@
-"""What the tests of failure cases share: fast studies, the command line, drivers to be killed.
+"""Helpers of the tests of failure cases: fast studies, the command line, drivers to kill.
 
 The list of cases: pytest --collect-only -q -k test_case_
 """
@@ -47,13 +47,13 @@ def quick(**more: Any) -> StudyConfig:
 
 
 def train(config: StudyConfig, folder: Path, **given: Any) -> optuna.Study:
-    """In this process."""
+    """Run a study in this process."""
     given = {"observer": Silent(), "begin": Tabulated, **given}
     return run(config, folder=folder, in_process=True, **given)
 
 
 def assert_whole(done: optuna.Study, config: StudyConfig) -> None:
-    """All trials were trained once to their end, and nothing is left."""
+    """Assert that every charged trial trained all its epochs, none twice, and that none is open."""
     trials = charged(done)
     assert len(trials) == config.trials
     assert {t.state for t in done.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
@@ -66,14 +66,14 @@ def assert_whole(done: optuna.Study, config: StudyConfig) -> None:
 
 @contextmanager
 def stops(match: str) -> Iterator[None]:
-    """The run ends with one line."""
+    """Assert that the block raises ValueError with a matching message of one line."""
     with pytest.raises(ValueError, match=match) as caught:
         yield
     assert "\n" not in str(caught.value)
 
 
 def skipsearch(*words: object) -> tuple[int, str, str]:
-    """The command line: status, what it printed, errors."""
+    """Run the command line; return status, output and errors."""
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -87,7 +87,7 @@ def skipsearch(*words: object) -> tuple[int, str, str]:
 
 
 def refused(*words: object) -> str:
-    """The one line of a command that ends with status 2."""
+    """Return the single error line of a command that ends with status 2."""
     status, _, error = skipsearch(*words)
     assert status == 2 and error.startswith("error: ") and error.count("\n") == 1, error
     return error
@@ -102,7 +102,7 @@ def write_study(path: Path, tables: Mapping[str, Any]) -> Path:
 
 @contextmanager
 def file_size_limit(size: int) -> Iterator[None]:
-    """A disk on which no file grows beyond `size` bytes: real writes fail, and may be torn."""
+    """Limit every file to `size` bytes, so that real writes fail and may be torn."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -112,7 +112,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 
 class Stuck(Tabulated):
-    """Says so in the second epoch of the second trial, and waits to be killed."""
+    """Touches the file `stuck` in the second epoch of the second trial, then waits to be killed."""
 
     def train_epoch(self) -> None:
         if (self.job.number, self.epoch) == (1, 2):
@@ -127,7 +127,7 @@ CONTEXT.set_forkserver_preload(["tests.support.preload"])  # what takes seconds 
 
 @contextmanager
 def child(work: Callable[..., None], *given: object) -> Iterator[Process]:
-    """`work` in a process of its own, which does not outlive the test."""
+    """Run `work` in a process of its own, which is killed at the end of the test."""
     process = CONTEXT.Process(target=work, args=given)
     with pytest.MonkeyPatch.context() as patch:  # the server imports by this path alone
         patch.setenv("PYTHONPATH", str(ROOT))
@@ -140,7 +140,7 @@ def child(work: Callable[..., None], *given: object) -> Iterator[Process]:
 
 
 def drive(folder: Path, begin: Callable[..., Any] = Stuck, **given: Any) -> None:
-    """A driver in a process of its own."""
+    """Run a study; the target of `child`, as a driver in a process of its own."""
     train(quick(), folder, begin=begin, **given)
 
 

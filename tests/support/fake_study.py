@@ -1,4 +1,4 @@
-"""A study as the engine leaves it, without training: for tests of what reads studies."""
+"""A study as the engine leaves it, made without training, for tests of code that reads studies."""
 
 import datetime
 import math
@@ -23,7 +23,7 @@ EPOCHS = 9
 def make_study(
     trials: int = 60, objectives: tuple[str, ...] = ("val_error", "params"), seed: int = 7
 ) -> optuna.Study:
-    """`trials` plausible trials: finished, stopped early, failed, over the limit, two baselines."""
+    """Make `trials` plausible trials: finished, pruned, failed, over a limit, two baselines."""
     study = optuna.create_study(
         study_name="fashion-mnist", directions=["minimize"] * len(objectives)
     )
@@ -96,7 +96,7 @@ def _ended(
 
 
 def retrain(study: optuna.Study, number: int, errors: list[float]) -> None:
-    """Test errors of one trial's network, trained again with as many seeds."""
+    """Record test errors of one trial's network, as if retrained with as many seeds."""
     again = optuna.create_study(
         study_name=f"{study.study_name}/retrain", storage=study._storage, load_if_exists=True
     )

@@ -1,4 +1,4 @@
-"""Image folders, MNIST files and a module with a data set, written for a test."""
+"""Write image folders, MNIST files and a module with a data set for a test."""
 
 import struct
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 def write_folder(
     root: Path, counts: dict[str, int], size: tuple[int, int] = (12, 10), mode: str = "RGB"
 ) -> Path:
-    """`counts` images in each sub-folder, (width, height) `size`, each of its own grey level."""
+    """Write `counts` images into each sub-folder, of (width, height) `size` and distinct greys."""
     for number, (name, count) in enumerate(counts.items()):
         (root / name).mkdir(parents=True, exist_ok=True)
         for i in range(count):
@@ -19,7 +19,7 @@ def write_folder(
 
 
 def write_mnist(root: Path, train: int, test: int) -> Path:
-    """The four files of MNIST, with ever the same image."""
+    """Write the four files of MNIST, in which all images are the same."""
     raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part, count in (("train", train), ("t10k", test)):

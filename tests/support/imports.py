@@ -30,13 +30,13 @@ class Import:
 
 
 def files() -> list[Path]:
-    """The code of the package: the three floors and the face."""
+    """Return the code of the package: the three floors and the face."""
     found = [path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))]
     return found + sorted((ROOT / FACE).glob("*.py"))
 
 
 def module_of(path: Path) -> str:
-    """The name by which our code imports the file, without "skipsearch."."""
+    """Return the name by which our code imports the file, without "skipsearch."."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -53,7 +53,7 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def imports(path: Path) -> tuple[Import, ...]:
-    """All of a file, ours to the module: `from package import module` counts as the module."""
+    """Return all imports of a file; `from package import module` of ours counts as the module."""
     return tuple(
         Import(path, line, name)
         for node in ast.walk(tree(path))
@@ -76,7 +76,7 @@ def _ours(name: str) -> str:
 
 
 def room_of(module: str) -> str:
-    """`studies.engine` for a module in it; `searchspace` and `trainers` are one room each."""
+    """Return a module's room, such as `studies.engine`; searchspace and trainers are one each."""
     first, *rest = module.split(".")
     return ".".join([first, *rest[:1]]) if first == "studies" else first
 
@@ -89,7 +89,7 @@ def between_files() -> dict[str, set[str]]:
 
 
 def between_rooms() -> dict[str, set[str]]:
-    """Without the face, which is above them all."""
+    """Return the graph of the rooms, leaving out the face, which is above them all."""
     graph: dict[str, set[str]] = {}
     for module, used in between_files().items():
         room = room_of(module)
@@ -100,7 +100,7 @@ def between_rooms() -> dict[str, set[str]]:
 
 
 def levels(graph: Graph) -> dict[str, int]:
-    """The floor of each room, from 1. Raises RecursionError where they import in a circle."""
+    """Return the floor of each room, from 1. Raises RecursionError if they import in a circle."""
 
     @cache
     def level(room: str) -> int:
@@ -110,7 +110,7 @@ def levels(graph: Graph) -> dict[str, int]:
 
 
 def circles(graph: Graph) -> list[list[str]]:
-    """Strongly connected components of more than one (Tarjan 1972)."""
+    """Return the strongly connected components of more than one node (Tarjan 1972)."""
     index: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []

@@ -1,7 +1,7 @@
-"""Studies on real Ray whose driver, worker or node is killed at a random moment.
+"""Kill the driver, a worker or a node of a study on real Ray at a random moment.
 
-Used by `tests/kills/test_kills.py` once and by `benchmarks/survival.py` at length. Drivers are
-processes of their own, which call `drive(FOLDER, KIND)`.
+Used once by `tests/kills/test_kills.py`, and many times by `benchmarks/survival.py`. Each driver is
+a process of its own, which calls `drive(FOLDER, KIND)`.
 """
 
 import os
@@ -40,7 +40,7 @@ KINDS: dict[str, dict[str, Any]] = {
 POLL = 0.02  # seconds
 LONGEST = 600.0  # seconds that anything here is waited for: that it hangs is certain then
 AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}  # outlive a killed driver by 60 s, idle
-# A dead node is noticed within 3 seconds; a live one on a busy machine is not taken for dead.
+# A dead node is detected within 3 seconds; a live one on a busy machine is not taken for dead.
 HEALTH = {
     "health_check_initial_delay_ms": 1000,
     "health_check_period_ms": 500,
@@ -62,7 +62,7 @@ def stored(config: StudyConfig, folder: Path) -> optuna.Study:
 
 
 def points(folder: Path) -> int:
-    """How many points the curves of the study have; 0 before there is a study."""
+    """Return the number of points in all curves of the study; 0 before there is a study."""
     with suppress(sqlite3.OperationalError):
         path = f"file:{folder / 'study.db'}?mode=ro"
         with closing(sqlite3.connect(path, uri=True)) as db:
@@ -112,20 +112,20 @@ class Driver:
         self.process.wait()
 
     def workers(self) -> list[int]:
-        """Who trains, by what the study knows of it, and is alive."""
+        """Return the pids of live workers that the study has noted for an unfinished trial."""
         trials = [t for t in charged(stored(self.plan, self.folder)) if not t.state.is_finished()]
         noted = {t.user_attrs["pid"] for t in trials if "pid" in t.user_attrs}
         return sorted(noted & {p.pid for p in self.others()})
 
     def kill_worker(self, choice: random.Random) -> bool:
-        """One that trains; False where there is none."""
+        """Kill a random worker that trains; return False if there is none."""
         alive = self.workers()
         if alive:
             os.kill(choice.choice(alive), signal.SIGKILL)
         return bool(alive)
 
     def trains_in(self, pids: set[int]) -> bool:
-        """Whether one of these processes has a trial with more than an epoch to go."""
+        """Return True if one of these processes trains a trial with more than one epoch to go."""
         open_trials = [
             t for t in charged(stored(self.plan, self.folder)) if not t.state.is_finished()
         ]
@@ -135,7 +135,7 @@ class Driver:
         )
 
     def others(self) -> list[psutil.Process]:
-        """What it started and what lives, whether it lives itself or not."""
+        """Return the live processes that the driver started, also if the driver itself is dead."""
         return [p for p in psutil.process_iter() if p.pid != self.process.pid and self._own(p)]
 
     def _own(self, process: psutil.Process) -> bool:
@@ -145,14 +145,14 @@ class Driver:
         return False
 
     def finish(self) -> None:
-        """Let it come to its end."""
+        """Wait for the driver to end. Raises RuntimeError with its log unless it succeeds."""
         status = self.process.wait(LONGEST)
         if status:
             log = (self.folder / "driver.txt").read_text()
             raise RuntimeError(f"the driver of {self.folder} ended with {status}:\n{log}")
 
     def clear(self) -> None:
-        """Nothing of it is left."""
+        """Kill the driver and every process that it started."""
         self.kill()
         for process in self.others():
             with suppress(psutil.NoSuchProcess):
@@ -161,7 +161,7 @@ class Driver:
 
 @contextmanager
 def two_nodes() -> Iterator["Cluster"]:
-    """A head and a second node, with a slot each, on this machine."""
+    """Start a Ray cluster of a head and a second node on this machine, with one slot each."""
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="rc-")
@@ -179,14 +179,14 @@ def two_nodes() -> Iterator["Cluster"]:
 
 
 def second_node(cluster: "Cluster") -> list[psutil.Process]:
-    """Its raylet and all that runs under it."""
+    """Return the second node's raylet and all processes below it."""
     (node,) = cluster.worker_nodes
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     return [raylet, *raylet.children(recursive=True)]
 
 
 def kill_node(cluster: "Cluster") -> None:
-    """The second node and all that runs on it; another one takes its place."""
+    """Kill the second node with all its processes, and add a new one in its place."""
     (node,) = cluster.worker_nodes
     for process in second_node(cluster):
         with suppress(psutil.NoSuchProcess):

@@ -1,6 +1,7 @@
-"""A study that is killed at any write of its storage, and what must then be true.
+"""Kill a study at any write of its storage, and check what must hold after it was continued.
 
-Used by `tests/kills/test_survival.py` for some of the writes, by `benchmarks/survival.py` for all.
+Used by `tests/kills/test_survival.py` for some of the writes and by `benchmarks/survival.py` for
+all of them.
 """
 
 import gc
@@ -29,21 +30,24 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class Killed(BaseException):
-    """The driver dies here: nobody may catch it, and the dead write nothing any more."""
+    """Stands for SIGKILL at this point: not an Exception, so that no handler catches it; a dead
+    driver writes nothing any more.
+    """
 
 
 @dataclass
 class Death:
-    """Comes `before` the n-th statement that would change a database, `after` it and before its
-    transaction is committed, or when the n-th transaction of Optuna's that changed it is
-    `committed` (after those of `studies.storage.bulk_writes` comes `before` the next statement).
+    """Raises `Killed` at the n-th write: `before` the statement that would change a database,
+    `after` it and before its transaction is committed, or when a transaction of Optuna's that
+    changed it is `committed` (for those of `studies.storage.bulk_writes` that is the same as
+    `before` the next statement).
 
-    `passed` counts how many there were of each: with `number` 0 nobody dies.
+    `passed` counts the moments of each kind; with `number` 0 the driver is never killed.
     """
 
     moment: Moment = "before"
     number: int = 0
-    changing: bool = False  # the open transaction
+    changing: bool = False  # the open transaction has changed the database
     dead: bool = False
 
     def __post_init__(self) -> None:
@@ -105,7 +109,9 @@ SPACES: dict[str, dict[str, Any]] = {
 
 
 def small_study(space: str = "narrow", **more: Any) -> StudyConfig:
-    """Twelve trials, a baseline over its limit, rungs; two at a time, told in order."""
+    """Return a study of twelve trials, a baseline over its limit, and rungs; two trials train at a
+    time and are told in order.
+    """
     tables = {
         "space": SPACES[space],
         "limits": {"params": 60_000 if space == "wide" else 21_300},
@@ -117,12 +123,12 @@ def small_study(space: str = "narrow", **more: Any) -> StudyConfig:
 
 
 def train(config: StudyConfig, folder: Path) -> optuna.Study:
-    gc.collect()  # the connections of who was killed in this process end as a process's do
+    gc.collect()  # close the connections of a driver killed in this process, as its end would
     return run(config, folder=folder, observer=Silent(), in_process=True, begin=ByNetwork)
 
 
 def outcome(study: optuna.Study) -> list[tuple[Any, ...]]:
-    """What the charged trials came to, whatever their numbers are."""
+    """Return the results of the charged trials, independent of their numbers."""
     return [
         (t.user_attrs["identity"], t.state.name, t.intermediate_values, t.values)
         for t in charged(study)
@@ -134,8 +140,8 @@ def front(study: optuna.Study) -> set[tuple[Any, ...]]:
 
 
 def rungs(config: StudyConfig, study: optuna.Study) -> dict[int, dict[str, tuple[float, ...]]]:
-    """As the next driver would build them, by network instead of number; none where nobody is
-    stopped.
+    """Rebuild the rungs as the next driver would, keyed by network instead of trial number; empty
+    if the study prunes no trial.
     """
     rebuilt = rungs_of(config)
     if rebuilt is None:
@@ -159,7 +165,7 @@ Counts = Counter[str]
 
 
 def counted(config: StudyConfig, study: optuna.Study, folder: Path) -> Counts:
-    """What is not as it must be after a study was killed and continued to its end, by kind."""
+    """Count, by kind, what went wrong in a study that was killed and continued to its end."""
     found, trials = Counter[str](), charged(study)
     found["trials lost"] = abs(config.trials - len(trials))
     keys = Counter((t.user_attrs["identity"], str(t.user_attrs["recipe"])) for t in trials)
@@ -171,7 +177,7 @@ def counted(config: StudyConfig, study: optuna.Study, folder: Path) -> Counts:
 
 
 def _of_trial(config: StudyConfig, trial: FrozenTrial, folder: Path) -> Counts:
-    """Gaps and doubled points are looked for in what was stored and in what was trained."""
+    """Count gaps and doubled points of a trial in its stored curve and in its trained epochs."""
     curve, seed = trial.intermediate_values, trial.user_attrs["seed"]
     steps = list(range(1, (trial.last_step or 0) + 1))
     lines = (folder / "trained.txt").read_text().split()
@@ -180,7 +186,7 @@ def _of_trial(config: StudyConfig, trial: FrozenTrial, folder: Path) -> Counts:
     return Counter(
         {
             "curve gaps": len(set(steps) - set(curve)) + len({*map(str, steps)} - {*lines}),
-            # one point an epoch by its key; a point of another epoch stands out by its value
+            # the key allows one point per epoch; a point of another epoch shows by its value
             "doubled points": sum(curve[e] != val_error(seed, e) for e in curve),
             "epochs trained twice": len(lines) - len(set(lines)),
             "wrong states": int(not ended or complete != (len(curve) == config.epochs)),
@@ -191,7 +197,7 @@ def _of_trial(config: StudyConfig, trial: FrozenTrial, folder: Path) -> Counts:
 def violations(
     config: StudyConfig, study: optuna.Study, folder: Path, whole: optuna.Study | None = None
 ) -> Counts:
-    """`counted`, and whether it differs from the `whole` study that nobody killed."""
+    """Return `counted`, plus one if the study differs from the undisturbed study `whole`."""
     found = counted(config, study, folder)
     if whole is not None:
         same = (

@@ -1,5 +1,5 @@
-"""What a driver loads before its first trial, loaded once: imported by the server of `cases.child`,
-from which the drivers are forked.
+"""Import all that a driver loads before its first trial. The fork server of `failure_cases.child`
+imports this once, and drivers are forked from it.
 """
 
 import importlib

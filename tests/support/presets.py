@@ -1,4 +1,4 @@
-"""Presets at a depth that a CPU trains at once, and their parameters."""
+"""Presets cut to a depth that a CPU trains at once, and their parameter counts."""
 
 from dataclasses import replace
 
@@ -12,13 +12,13 @@ from skipsearch.searchspace.presets import Preset
 
 
 def params(arch: Arch, classes: int = 10, shape: tuple[int, int, int] = (3, 32, 32)) -> int:
-    """As `describe(…).params`, without the forward pass that counts the macs."""
+    """Return `describe(…).params`, without the forward pass that counts the macs."""
     with torch.device("meta"):
         return count_params(module(assemble(arch, classes=classes, shape=shape)))
 
 
 def shortened(one: Preset) -> Arch:
-    """The same with two blocks a stage and narrow stages."""
+    """Return the same architecture with two blocks per stage and narrow stages."""
     arch = replace(one.arch, blocks=tuple(min(2, n) for n in one.arch.blocks), stem_channels=16)
     widths = {"width": arch.width, "output": arch.output}
     for name, width in widths.items():

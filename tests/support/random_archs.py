@@ -1,4 +1,4 @@
-"""Architectures drawn from the whole space, with widths and depths that a CPU trains at once."""
+"""Random architectures of the whole space, with widths and depths that a CPU trains at once."""
 
 import random
 
@@ -49,14 +49,14 @@ def small_space(**more: object) -> Space[Arch]:
 
 
 def draw(count: int, seed: int = 0) -> list[Arch]:
-    """`count` architectures; every choice between alternatives is free."""
+    """Draw `count` architectures; every choice between alternatives is free."""
     rng, space = random.Random(seed), small_space()
     return [space.sample(rng) for _ in range(count)]
 
 
 @strategies.composite
 def architectures(pick: strategies.DrawFn) -> Arch:
-    """The same walk, answered by hypothesis: examples shrink towards the first alternatives."""
+    """Answer the same walk by hypothesis; examples shrink towards the first alternatives."""
     return small_space().draw(lambda _name, domain, _default: pick(values(domain)))
 
 

@@ -1,7 +1,8 @@
-"""How many instances of a test run: all under `pytest --full`, else a seeded sample.
+"""Run all instances of a test under `pytest --full`, else a seeded sample of them.
 
-A test is parametrised over everything there is and marked `@pytest.mark.sampled(COUNT)`: COUNT of
-its instances run. The seed is the test's name: every run, and every process of one, has the same.
+A test that is parametrised over all cases and marked `@pytest.mark.sampled(COUNT)` runs COUNT of
+its instances. The seed is the test's name, so that every run, and every process of one, has the
+same sample.
 """
 
 import random
@@ -13,7 +14,7 @@ import pytest
 
 
 def left_out(items: Sequence[pytest.Item]) -> set[pytest.Item]:
-    """Those that a sample does without."""
+    """Return the instances that a sample leaves out."""
     instances = defaultdict(list)
     for item in items:
         if mark := item.get_closest_marker("sampled"):
@@ -26,8 +27,10 @@ def left_out(items: Sequence[pytest.Item]) -> set[pytest.Item]:
 
 
 def spread(total: int, count: int, seed: str) -> list[int]:
-    """`count` of `total` places, one drawn from each of as many equal runs of neighbours: these are
-    alike (presets of a paper, forms of a gate), so that the sample has some of each kind.
+    """Sample `count` of `total` places, one from each of `count` equal runs of neighbours.
+
+    Neighbours are alike (presets of a paper, forms of a gate), so that the sample has some of each
+    kind.
     """
     if total <= count:
         return list(range(total))

@@ -1,4 +1,4 @@
-"""The front by the definition, pair by pair."""
+"""The Pareto front by its definition, pair by pair: the slow twin of `studies/pareto.py`."""
 
 from collections.abc import Sequence
 

@@ -32,7 +32,7 @@ def timeless(epoch: Epoch) -> Epoch:
 
 
 class Exploding(nn.Module):
-    """Its logits become `value` in the forward pass number `at` of training."""
+    """A network whose logits become `value` in the `at`-th forward pass of its training."""
 
     def __init__(self, model: nn.Module, at: int, value: float) -> None:
         super().__init__()

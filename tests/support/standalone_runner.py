@@ -1,10 +1,10 @@
-"""Exported files in an interpreter that has torch and nothing of this project:
+"""Run exported files in an interpreter that has torch but nothing of this project:
 
-    python -I alone.py FOLDER      prints what came of each FOLDER/*.py, as JSON
+    python -I standalone_runner.py FOLDER      prints the results of each FOLDER/*.py as JSON
 
-`measured` runs on both sides. What it draws is torch's own, or, for large networks, which would
-spend most of the time on that, slices of one row of random numbers: the same draws in the same
-order still come to the same weights, and any others do not.
+`measured` runs on both sides. Weights are drawn by torch, or, for large networks, which would spend
+most of the time on that, taken as slices from one row of random numbers: the same draws in the same
+order still give the same weights, and other draws do not.
 """
 
 import gc
@@ -27,7 +27,9 @@ ROW = 200_003  # stays in the cache
 
 
 class Row(TorchFunctionMode):
-    """`normal_` and `uniform_` copy the next numbers of one row, around and around."""
+    """Makes `normal_` and `uniform_` copy the next numbers of one row, again from its start at the
+    end.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class Row(TorchFunctionMode):
     def fill(
         self, normal: bool, x: Tensor, first: float = 0.0, second: float = 1.0, **_named: Any
     ) -> Tensor:
-        """Both are around 0 here; as wide as asked for."""
+        """Fill with numbers around 0 of the requested width, for both distributions."""
         assert first == (0.0 if normal else -second)
         flat, done = x.data.view(-1), 0
         while done < flat.numel():
@@ -61,8 +63,8 @@ class Row(TorchFunctionMode):
 
 
 def measured(build: Callable[[], nn.Module], about: dict[str, Any]) -> dict[str, Any]:
-    """Of a network from seed 1: the names of its weights, in order, and as checksums the weights
-    (but of `large` ones) and the logits of an image of `shape`.
+    """Return, of a network built with seed 1, the names of its weights in order, and checksums of
+    the weights (unless `large`) and of the logits of an image of `shape`.
     """
     torch.manual_seed(1)
     drawing: AbstractContextManager[object] = Row() if about["large"] else nullcontext()
@@ -79,7 +81,9 @@ def measured(build: Callable[[], nn.Module], about: dict[str, Any]) -> dict[str,
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Modules come in millions and in no cycles: looking for those took a fifth of the time."""
+    """Disable garbage collection: there are millions of modules and no cycles, and the search for
+    cycles took a fifth of the time.
+    """
     gc.disable()
     try:
         yield
@@ -88,7 +92,7 @@ def uncollected() -> Iterator[None]:
 
 
 class Refused:
-    """Of this project nothing can be imported."""
+    """Import hook that refuses every module of this project."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name.partition(".")[0] in PROJECT:

@@ -1,4 +1,4 @@
-"""Networks with images to look at them with, made in no time: for tests of analyses."""
+"""Small subjects, made in no time, for tests of analyses."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ CLASSES = 3
 
 
 def arch(**changes: object) -> Arch:
-    """Two stages of two blocks of 8 and 16 channels, but for the changes (`shortcut="none"`; a name
-    with dots in a dict: `**{"shortcut.sum.add": "rezero"}`).
+    """Return an architecture of two stages of two blocks, with 8 and 16 channels, and the changes
+    applied (`shortcut="none"`; a name with dots in a dict: `**{"shortcut.sum.add": "rezero"}`).
     """
     small = {"stages": 2, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}
     return override(Arch, {**small, **changes})
@@ -33,7 +33,7 @@ def images(count: int = 24, size: int = 8, channels: int = 1, seed: int = 0) -> 
 
 
 def subject(network: Arch, shown: Images | None = None, seed: int = 0, name: str = "it") -> Subject:
-    """With weights from a seed; what starts at zero starts there."""
+    """Return a subject with weights from a seed; weights initialised to zero stay zero."""
     shown = shown or images()
     height, width, channels = shown.images.shape[1:]
     shape = (channels, height, width)
@@ -56,7 +56,7 @@ def subject(network: Arch, shown: Images | None = None, seed: int = 0, name: str
 
 
 def state_of(network: torch.nn.Module) -> dict[str, object]:
-    """All that an analysis must leave as it was."""
+    """Return all state of a network that an analysis must leave as it was."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return {
         "values": {name: value.clone() for name, value in network.state_dict().items()},
@@ -72,7 +72,7 @@ def assert_undisturbed(network: torch.nn.Module, before: dict[str, object]) -> N
 
 
 def small(gate: Gate | None = None, **settings: object) -> Arch:
-    """Two stages of 8 and 16 channels with a gate."""
+    """Return an architecture of two stages of 8 and 16 channels, with a gate if one is given."""
     given = {"stages": 2, "blocks": (3, 2), "stem_channels": 8, "width": Doubling(channels=8)}
     return Arch(**{**given, "gate": gate or NoGate(), **settings})
 

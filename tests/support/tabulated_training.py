@@ -1,6 +1,6 @@
-"""Training that costs nothing: curves from the number of the trial, faults on request.
+"""Trainings that cost nothing: curves from the number of the trial, faults on request.
 
-A worker of Ray imports this file and no other of the tests: what it needs not is not imported here.
+A Ray worker imports this file and no other of the tests, so that it imports only what it needs.
 """
 
 import math
@@ -27,13 +27,14 @@ GIVEN: dict[str, Any] = {
 
 
 def val_error(number: int, epoch: int) -> float:
-    """In 64ths: every number has its own final error, all curves fall."""
+    """Return an error in 64ths: every number has its own final error, and all curves fall."""
     return (8 + number * 37 % 23) / 64 + 1 / (4 * epoch)
 
 
 class Tabulated:
-    """Keeps its epoch in the trial's folder, as the real one keeps its checkpoint: a line for each
-    epoch that it really trains, written in one piece, so that it may be killed anywhere.
+    """A training that keeps its epoch in the trial's folder, as the real one keeps its checkpoint.
+
+    It appends one line per trained epoch, in a single write, so that it can be killed anywhere.
     """
 
     def __init__(self, job: Job) -> None:
@@ -61,21 +62,21 @@ class Tabulated:
 
 
 class ByNetwork(Tabulated):
-    """Curves that depend on the network, whatever the number of its trial."""
+    """A training whose curve depends on the network, not on the number of its trial."""
 
     def report(self) -> Report:
         return Report(epoch=self.epoch, val_error=val_error(self.job.seed, self.epoch))
 
 
 class Slow(ByNetwork):
-    """0.05 to 0.2 seconds an epoch, so that who is killed is killed within one."""
+    """A training of 0.05 to 0.2 seconds per epoch, so that a kill falls within an epoch."""
 
     def train_epoch(self) -> None:
         time.sleep(0.05 * (1 + (self.job.seed + self.epoch) % 4))
 
 
 class Stillborn(ByNetwork):
-    """The worker that is to begin one of some trials dies, once each."""
+    """A training whose worker dies at the first start of every third trial."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -86,7 +87,7 @@ class Stillborn(ByNetwork):
 
 
 class Shot(Tabulated):
-    """The worker of the second trial is killed in its second epoch, once."""
+    """A training whose worker is killed once, in the second epoch of the second trial."""
 
     def train_epoch(self) -> None:
         there = self.folder / "shot"
@@ -96,7 +97,7 @@ class Shot(Tabulated):
 
 
 class CannotSaveOnce(Tabulated):
-    """In a worker: a real refusal of the system, through the real saving."""
+    """A training whose checkpoint cannot be written: a real OSError through the real saving."""
 
     def train_epoch(self) -> None:
         mended = self.folder.parent.parent / "mended"
@@ -106,7 +107,7 @@ class CannotSaveOnce(Tabulated):
 
 
 class Hanging(Tabulated):
-    """The second trial hangs once, without a word."""
+    """A training whose second trial hangs once, silently."""
 
     def train_epoch(self) -> None:
         time.sleep(0.02)
@@ -117,7 +118,7 @@ class Hanging(Tabulated):
 
 
 class Faulty(Tabulated):
-    """The first trials each meet another fate."""
+    """A training whose first trials each fail in a different way."""
 
     def train_epoch(self) -> None:
         if self.job.number == 1 and self.epoch == 2:
@@ -136,8 +137,8 @@ class Faulty(Tabulated):
 
 
 class Starved(Tabulated):
-    """The second trial runs out of memory where it has not a whole GPU; with `shared` off always,
-    as on a machine without one.
+    """A training whose second trial runs out of memory unless it has a whole GPU; with `shared`
+    False it always does, as on a machine without a GPU.
     """
 
     shared = True
@@ -149,7 +150,7 @@ class Starved(Tabulated):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     def share(self) -> float:
-        """Of a GPU, noted for the test."""
+        """Record the trial's share of a GPU for the test."""
         import ray
 
         if not self.shared:
@@ -165,7 +166,7 @@ class Unshared(Starved):
 
 
 class Impatient(Tabulated):
-    """Its recipe ends every second trial after four epochs, of which it keeps the first."""
+    """A training whose recipe ends every second trial after four epochs and keeps the first one."""
 
     def report(self) -> Report:
         kept = val_error(self.job.number, 1)
@@ -174,7 +175,7 @@ class Impatient(Tabulated):
 
 
 class Final(Tabulated):
-    """A final training, whose errors follow from the seed."""
+    """A final training whose errors follow from the seed."""
 
     def report(self) -> Report:
         last = self.epoch == self.job.max_epochs
@@ -207,7 +208,9 @@ class Silent:
 
 
 def study_of(**study: Any) -> "StudyConfig":
-    """Two trials at a time; whole tables (`space = {…}`) or keys of [study]."""
+    """Return a study of two trials at a time, changed by whole tables (`space = {…}`) or keys of
+    [study].
+    """
     from skipsearch.studies.config.study_config import StudyConfig
 
     sections = ("limits", "baselines", "recipe", "space")
@@ -221,6 +224,6 @@ def charged(study: "optuna.Study") -> "list[FrozenTrial]":
 
 
 def trained_once(folder: Path) -> bool:
-    """No epoch was trained twice by anybody."""
+    """Return True if no epoch was trained twice by any worker."""
     logs = [p.read_text().split() for p in (folder / "trials").glob("*/trained.txt")]
     return bool(logs) and all(len(set(lines)) == len(lines) for lines in logs)

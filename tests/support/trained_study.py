@@ -1,4 +1,4 @@
-"""A study of digits that was really trained, in a second: what is exported and evaluated."""
+"""A study of digits that is really trained, in a second, for tests that export and evaluate."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ GIVEN = {
 
 
 def trained(runs: Path, **settings: object) -> optuna.Study:
-    """In `runs/tiny`, as `skipsearch run --serial --folder runs` leaves it."""
+    """Train the study in `runs/tiny`, as `skipsearch run --serial --folder runs` does."""
     given = {**GIVEN, "study": {**GIVEN["study"], **settings}}
     config = StudyConfig.from_dict(given, where="tiny.toml")
     return run(config, folder=runs / config.name, observer=Silent(), in_process=True)

@@ -1,4 +1,4 @@
-"""One small architecture of every variant, and images for them."""
+"""One small architecture for every variant, and images for them."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,9 @@ TINY = {"stages": 3, "blocks": 2, "stem_channels": 8, "width.doubling.channels":
 
 
 def variants() -> Iterator[dict[str, object]]:
-    """Every alternative once, every gate at every place, every shortcut with every activation."""
+    """Return every alternative once, every gate at every place, every shortcut with every
+    activation.
+    """
     for norm in NORMS:
         yield {"norm": norm.label}
         yield {"norm": "none", "last_norm": norm.label}
@@ -112,7 +114,7 @@ def _gates() -> Iterator[dict[str, object]]:
 
 
 def opened(network: nn.Module) -> nn.Module:
-    """What starts at zero (gates, scales, masks) switched on, so that all behind it can learn."""
+    """Set weights that start at zero (gates, scales, masks) so that all behind them can learn."""
     for parameter in network.parameters():
         if not parameter.any():
             parameter.data.normal_(0, 0.5)
@@ -126,9 +128,11 @@ def assert_it_trains(
     described: tuple[int, int, int] | None = None,
     counted: bool = True,
 ) -> nn.Module:
-    """One step of SGD: every parameter receives a gradient and stays finite, and there are as many
-    as `describe` says (a fortieth of a second), for images of another size if `described`; a hook
-    sees the gradient of every parametric layer's output. Gives the network.
+    """Take one step of SGD and return the network.
+
+    Asserts that every parameter receives a gradient and stays finite, that there are as many as
+    `describe` says (which takes 1/40 s; for images of another size if `described`), and that a hook
+    sees the gradient of every parametric layer's output.
     """
     torch.manual_seed(0)
     network = opened(build(arch, classes=3, shape=shape))
@@ -161,7 +165,9 @@ def assert_it_trains(
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """The names of those that hold a nan or an infinity; one norm of all is cheaper than each."""
+    """Return the names of the tensors with a nan or infinity; one norm of all is checked first, as
+    that is cheaper.
+    """
     if nn.utils.get_total_norm(tensors.values()).isfinite():
         return []
     return [name for name, tensor in tensors.items() if not tensor.isfinite().all()]

@@ -31,7 +31,7 @@ def cam_table(found: Found, width: int) -> Table:
     ]
     for name, (subject, row) in zip(_names(found), found, strict=True):
         columns.append(Column(name, [_answer(subject, one) for one in row], left=True))
-    return table(columns, width, title="what is said of each image")
+    return table(columns, width, title="prediction for each image")
 
 
 def remarks(found: Found) -> list[str]:

@@ -230,7 +230,7 @@ def test_the_command_leaves_a_table_a_record_a_page_and_a_picture(tmp_path: Path
     words = ("analyze", "grad-cam", sums, attention, "--data", "digits", "--device", "cpu")
     given = ("--stage", 0, "--stage", 2, "--of", "true", "--to", to)
     status, out, _ = skipsearch(*words, *given, "--images", "3,17")
-    assert status == 0 and "never trained" in out and "what is said of each image" in out
+    assert status == 0 and "never trained" in out and "prediction for each image" in out
     record = json.loads((to / "grad-cam.json").read_text())
     assert [one["target"] for one in record["networks"]] == [str(sums), str(attention)]
     first, second = record["networks"][0]["images"]
