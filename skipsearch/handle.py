@@ -1,8 +1,8 @@
 """Run or load a study, and hold it with its results as methods.
 
-digits = run("examples/digits.toml")
-digits.front()
-digits.study  # Optuna's own study, for everything that Optuna's tools do
+>>> digits = run("examples/digits.toml")  # doctest: +SKIP
+>>> digits.front()  # doctest: +SKIP
+>>> digits.study  # Optuna's own study  # doctest: +SKIP
 """
 
 from collections.abc import Iterable, Mapping, Sequence
