@@ -16,6 +16,7 @@ import pytest
 from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 
+from skipsearch.studies.config.target import parse_study
 from skipsearch.studies.retraining.retrain import retrain
 from skipsearch.studies.storage import journal
 from skipsearch.studies.storage.connect import sqlite_url
@@ -140,7 +141,7 @@ def test_case_07_a_study_in_an_odd_folder_is_run_found_imported_and_retrained(
     url = sqlite_url(home / "base" / "study.db")
     for target in ("base", str(home / "base"), f"{url}#base"):
         assert source_of(target, folder=home) == ("base", url)
-    assert url_of("base", folder=home) == url
+    assert url_of(parse_study("base", folder=home)) == url
     assert find("base", folder=home).study_name == "base"
     status, out, error = skipsearch("status", "base", "--folder", home)
     assert (status, error) == (0, "") and "1 of 1 trials: 1 complete" in out
@@ -214,7 +215,8 @@ def test_case_07_a_missing_storage_gets_one_line(tmp_path: Path, url: str) -> No
         train(quick(), tmp_path, storage=where)
     error = refused("status", "tabulated", "--storage", where)
     assert str(tmp_path) in error
-    assert "no study has run there" in refused("status", "s", "--folder", tmp_path)
+    error = refused("status", "s", "--folder", tmp_path)
+    assert f"no study has run in {tmp_path}/: `skipsearch run STUDY.toml`" in error
 
 
 class Locking(Silent):

@@ -9,6 +9,7 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem, SubTreeFileSystem, _MockFile
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.check import load_data
+from skipsearch.studies.config.limits import Cost
 from skipsearch.studies.engine.driver import run
 from skipsearch.studies.engine.jobs import job_of
 from skipsearch.trainers.recipe.presets import RECIPES
@@ -60,8 +61,8 @@ def test_a_training_goes_on_from_a_uri(tmp_path: Path) -> None:
     config = study_of(train_subset=100, checkpoints=(tmp_path / "far away").as_uri())
     data, arch = load_data(config), Arch(stages=2, blocks=(1, 1), stem_channels=8)
     recipe = {**encode(RECIPES["short"]), "epochs": 4}
-    facts = {"identity": "x", "params": 1}
-    made = job_of(config, tmp_path / "run", 3, arch, RECIPES["short"], facts, 4, None)
+    cost = Cost("x", params=1, macs=1, latency_ms=None)
+    made = job_of(config, tmp_path / "run", 3, arch, RECIPES["short"], cost, 4, None, False)
     assert made.checkpoints == f"{(tmp_path / 'far away').as_uri()}/tabulated/3"
     job = Job(3, encode(arch), recipe, 7, 4, made.folder, 1, "cpu", checkpoints=made.checkpoints)
     first = Training(job, data)

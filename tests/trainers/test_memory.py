@@ -12,7 +12,7 @@ JEMALLOC = Path(ray.__file__).parent / "core" / "libjemalloc.so"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="glibc and jemalloc only")
 CODE = """
 import psutil
-from skipsearch.trainers.memory import give_back, keep_freed
+from skipsearch.trainers.loop.memory import give_back, keep_freed
 
 keep_freed()
 blocks = [bytearray(b"x") * size for size in (2**20, 12 * 2**20) for _ in range(2**27 // size)]

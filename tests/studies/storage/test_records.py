@@ -1,8 +1,8 @@
 """The attributes of trials and studies, declared; how a trial ended, of any version."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -17,6 +17,7 @@ from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.studies.storage.trial_record import TrialRecord, is_trained, kind_of
 from skipsearch.studies.storage.verdict import Kind, Verdict, kind_in_text
+from skipsearch.trainers.trial.job import Report
 from tests.support.kills import small_study
 from tests.support.tabulated_training import Final, Silent, Tabulated
 
@@ -84,9 +85,9 @@ class Fates(Tabulated):
         if self.job.number == 2:
             raise RuntimeError("diverged: a text that decides nothing")
 
-    def report(self) -> dict[str, Any]:
-        told = super().report() | {"seconds": 1e9 if self.job.number == 3 else 0.5}
-        return told | ({"val_error": math.nan} if self.job.number == 1 else {})
+    def report(self) -> Report:
+        told = replace(super().report(), seconds=1e9 if self.job.number == 3 else 0.5)
+        return replace(told, val_error=math.nan) if self.job.number == 1 else told
 
 
 def undeclared(study: optuna.Study, trials: list[FrozenTrial]) -> set[str]:
