@@ -1,7 +1,8 @@
 # make study: install, and search the digits (real images, no download).
 # make test: format, lint, types, and every kind of test, on samples where there are many of a kind.
 # make test-all: the same on all of them. make lint: without the tests.
-# make bench: the short form of each benchmark. make audit: known holes in what is installed.
+# make bench: the short form of each benchmark. make audit: known holes in what is installed (needs
+# an advisory service: --strict fails where it skips a package).
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -20,7 +21,7 @@ lint: .venv/.installed-test
 
 test-all: FULL := --full
 test test-all: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(FULL)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(FULL)
 
 bench: .venv/.installed-test
 	$(PIP) --editable '.[bench]'
@@ -35,7 +36,7 @@ bench: .venv/.installed-test
 
 audit: .venv/.installed-test
 	$(PIP) pip-audit
-	$(BIN)/python -m pip_audit --skip-editable
+	$(BIN)/python -m pip_audit --strict --skip-editable
 
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
