@@ -82,8 +82,8 @@ class TrialRecord(Record):
     recipe = Attribute[Flat]("the recipe, likewise")
     identity = Attribute[str]("hash of the network; equal networks have one whatever their names")
     params = Attribute[int]("trainable parameters")
-    macs = Attribute[int]("multiply-accumulates an image")
-    latency_ms = Attribute[float]("milliseconds an image; only where it is an objective or limited")
+    macs = Attribute[int]("multiply-accumulates per image")
+    latency_ms = Attribute[float]("milliseconds per image; only where it is an objective or limited")
     mutated = Attribute[bool]("True for a neighbour of what the sampler proposed, which repeated")
     duplicate_of = Attribute[int]("number of the trial that trained the same; of a repeat only")
 
