@@ -11,8 +11,6 @@ from skipsearch.searchspace.parameters.walk import document
 from skipsearch.trainers.recipe.recipe import Recipe
 
 SIZES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-
-
 NUMBER = r"(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d+))?"
 
 

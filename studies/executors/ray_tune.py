@@ -31,8 +31,6 @@ from skipsearch.trainers.trial.job import Job
 from skipsearch.trainers.trial.ray_trainable import TrialActor
 
 SECONDS = 10.0  # to wait for a cluster's first answer; Ray itself waits minutes for a missing host
-
-
 TOKEN = (
     "a cluster of Ray 2.59 or later may ask for a token: set RAY_AUTH_MODE=token and copy "
     "~/.ray/auth_token of its head node here"
@@ -77,8 +75,6 @@ def _require_answer(where: str, address: str) -> None:
 
 
 MIB = 2**20
-
-
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they took a third of the driver's time
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # `Ending` handles it

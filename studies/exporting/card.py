@@ -23,8 +23,6 @@ network = build()
 network.load_state_dict(load_file("model.safetensors"))
 logits = network.eval()(images)
 ```"""
-
-
 WITH_OTHERS = {
     "model.onnx": """\
 With ONNX Runtime, for batches of any size:
@@ -44,8 +42,6 @@ import torch
 logits = torch.export.load("model.pt2").module()(images)
 ```""",
 }
-
-
 WITH_TIMM = """\
 With timm, under the name `{name}`; another `num_classes` gives it a new classifier:
 
@@ -56,8 +52,6 @@ import timm
 model.register_with_timm()
 network = timm.create_model("local-dir:.", pretrained=True)
 ```"""
-
-
 AS_BACKBONE = """\
 As a detector's backbone (`network.forward_features(images)` has these maps, and the stem's):
 

@@ -23,8 +23,6 @@ from skipsearch.studies.results.summary import busy, is_charged
 from skipsearch.studies.storage.trial_record import TrialRecord, is_imported
 
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-
-
 UNITS = {  # by unit: the field of `Spent`, and the size of one unit in it
     "epochs": ("epochs", 1),
     "trials": ("trials", 1),

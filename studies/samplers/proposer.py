@@ -34,8 +34,6 @@ from skipsearch.studies.storage.trial_record import TrialRecord, is_trained
 from skipsearch.trainers.recipe.recipe import Recipe
 
 ATTEMPTS = 200  # neighbours tried for a repeat: 40 with one change, 40 with two, …
-
-
 ATTEMPTS_A_CHANGE = 40
 
 
@@ -156,8 +154,6 @@ class Proposer(Generic[Config]):
 
 
 SMALL_SPACE = 1000  # configurations; a space up to this size is listed, to notice its exhaustion
-
-
 Pair = tuple[Arch, Recipe]
 
 

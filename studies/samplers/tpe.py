@@ -23,8 +23,6 @@ from optuna.samplers._tpe.sampler import _split_trials, default_gamma, default_g
 from optuna.trial import FrozenTrial, TrialState
 
 LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
 ROOM = 1024  # trials in a column at first; it doubles
 
 

@@ -83,7 +83,9 @@ class TrialRecord(Record):
     identity = Attribute[str]("hash of the network; equal networks have one whatever their names")
     params = Attribute[int]("trainable parameters")
     macs = Attribute[int]("multiply-accumulates per image")
-    latency_ms = Attribute[float]("milliseconds per image; only where it is an objective or limited")
+    latency_ms = Attribute[float](
+        "milliseconds per image; only where it is an objective or limited"
+    )
     mutated = Attribute[bool]("True for a neighbour of what the sampler proposed, which repeated")
     duplicate_of = Attribute[int]("number of the trial that trained the same; of a repeat only")
 
@@ -146,11 +148,7 @@ class TrialRecord(Record):
 
 # Columns of the table of trials, in its order.
 SPREAD = ("val_error_sd", "val_errors")  # of a finished trial's seeds, where it has several
-
-
 FACTS = ("params", "macs", "latency_ms", "epochs", "max_epochs", "seconds")
-
-
 NOTES = ("identity", "duplicate_of", "checkpoint", "node", "why")
 
 

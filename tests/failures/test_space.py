@@ -73,8 +73,6 @@ NARROW = {
     "shortcut": "sum",
     "head": "pool",
 }
-
-
 HEADS = [
     ({"shortcut": "attention", "shortcut.attention.heads": [1, 2, 4, 8]}, 8),
     ({"head": "tokens", "head.tokens.channels": 32, "head.tokens.heads": [1, 2, 4, 8, 16]}, 8),

@@ -13,8 +13,6 @@ from skipsearch.studies.cli import main
 from tests.support.fake_study import make_study
 
 Result = tuple[int, str, str]
-
-
 Command = Callable[..., Result]
 
 

@@ -16,8 +16,6 @@ from skipsearch.trainers.loop.device import Batches, autocast
 # whose memory then is enough: with 512, 25 networks took up to 2.2 GiB where training had taken
 # 1.3, and 29 % more time).
 PIXELS, PIXELS_CPU = 2**19, 2**17
-
-
 Prepare = Callable[[Tensor], Tensor]  # uint8 (B, H, W, C) → what the network sees
 
 

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 
 KEPT = 2  # if the newest is broken, the one before it is read
-
-
 NAME = re.compile(r"checkpoint-(\d{5,})\.pt")
-
-
 CRC_BYTES = 8  # hexadecimal digits
 
 

@@ -133,14 +133,10 @@ def _rule_of(hint: Any) -> Rule:
 
 
 FIELDS = tuple(field.name for field in fields(Report))
-
-
 RULES = {name: _rule_of(hint) for name, hint in get_type_hints(Report).items()} | {
     "epoch": Rule("a whole number from 1", lambda value: _count(value, 1)),
     "val_error": Rule("a number (nan where training diverged)", _number),
 }
-
-
 REMEDY = "mend what step() of your training returns, see skipsearch.trainers.trial.job.Report"
 
 

@@ -23,8 +23,6 @@ from skipsearch.studies.samplers.gp.observations import Observed
 EVERY = 5  # trials after which kernels are learnt again
 MARGIN = math.log10(1.1)  # a predicted cost may exceed its limit by 10 %
 BEYOND = 0.1  # distance of the corner beyond the worst point, as a part of the range
-
-
 Learn = Callable[[Rows, np.ndarray], Shape]
 
 

@@ -212,7 +212,6 @@ def test_a_study_without_trials_has_a_page() -> None:
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
-
 # What a person does: points at a trial, walks along the front, asks for all trials, sorts.
 DONE = """<script>
 const said = [], say = () => said.push(document.getElementById('chosen').textContent);
