@@ -52,9 +52,10 @@ class RaySearcher(Searcher):  # type: ignore[misc]
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Pass on the last report. An error is left to `StudyCallback`, which has its text."""
-        number = self.numbers.pop(trial_id)
         if error:
+            self.numbers.pop(trial_id, None)
             return
+        number = self.numbers.pop(trial_id)
         try:
             report = report_in(result or {})
         except WrongReport as wrong:
