@@ -10,13 +10,9 @@ import pytest
 import tomli_w
 
 from tests.support import ROOT
+from tests.support.imports import files
 from tests.support.trained_study import GIVEN
 
-FILES = [
-    path
-    for package in ("searchspace", "trainers", "studies")
-    for path in sorted((ROOT / package).rglob("*.py"))
-]
 TRAINABLE = ROOT / "trainers" / "trial" / "ray_trainable.py"
 COMMANDS = (  # of a study named `tiny` in this folder
     "run tiny.toml --serial --quiet",
@@ -76,7 +72,7 @@ def loads_ray(tree: ast.Module) -> bool:
     return any(part.startswith("ray_") for name in at_once(tree) for part in name.split("."))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_ray_is_imported_by_its_executor_and_its_trainable_alone(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert may_know_ray(path) or not (imports_ray(tree) or loads_ray(tree))
