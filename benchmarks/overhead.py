@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,7 +111,7 @@ class Watching:
 def ask_and_tell_ms(config: StudyConfig, store: Store) -> float:
     """Return the median milliseconds to propose, describe, write and tell one more trial."""
     networks, past, spent = Networks(config, 10, (1, 8, 8)), Past(), []
-    proposer = Proposer(lambda pick: joint_space.draw(config, pick), lambda pair: pair, seen={})
+    proposer = Proposer(partial(joint_space.drawn, config), lambda pair: pair, seen={})
     for seed in range(1 + ASKS):
         before = time.perf_counter()
         store.study.sampler = optuna_samplers.sampler(config.sampler, seed, study_seed=0, past=past)

@@ -33,6 +33,7 @@ from rich.table import Table
 
 from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice
+from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
 from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.pareto import hypervolume
@@ -106,7 +107,7 @@ class Results:
 def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[str]:
     """Return the networks that a study with this sampler trains, in order."""
     study, seen = optuna.create_study(directions=["minimize"] * 2), dict[Any, int]()
-    draw = parse_space(Cell, {}).draw
+    draw = partial(recorded, parse_space(Cell, {}).draw)
     seek: Seek[Cell] = seeker(draw, results, seen, seed) if name == "gp" else nothing_sought
     proposer, past = Proposer(draw, key, seen=seen, seek=seek), Past()
     for number in range(evaluations):
@@ -121,7 +122,7 @@ def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[s
 
 
 def seeker(
-    draw: Callable[[Pick], Cell], results: Results, seen: dict[Any, int], seed: int
+    draw: Callable[[Pick], Drawn[Cell]], results: Results, seen: dict[Any, int], seed: int
 ) -> Seeker[Cell]:
     """Return a `Seeker` that knows a network's size before it is trained, as in a study."""
     counting = Counting[Cell](("size",), 1, {}, lambda cell: {"size": results.told(key(cell))[1]})

@@ -5,7 +5,7 @@ reads such trees. Parameters that several variants share lie one level up. A tre
 size of the images: `searchspace.assembly.assemble` refuses an architecture that does not fit them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from skipsearch.searchspace.arch.blocks import (
@@ -21,10 +21,18 @@ from skipsearch.searchspace.arch.blocks import (
     Single,
     Stem,
 )
-from skipsearch.searchspace.arch.gate_places import SomeStages
+from skipsearch.searchspace.arch.effects import (
+    OTHER_GROWTH,
+    STRIDED,
+    WIDTH,
+    gated_stages,
+    has_skips,
+)
+from skipsearch.searchspace.arch.gate_places import AllStages, SomeStages
 from skipsearch.searchspace.arch.gates import GATES, Gate, NoGate
 from skipsearch.searchspace.arch.heads import Head, Pool, Tokens
-from skipsearch.searchspace.arch.shortcuts import SHORTCUTS, Shortcut
+from skipsearch.searchspace.arch.shortcuts import SHORTCUTS, NoShortcut, Shortcut
+from skipsearch.searchspace.arch.widths import inner_widths, output_widths
 from skipsearch.searchspace.parameters.domains import (
     Integers,
     Scalar,
@@ -73,7 +81,7 @@ class Expansion:
     """Output channels as a multiple of the channels inside the blocks."""
 
     label: ClassVar[str] = "expansion"
-    ratio: int = choice(1, 2, 4, doc="output width over inner width")
+    ratio: int = choice(1, 2, 4, needs=OTHER_GROWTH, doc="output width over inner width")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +123,9 @@ NORMS = (BatchNorm, LayerNorm, GroupNorm, NoNorm)
 class Arch:
     """A convolutional image classifier: stem, stages of blocks joined by a shortcut, head.
 
+    What no block has is not there: a gate that stands nowhere (after blocks but the first, one
+    block a stage) is the gate `none`, a sum without any skip the shortcut `none`.
+
     Fields and their domains: `skipsearch space --tree`. Start from a published system or from the
     defaults, and change parameters by name with `override`.
 
@@ -134,8 +145,11 @@ class Arch:
         Integers(1, 64), 3, 3, 3, search=Integers(1, 4), doc="blocks of the stage"
     )
     body: Body = one_of(Basic, Bottleneck, Single, doc="the convolutions of a block")
-    width: Width = one_of(Doubling, Constant, EachStage, doc="channels inside the blocks")
     output: Output = one_of(Expansion, Constant, EachStage, doc="channels that blocks put out")
+    width: Width = one_of(
+        Doubling, Constant, EachStage, needs=WIDTH, doc="channels inside the blocks"
+    )
+    shortcut: Shortcut = one_of(*SHORTCUTS, doc="what joins the blocks")
     norm: Norm = one_of(*NORMS, doc="norm of the stem and in the blocks")
     last_norm: Norm = one_of(*NORMS, doc="norm after the last convolution of a block")
     activation: Activation = one_of(Post, Linear, Pre, doc="where the ReLU of a block stands")
@@ -145,11 +159,11 @@ class Arch:
         "space_to_depth",
         "average_pool",
         "max_pool",
+        needs=STRIDED,
         doc="how a convolution halves the resolution: by its stride; low-passed after it "
         "(BlurPool, https://arxiv.org/abs/1904.11486); four pixels as four times the channels "
         "(https://arxiv.org/abs/2208.03641) or pooled before it",
     )
-    shortcut: Shortcut = one_of(*SHORTCUTS, doc="what joins the blocks")
     gate: Gate = one_of(*GATES, doc="attention on features")
     head: Head = one_of(Pool, Tokens, doc="what reads the features")
     init: str = choice(
@@ -165,6 +179,23 @@ class Arch:
     )
 
     def __post_init__(self) -> None:
+        self._check_stages()
+        if self.shortcut.label == "sum" and not has_skips(self):
+            object.__setattr__(self, "shortcut", NoShortcut())
+        if not isinstance(self.gate, NoGate):
+            object.__setattr__(self, "gate", self._found(self.gate))
+
+    def _found(self, gate: Gate) -> Gate:
+        """Return the gate as the network has it: none where no block has it."""
+        assert not isinstance(gate, NoGate)
+        gated = gated_stages(self, gate)
+        if not any(gated):
+            return NoGate()
+        if gated == gated_stages(self, replace(gate, stages=AllStages())):
+            return replace(gate, stages=AllStages())
+        return gate
+
+    def _check_stages(self) -> None:
         for name, values in self._per_stage():
             if len(values) != self.stages:
                 raise ValueError(
@@ -183,20 +214,9 @@ class Arch:
     @property
     def inner_widths(self) -> tuple[int, ...]:
         """Channels inside the blocks of each stage."""
-        return self._widths(self.width)
+        return inner_widths(self)
 
     @property
     def output_widths(self) -> tuple[int, ...]:
-        """Output channels of the blocks of each stage."""
-        if isinstance(self.output, Expansion):
-            return tuple(self.output.ratio * width for width in self.inner_widths)
-        return self._widths(self.output)
-
-    def _widths(self, width: Width) -> tuple[int, ...]:
-        match width:
-            case Doubling():
-                return tuple(width.channels << stage for stage in range(self.stages))
-            case Constant():
-                return (width.channels,) * self.stages
-            case EachStage():
-                return width.channels
+        """Output channels of each stage, before concatenation's growth is taken of them."""
+        return output_widths(self)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from skipsearch.searchspace.arch.effects import ACTIVATED_SKIP
 from skipsearch.searchspace.parameters.domains import choice
 
 
@@ -79,7 +80,10 @@ class Pre:
 
     label: ClassVar[str] = "pre"
     projection: str = choice(
-        "raw", "activated", doc="a projection reads the block's input, or its norm and ReLU (WRN)"
+        "raw",
+        "activated",
+        needs=ACTIVATED_SKIP,
+        doc="a projection reads the block's input, or its norm and ReLU (WRN)",
     )
 
 

@@ -6,6 +6,7 @@ Also the stages that have the gate, and whether each block has its own or a stag
 from dataclasses import dataclass
 from typing import ClassVar
 
+from skipsearch.searchspace.arch.effects import GATEABLE, SHARABLE
 from skipsearch.searchspace.parameters.domains import Choice, choice, one_of, per_stage
 
 
@@ -59,36 +60,39 @@ class SomeStages:
     """A gate in the stages that are named one by one."""
 
     label: ClassVar[str] = "each"
-    gated: tuple[bool, ...] = per_stage(Choice((True, False)), True, doc="a gate in the stage")
+    gated: tuple[bool, ...] = per_stage(
+        Choice((True, False)), True, needs=GATEABLE, doc="a gate in the stage"
+    )
 
 
 Stages = AllStages | SomeStages
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gated:
-    """Parameters that all gates share."""
-
-    stages: Stages = one_of(AllStages, SomeStages, doc="the stages that have the gate")
+STAGES = "the stages that have the gate"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed(Gated):
+class Placed:
     """Parameters of gates that read one map x: their place, and how the result F joins x."""
 
     place: InBranch | AfterBlock | AfterStage | InConvolution = one_of(
         InBranch, AfterBlock, AfterStage, InConvolution, doc="where the gate stands"
     )
+    stages: Stages = one_of(AllStages, SomeStages, doc=STAGES)
     combine: str = choice(
         "replace", "add", "gated", doc="F(x), x + F(x), or x + w·F(x) with w from 0"
     )
     sharing: str = choice(
-        "block", "stage", doc="each block its own, or one for all blocks of the stage (DIA)"
+        "block",
+        "stage",
+        needs=SHARABLE,
+        doc="each block its own, or one for all blocks of the stage (DIA)",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recurrent(Gated):
+class Recurrent:
     """Parameters of recurrent gates, whose state runs from block to block within a stage."""
 
     place: InBranch | AfterBlock = one_of(InBranch, AfterBlock, doc="where the gate stands")
+    stages: Stages = one_of(AllStages, SomeStages, doc=STAGES)

@@ -3,6 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from skipsearch.searchspace.arch.effects import (
+    BARE_BRANCH,
+    CHANNEL_MASK,
+    OTHER_WIDTH,
+    SHARED,
+    SPATIAL_MASK,
+    STACKED,
+    WIDTH_OF_12,
+    WIDTH_OF_72,
+)
 from skipsearch.searchspace.arch.gate_places import (
     AfterBlock,
     AfterStage,
@@ -28,7 +38,10 @@ class SE(Placed):
     label: ClassVar[str] = "se"
     reduction: int = choice(16, 2, 4, 8, 32, doc="squeeze ratio")
     base: str = choice(
-        "output", "inner", doc="what is divided: the gated channels, or the width in the blocks"
+        "output",
+        "inner",
+        needs=OTHER_WIDTH,
+        doc="what is divided: the gated channels, or the width in the blocks",
     )
     bias: bool = choice(True, False, doc="biases of the two linear layers")
 
@@ -75,7 +88,10 @@ class SRM(Placed):
 
     label: ClassVar[str] = "srm"
     norm: str = choice(
-        "block", "stage", doc="batch norm of a shared gate: one for each block, or shared too"
+        "block",
+        "stage",
+        needs=SHARED,
+        doc="batch norm of a shared gate: one for each block, or shared too",
     )
 
 
@@ -96,7 +112,10 @@ class SEM(Placed):
     label: ClassVar[str] = "sem"
     reduction: int = choice(4, 2, 8, 16, doc="squeeze ratio of its SE part")
     base: str = choice(
-        "inner", "output", doc="what is divided: the width in the blocks, or the gated channels"
+        "inner",
+        "output",
+        needs=OTHER_WIDTH,
+        doc="what is divided: the width in the blocks, or the gated channels",
     )
     kernel: int | str = choice(
         "adaptive", 3, 5, 7, doc="channels a weight sees; adaptive: by the number of channels"
@@ -129,7 +148,9 @@ class GlobalContext(Placed):
     """
 
     label: ClassVar[str] = "gc"
-    reduction: int = choice(16, 4, 8, doc="bottleneck ratio, of the gated channels")
+    reduction: int = choice(
+        16, 4, 8, needs=WIDTH_OF_12, doc="bottleneck ratio, of the gated channels; 2 at least"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +158,9 @@ class Coordinate(Placed):
     """Masks along height and width (https://arxiv.org/abs/2103.02907)."""
 
     label: ClassVar[str] = "coordinate"
-    reduction: int = choice(32, 8, 16, doc="bottleneck ratio, of the gated channels; 8 at least")
+    reduction: int = choice(
+        32, 8, 16, needs=WIDTH_OF_72, doc="bottleneck ratio, of the gated channels; 8 at least"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +179,13 @@ class InputAttention(Placed):
         InConvolution, InBranch, AfterBlock, AfterStage, doc="where the gate stands"
     )
     masks: str = choice("both", "channel", "spatial", doc="the masks that are multiplied in")
-    reduction: int = choice(8, 2, 4, 16, doc="squeeze ratio of the channel mask")
-    kernel: int = choice(7, 1, 3, 5, doc="kernel of the spatial mask")
-    bias: bool = choice(True, False, doc="bias of the spatial mask's convolution")
+    reduction: int = choice(
+        8, 2, 4, 16, needs=CHANNEL_MASK, doc="squeeze ratio of the channel mask"
+    )
+    kernel: int = choice(7, 1, 3, 5, needs=SPATIAL_MASK, doc="kernel of the spatial mask")
+    bias: bool = choice(
+        True, False, needs=SPATIAL_MASK, doc="bias of the spatial mask's convolution"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +222,10 @@ class SharedCell(Recurrent):
 
     output: str = choice("sigmoid", "tanh", "relu", doc="activation of the cell's output")
     tail_norm: bool = choice(
-        True, False, doc="BatchNorm of the branch of a pre-activation block before the gate"
+        True,
+        False,
+        needs=BARE_BRANCH,
+        doc="BatchNorm of the branch of a pre-activation block before the gate",
     )
 
 
@@ -206,7 +236,7 @@ class DIA(SharedCell):
     label: ClassVar[str] = "dia"
     reduction: int = choice(4, 1, 2, 8, 16, 20, doc="squeeze ratio, of the output width")
     cells: int = integer(1, 1, 4, doc="stacked cells; those after the first are not reduced")
-    dropout: float = choice(0.1, 0.0, 0.2, 0.5, doc="dropout between stacked cells")
+    dropout: float = choice(0.1, 0.0, 0.2, 0.5, needs=STACKED, doc="dropout between stacked cells")
 
 
 def _term(default: str, other: str, gate: str, reads: str) -> str:

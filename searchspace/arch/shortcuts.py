@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from skipsearch.searchspace.arch.effects import OWN_POOL, OWN_TRANSITION, WIDE_ENOUGH
 from skipsearch.searchspace.parameters.domains import Integers, choice, integer, one_of
 
 
@@ -24,6 +25,7 @@ class Projection:
     pool: str = choice(
         "none",
         "average",
+        needs=OWN_POOL,
         doc="how it halves: as `downsampling` says, or by 2×2 average pooling (ResNet-D, "
         "https://arxiv.org/abs/1812.01187)",
     )
@@ -127,7 +129,12 @@ class Concat(Merging):
 
     label: ClassVar[str] = "concat"
     growth: float = choice(
-        0.5, 0.125, 0.25, 1.0, doc="growth: a block's output, as a fraction of the output width"
+        0.5,
+        0.125,
+        0.25,
+        1.0,
+        needs=WIDE_ENOUGH,
+        doc="growth: a block's output, as a fraction of the output width",
     )
     transition: Subsample | Compress = one_of(
         Subsample, Compress, doc="what happens to earlier outputs where the map shrinks"
@@ -159,12 +166,6 @@ class EveryBlock:
     """AS_out and AS_KV: every block reads the attention; no residual anywhere."""
 
     label: ClassVar[str] = "blocks"
-    downsampling: str = choice(
-        "outputs",
-        "keys_values",
-        doc="at a transition, stored keys and values are subsampled (AS_out), or go through "
-        "their own strided 1×1 convolutions (AS_KV)",
-    )
     projections: str = choice(
         "matched",
         "literal",
@@ -172,6 +173,13 @@ class EveryBlock:
         "counts imply, with a query for each use, keys and values for each stage, no output "
         "projection, and a classifier that attends too; literal: its equation 3.2 with all four "
         "matrices",
+    )
+    downsampling: str = choice(
+        "outputs",
+        "keys_values",
+        needs=OWN_TRANSITION,
+        doc="at a transition, stored keys and values are subsampled (AS_out), or go through "
+        "their own strided 1×1 convolutions (AS_KV)",
     )
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.shortcuts import Compress, Concat, PseudoQuery, Weighted
+from skipsearch.searchspace.arch.widths import block_widths, multiple_of_8
 from skipsearch.searchspace.assembly import blocks as bricks
 from skipsearch.searchspace.assembly.plan import Call, call
 from skipsearch.searchspace.assembly.units import Merged, Row, units
@@ -18,7 +19,7 @@ from skipsearch.searchspace.layers import blocks, merge
 
 def concat(arch: Arch, shortcut: Concat) -> Merged:
     """Plan a network whose units read all earlier outputs, concatenated (DenseNet)."""
-    growth = tuple(multiple_of_8(shortcut.growth * width) for width in arch.output_widths)
+    growth = block_widths(arch)
     row, newest, stored = Row(arch), arch.stem_channels, list[int]()
     for unit in units(arch, shortcut.placement, growth):
         stride = unit.stride
@@ -98,11 +99,6 @@ def adapt(inputs: int, outputs: int, stride: int, convolutions: Sequence[Call]) 
     if stride > 1:
         return call(merge.Adapt, *(call(blocks.Subsample, stride) for _ in convolutions))
     return keep()
-
-
-def multiple_of_8(channels: float) -> int:
-    """Round to the nearest multiple of 8, at least 8."""
-    return max(8, round(channels / 8) * 8)
 
 
 def _transition(arch: Arch, inputs: int, outputs: int) -> Call:

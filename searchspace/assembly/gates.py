@@ -7,6 +7,7 @@ from torch import nn
 
 from skipsearch.searchspace.arch import gate_places, gates
 from skipsearch.searchspace.arch.blocks import Pre
+from skipsearch.searchspace.arch.effects import GATED
 from skipsearch.searchspace.assembly.plan import Call, call, in_turn
 from skipsearch.searchspace.assembly.stage import Stage
 from skipsearch.searchspace.layers import (
@@ -17,14 +18,6 @@ from skipsearch.searchspace.layers import (
     spatial_gates,
 )
 from skipsearch.searchspace.layers.gates import cbam, combine
-
-CONVOLUTIONS = {  # `on` of a gate inside convolutions → the roles of a convolution that has it
-    "spatial": {"spatial"},
-    "first": {"first"},
-    "later": {"later", "projection"},
-    "body": {"first", "later"},
-    "all": {"first", "later", "projection"},
-}
 
 
 def in_branch(stage: Stage, block: int) -> Call:
@@ -61,7 +54,7 @@ def in_convolution(stage: Stage, roles: set[str], channels: int) -> Call:
     gate = stage.arch.gate
     if isinstance(gate, gates.NoGate) or not isinstance(gate.place, gate_places.InConvolution):
         return call(nn.Identity)
-    if not roles & CONVOLUTIONS[gate.place.on]:
+    if not roles & GATED[gate.place.on]:
         return call(nn.Identity)
     return _placed(stage, gate_places.InConvolution, channels)
 
@@ -207,7 +200,8 @@ def _cell(gate: gates.DIA | gates.DIALight, channels: int) -> Call:
     hidden = max(1, channels // gate.reduction)
     match gate:
         case gates.DIA():
-            stack = {"output": gate.output, "cells": gate.cells, "dropout": gate.dropout}
+            dropout = gate.dropout if gate.cells > 1 else gates.DIA.dropout
+            stack = {"output": gate.output, "cells": gate.cells, "dropout": dropout}
             return call(recurrent.SharedLSTM, channels, hidden, **stack)
         case gates.DIALight():
             inputs = (gate.input_i, gate.input_f, gate.input_g, gate.input_o)

@@ -7,10 +7,17 @@ A field is declared once, with its default, its domain and its one-line doc:
     blocks: int = integer(3, 1, 64, search=Integers(1, 4), doc="…") # what a free search draws
     shortcut: Shortcut = one_of(Sum, Plain, doc="…")                # a union of dataclasses
     width: tuple[int, ...] = per_stage(Integers(8, 64), 8, doc="…") # per stage
+
+A field that has no effect beside the values of other fields says so by `needs`:
+
+    cells: int = integer(1, 1, 4, doc="…")
+    dropout: float = choice(0.1, 0.0, doc="…", needs=STACKED)
+    STACKED = Needs("cells ≥ 2", lambda at: at.own.cells > 1)
 """
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -114,8 +121,38 @@ class PerStage:
     domain: Domain
 
 
+@dataclass(frozen=True)
+class At:
+    """Where a field is asked for: its object, those around it, and its stage, counted from 0.
+
+    `root` is the whole tree, `parent` the object around `own`. In a tree that is being built, a
+    value that is not there yet raises `NotYet`.
+    """
+
+    root: Any
+    parent: Any
+    own: Any
+    stage: int = 0
+
+
+class NotYet(Exception):
+    """A value that a condition reads is chosen later in the walk."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The condition under which a field has an effect; else it is no part of the configuration."""
+
+    text: str
+    holds: Callable[[At], bool]
+
+
 def choice(
-    default: Scalar, *others: Scalar, search: tuple[Scalar, ...] | None = None, doc: str
+    default: Scalar,
+    *others: Scalar,
+    search: tuple[Scalar, ...] | None = None,
+    needs: Needs | None = None,
+    doc: str,
 ) -> Any:
     """Declare a field that takes one of a few values.
 
@@ -125,18 +162,27 @@ def choice(
         All legal values, the default first.
     search
         The values that a study draws from unless its file says otherwise; all, if not given.
+    needs
+        Without this condition the field is not asked for and has its default.
     doc
         The meaning, one line, as `skipsearch space` prints it.
     """
     drawn = None if search is None else Choice(search)
-    return _declare(Choice((default, *others)), doc, drawn, default=default)
+    return _declare(Choice((default, *others)), doc, drawn, needs, default=default)
 
 
 def integer(
-    default: int, low: int, high: int, *, step: int = 1, search: Domain | None = None, doc: str
+    default: int,
+    low: int,
+    high: int,
+    *,
+    step: int = 1,
+    search: Domain | None = None,
+    needs: Needs | None = None,
+    doc: str,
 ) -> Any:
     """Declare a field of integers, `low` to `high` inclusive; a study draws from `search`."""
-    return _declare(Integers(low, high, step), doc, search, default=default)
+    return _declare(Integers(low, high, step), doc, search, needs, default=default)
 
 
 def real(
@@ -152,24 +198,35 @@ def real(
     return _declare(Floats(low, high, log), doc, search, default=default)
 
 
-def one_of(default: type, *others: type, doc: str) -> Any:
+def one_of(default: type, *others: type, needs: Needs | None = None, doc: str) -> Any:
     """Declare a field that holds one of several dataclasses, each known by its `label`."""
-    return _declare(Variants((default, *others)), doc, default_factory=default)
+    return _declare(Variants((default, *others)), doc, needs=needs, default_factory=default)
 
 
-def per_stage(domain: Domain, *defaults: Scalar, search: Domain | None = None, doc: str) -> Any:
+def per_stage(
+    domain: Domain,
+    *defaults: Scalar,
+    search: Domain | None = None,
+    needs: Needs | None = None,
+    doc: str,
+) -> Any:
     """Declare a field with a value for each stage.
 
     `defaults` are the values of the first stages; the last one stands for all further stages.
     """
-    return _declare(PerStage(domain), doc, search or domain, default=defaults)
+    return _declare(PerStage(domain), doc, search or domain, needs, default=defaults)
 
 
 def _declare(
-    domain: Domain | Variants | PerStage, doc: str, search: Domain | None = None, **default: Any
+    domain: Domain | Variants | PerStage,
+    doc: str,
+    search: Domain | None = None,
+    needs: Needs | None = None,
+    **default: Any,
 ) -> Any:
     """Return a field with its metadata; `search` is the part of `domain` worth searching."""
-    return field(metadata={"domain": domain, "search": search or domain, "doc": doc}, **default)
+    about = {"domain": domain, "search": search or domain, "doc": doc, "needs": needs}
+    return field(metadata=about, **default)
 
 
 def check(name: str, domain: Domain, value: object) -> Scalar:

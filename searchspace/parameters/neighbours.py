@@ -14,7 +14,7 @@ from skipsearch.searchspace.parameters.domains import (
     uniform,
     values_of,
 )
-from skipsearch.searchspace.parameters.walk import Config, Pick
+from skipsearch.searchspace.parameters.walk import Config, Pick, encode
 
 REACH = 0.2  # standard deviation of a change of a number, as a part of its range
 
@@ -29,16 +29,31 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Drawn(Generic[Config]):
-    """A configuration and the parameters that were asked for on the way to it, by name."""
+    """A configuration and its free parameters, by name."""
 
     config: Config
     chosen: Mapping[str, Chosen]
 
 
-def recorded(draw: Callable[[Pick], Config], pick: Pick) -> Drawn[Config]:
-    """Draw a configuration with the answers of `pick`, and keep the answers."""
-    chosen: dict[str, Chosen] = {}
-    return Drawn(draw(recording(pick, chosen)), chosen)
+def recorded(
+    draw: Callable[[Pick], Config],
+    pick: Pick,
+    flat: Callable[[Config], Mapping[str, Scalar]] = encode,
+) -> Drawn[Config]:
+    """Draw a configuration with the answers of `pick`, and keep those that are part of it.
+
+    `flat` gives the parameters of a configuration, to which the answers are held: an answer without
+    effect is dropped, one that came to nothing (a gate that stands nowhere) is what it came to.
+    """
+    asked: dict[str, Chosen] = {}
+    config = draw(recording(pick, asked))
+    there = flat(config)
+    chosen = {
+        name: one if one.value == there[name] else Chosen(one.domain, there[name])
+        for name, one in asked.items()
+        if name in there and there[name] in one.domain
+    }
+    return Drawn(config, chosen)
 
 
 def recording(pick: Pick, into: dict[str, Chosen]) -> Pick:

@@ -64,7 +64,19 @@ class Space(Generic[Config]):
             only = values_of(domain) if size_of(domain) == 1 else None
             return only[0] if only else pick(name, domain, default)
 
-        return walk(self.cls, narrow, self.prefix)
+        config = walk(self.cls, narrow, self.prefix)
+        self._check_variants(config)
+        return config
+
+    def _check_variants(self, config: Config) -> None:
+        """Refuse a network that came to be without what the space asks for, such as any gate."""
+        for f in fields(self.cls):  # type: ignore[arg-type]
+            if not isinstance(f.metadata["domain"], Variants):
+                continue
+            name, label = self.prefix + f.name, getattr(config, f.name).label
+            only = self.narrowed.get(name)
+            if only is not None and label not in only:
+                raise ValueError(f"{name} comes to {label} here, must be {only}")
 
     def sample(self, rng: random.Random) -> Config:
         """Draw a configuration, each free parameter uniformly, or log-uniformly if declared so."""
@@ -93,7 +105,10 @@ class Space(Generic[Config]):
         return every(self.draw)
 
     def size(self) -> float:
-        """Count the configurations: infinity if a continuous parameter is free."""
+        """Count the combinations: infinity if a continuous parameter is free.
+
+        Those that differ only in what has no effect are the same configuration, so it is a bound.
+        """
         if all(f.name != "stages" for f in fields(self.cls)):  # type: ignore[arg-type]
             return _count(self, self.cls, self.prefix, 0)
         stages = values_of(self.domain(f"{self.prefix}stages")) or ()

@@ -109,7 +109,7 @@ _WRN52_4 = (
     Row("srm", SRM(), 12_063_706, 12_057_434, ("12.06M", "12.09M"), table="table 4"),
     Row("srm-shared-norm", SRM(sharing="stage", norm="stage"), 12_051_162, note=_FIG11),
     Row("spa", SPA(), 12_995_546, 12_167_642, note="q = C/16", table="table 4"),
-    Row("sem", SEM(base="output"), 12_416_010, 12_095_200, note=_QUARTER, table="table 4"),
+    Row("sem", SEM(), 12_416_010, 12_095_200, note=_QUARTER, table="table 4"),
     Row("spem", SPEM(), 12_063_754, 12_051_168, ("12.06M", "12.09M"), table="table 4"),
     Row(
         "dia",

@@ -30,7 +30,7 @@ class Check:
             f"{config.sampler}, {config.pruner}, {config.concurrency} at a time",
             f"images: {config.dataset}, {self.images[0]:,} to train on, {self.images[1]:,} to "
             f"validate with, {self.classes} classes, {'×'.join(map(str, self.shape))}",
-            f"space: {_size(arch)} networks, {_size(recipe)} recipes",
+            f"space: at most {_size(arch)} networks, {_size(recipe)} recipes",
         ]
         for name in ("params", "macs"):
             values = sorted(cost.of(name) for cost in sampled.costs)

@@ -28,9 +28,19 @@ def draw(config: StudyConfig, pick: Pick) -> tuple[Arch, Recipe]:
     return config.arch_space.draw(pick), config.recipe_space.draw(ask_recipe)
 
 
+def drawn(config: StudyConfig, pick: Pick) -> Drawn[tuple[Arch, Recipe]]:
+    """Draw like `draw`, and keep the parameters that were chosen."""
+    return recorded(partial(draw, config), pick, flat)
+
+
+def flat(pair: tuple[Arch, Recipe]) -> dict[str, Scalar]:
+    """Return network and recipe as one flat dict."""
+    return {**encode(pair[0]), **encode(pair[1], RECIPE)}
+
+
 def every(config: StudyConfig) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
     """Enumerate every pair of network and recipe of a finite space."""
-    return space.every(partial(recorded, partial(draw, config)))
+    return space.every(partial(drawn, config))
 
 
 def preset_recipe(config: StudyConfig, given: Mapping[str, Scalar] | None = None) -> Recipe:
@@ -56,8 +66,8 @@ def known(config: StudyConfig, arch: Arch, recipe: Recipe) -> Iterator[tuple[str
     values lie in the study's domains: what a sampler can learn from them.
     """
     parts = ("", config.arch_space, encode(arch)), (RECIPE, config.recipe_space, encode(recipe))
-    for prefix, own_space, flat in parts:
-        for name, value in flat.items():
+    for prefix, own_space, given in parts:
+        for name, value in given.items():
             domain = own_space.domain(name)
             if value in domain and size_of(domain) != 1:
                 yield prefix + name, domain, value
@@ -76,9 +86,9 @@ def domains(config: StudyConfig) -> dict[str, tuple[Domain, str]]:
     }
 
 
-def inside(own: Space[Any], flat: Mapping[str, Scalar]) -> bool:
+def inside(own: Space[Any], given: Mapping[str, Scalar]) -> bool:
     """Return True if a space has a flat configuration. Raises KeyError for unknown parameters."""
-    return all(value in own.domain(name) for name, value in flat.items())
+    return all(value in own.domain(name) for name, value in given.items())
 
 
 def space_hash(config: StudyConfig) -> str:

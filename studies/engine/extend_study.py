@@ -10,6 +10,7 @@
 |                                  | finished trial become infeasible                              |
 | baselines                        | yes; baselines already enqueued stay                          |
 | objectives, images, epochs, seed | no: errors before and after could not be compared             |
+| conditions, by another version   | no: its trials have values of parameters without effect       |
 """
 
 import getpass
@@ -113,6 +114,10 @@ def _of_space(
 ) -> Iterator[Difference]:
     now, before = table(config), _before(config, begun)
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    conditions = [name for name in names if _bare(before.get(name)) == _bare(now.get(name))]
+    if conditions:
+        yield _of_version(conditions, begun)
+    names = [name for name in names if name not in conditions]
     refused = _refused(config, trials, names if before else [*now])
     lines: dict[str, Difference] = {}
     for name in names:
@@ -128,6 +133,18 @@ def _of_space(
     yield from found[:SHOWN]
     if rest := len(found) - SHOWN if len(found) > SHOWN else 0:
         yield Difference(f"and {rest} more parameters")
+
+
+def _of_version(names: Sequence[str], begun: StudyRecord) -> Difference:
+    """Describe parameters that another version has under other conditions: its trials may have
+    values that change nothing here, which a sampler would learn from.
+    """
+    known = begun.versions or {}
+    version = known.get("skipsearch", "unknown")
+    named = ", ".join(dict.fromkeys(every_stage(name) for name in names[:SHOWN]))
+    more = ", …" if len(names) > SHOWN else ""
+    line = f"it was begun when {named}{more} had other conditions (skipsearch {version})"
+    return Difference(line, "its trials have values of parameters that have no effect here")
 
 
 def _bare(row: str | None) -> str:

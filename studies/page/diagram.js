@@ -22,9 +22,16 @@ function caption({shortcut, reach, gate, place}) {
 function inWords(sketch) {
   const rows = sketch.stages.map(([blocks, channels, side, gated], i) =>
     `stage ${i + 1}: ${blocks} block${blocks > 1 ? 's' : ''} of ${channels} channels at ${side}×${side}`
-    + (gated ? ', gated' : ''));
+    + gatedInWords(gated));
   return `stem ${sketch.stem} of ${sketch.stem_channels} channels; ${rows.join('; ')}; `
     + `${caption(sketch)}; ${sketch.head} head`;
+}
+
+// How many blocks of a stage have the gate; a row of 0 and 1, one for each block.
+function gatedInWords(gated) {
+  const count = gated.filter(Boolean).length;
+  if (!count) return '';
+  return count === gated.length ? ', gated' : `, ${count} of ${gated.length} gated`;
 }
 
 function element(name, attributes, text) {
@@ -34,8 +41,8 @@ function element(name, attributes, text) {
   return made;
 }
 
-// Lay out boxes from left to right: {x, height, stage, last, skipped}, with the number of blocks
-// that are skipped before the box.
+// Lay out boxes from left to right: {x, height, stage, number, last, skipped}, with the block's
+// number in its stage and how many blocks are skipped before the box.
 function laid(sketch) {
   const largest = sketch.stages[0][2], boxes = [];
   let x = 58;
@@ -45,7 +52,8 @@ function laid(sketch) {
       const skipped = i === drawn - 1 ? blocks - drawn : 0;
       if (skipped) x += 16;
       const height = 22 + 46 * (1 + Math.log2(side)) / (1 + Math.log2(largest));
-      boxes.push({x, height, stage, last: i === drawn - 1, skipped});
+      const number = i + skipped, last = i === drawn - 1;
+      boxes.push({x, height, stage, number, last, skipped});
       x += 21;
     }
     x += 13;
@@ -87,8 +95,7 @@ function arcs(sketch, boxes, colour, base) {
 function gates(sketch, boxes, base) {
   const group = element('g', {});
   for (const box of boxes) {
-    if (!sketch.gate || !sketch.stages[box.stage][3]) continue;
-    if (sketch.place === 'stage' && !box.last) continue;
+    if (!sketch.stages[box.stage][3][box.number]) continue;
     const inside = sketch.place === 'branch' || sketch.place === 'convolution';
     const ring = sketch.place === 'convolution';
     group.append(element('circle', {cx: box.x + (inside ? 7 : 17), cy: base, r: 3.6,

@@ -5,6 +5,7 @@ parameter's values differ between the best trials and all of them. A parameter t
 have (`shortcut.attention.heads`) is judged among those, and weighted by their share of the best.
 """
 
+import copy
 import html
 import warnings
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.config.joint_space import RECIPE
 from skipsearch.studies.humanize import LABELS
+from skipsearch.studies.storage.trial_record import settings
 from skipsearch.studies.web.axes import Figure, bare, line
 
 FEWEST = 10  # finished trials below which there are no importances
@@ -48,7 +50,7 @@ def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, I
     from optuna.importance import PedAnovaImportanceEvaluator  # loads scikit-learn's forests
 
     step = max(1, -(-len(trials) // MOST))
-    looked = trials[::step]
+    looked = [_as_built(trial) for trial in trials[::step]]
     best = min(0.5, max(0.1, 5 / len(looked)))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
     study, found = _Trials(looked), dict[str, Importance]()
@@ -63,6 +65,20 @@ def importances(trials: list[FrozenTrial], objectives: list[str]) -> dict[str, I
             if total > 0:
                 found[name] = {n: v / total for n, v in shares.items()}
     return found
+
+
+def _as_built(trial: FrozenTrial) -> FrozenTrial:
+    """Return a trial without parameters that do not change its network: earlier versions drew
+    them.
+    """
+    there = settings(trial)
+    if all(name in there and there[name] == value for name, value in trial.params.items()):
+        return trial
+    built = copy.copy(trial)
+    kept = [name for name in trial.params if name in there]
+    built.distributions = {name: trial.distributions[name] for name in kept}
+    built.params = {name: there[name] for name in kept}
+    return built
 
 
 def _value(place: int, trial: FrozenTrial) -> float:

@@ -7,9 +7,10 @@ from typing import Any
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.blocks import Conv7
-from skipsearch.searchspace.arch.gate_places import SomeStages
+from skipsearch.searchspace.arch.effects import gated_blocks
 from skipsearch.searchspace.arch.gates import NoGate
-from skipsearch.searchspace.arch.shortcuts import Attention, BetweenStages, Concat, NoShortcut, Sum
+from skipsearch.searchspace.arch.shortcuts import Attention, BetweenStages, NoShortcut, Sum
+from skipsearch.searchspace.arch.widths import block_widths
 from skipsearch.searchspace.parameters.walk import override
 
 
@@ -20,7 +21,7 @@ class DrawnStage:
     blocks: int
     channels: int  # of a block's output
     side: int  # of its maps, in pixels
-    gated: bool
+    gated: tuple[bool, ...]  # for each block, whether a gate is drawn at it
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Sketch:
 
     def to_list(self) -> list[Any]:
         """Return the fields in order, as JSON for the script (`sketchOf` in `diagram.js`)."""
-        stages = [[s.blocks, s.channels, s.side, int(s.gated)] for s in self.stages]
+        stages = [[s.blocks, s.channels, s.side, list(map(int, s.gated))] for s in self.stages]
         places = [self.reach, self.gate, self.place, self.head]
         return [self.stem, self.stem_channels, stages, self.shortcut, *places]
 
@@ -57,34 +58,22 @@ def _sketch(flat: tuple[tuple[str, Any], ...], size: int) -> Sketch | None:
     except (ValueError, TypeError):
         return None
     gate = arch.gate
-    gated = [False] * arch.stages
-    if not isinstance(gate, NoGate):
-        own = isinstance(gate.stages, SomeStages)
-        gated = list(gate.stages.gated) if own else [True] * arch.stages  # type: ignore[union-attr]
     first = -(-size // 4) if isinstance(arch.stem, Conv7) else size
-    rows = zip(arch.blocks, _widths(arch), gated, strict=True)
+    rows = zip(arch.blocks, block_widths(arch), gated_blocks(arch), strict=True)
     stages = tuple(
-        DrawnStage(blocks, width, max(1, -(-first // 2**number)), on)
-        for number, (blocks, width, on) in enumerate(rows)
+        DrawnStage(blocks, width, max(1, -(-first // 2**number)), gated)
+        for number, (blocks, width, gated) in enumerate(rows)
     )
-    has_gate = any(gated)
     return Sketch(
         stem=arch.stem.label,
         stem_channels=arch.stem_channels,
         stages=stages,
         shortcut=arch.shortcut.label,
         reach=_reach(arch),
-        gate=gate.label if has_gate else "",
-        place=gate.place.label if has_gate and not isinstance(gate, NoGate) else "",
+        gate="" if isinstance(gate, NoGate) else gate.label,
+        place="" if isinstance(gate, NoGate) else gate.place.label,
         head=arch.head.label,
     )
-
-
-def _widths(arch: Arch) -> list[int]:
-    """Return the output channels of each stage's blocks; for `concat`, the growth per block."""
-    if not isinstance(arch.shortcut, Concat):
-        return list(arch.output_widths)
-    return [max(8, round(arch.shortcut.growth * w / 8) * 8) for w in arch.output_widths]
 
 
 def _reach(arch: Arch) -> str:

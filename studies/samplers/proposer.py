@@ -22,7 +22,6 @@ from skipsearch.searchspace.parameters.neighbours import (
     Drawn,
     distance,
     neighbour,
-    recorded,
 )
 from skipsearch.searchspace.parameters.walk import Config, Pick, encode
 from skipsearch.studies.config import joint_space
@@ -78,7 +77,7 @@ class Proposer(Generic[Config]):
 
     def __init__(
         self,
-        draw: Callable[[Pick], Config],
+        draw: Callable[[Pick], Drawn[Config]],
         key: Callable[[Config], Hashable],
         *,
         seen: dict[Hashable, int],
@@ -103,7 +102,7 @@ class Proposer(Generic[Config]):
             draft.write(sought.chosen)
             return Proposal(sought.config, self.key(sought.config))
         try:
-            drawn = recorded(self.draw, asking(trial))
+            drawn = self.draw(asking(trial))
             key = self.key(drawn.config)
         except ValueError:
             draft.write()
@@ -113,7 +112,7 @@ class Proposer(Generic[Config]):
         if repeats is not None and self.mutate and self.allowed(drawn.config):
             found = self._unseen(drawn.chosen, random.Random(seed))
         if found is None:
-            draft.write()
+            draft.write(drawn.chosen)
             return Proposal(drawn.config, key, repeats)
         draft.write(found.chosen)
         return Proposal(found.config, self.key(found.config), mutated=True)
@@ -124,7 +123,7 @@ class Proposer(Generic[Config]):
         for attempt in range(ATTEMPTS):
             pick = neighbour(chosen, rng, 1 + attempt // ATTEMPTS_A_CHANGE)
             try:
-                drawn = recorded(self.draw, pick)
+                drawn = self.draw(pick)
             except ValueError:  # not a valid configuration
                 continue
             flat = tuple(sorted((name, one.value) for name, one in drawn.chosen.items()))
@@ -166,7 +165,7 @@ def proposer(config: StudyConfig, networks: Networks, seen: dict[Hashable, int])
     def allowed(pair: Pair) -> bool:
         return not networks.over(networks.cost(pair[0]))
 
-    draw = partial(joint_space.draw, config)
+    draw = partial(joint_space.drawn, config)
     size = config.arch_space.size() * config.recipe_space.size()
     seek: Seek[Pair] = nothing_sought
     if config.sampler == "gp":

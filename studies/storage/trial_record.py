@@ -1,13 +1,16 @@
 """The attributes of a trial in the storage, declared, and what can be read from them."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Generic, Self, TypeVar, overload
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.domains import Scalar
+from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config.limits import Cost
 from skipsearch.studies.config.schema import COSTS
 from skipsearch.studies.storage.verdict import Kind, Verdict, kind_in_text
@@ -35,7 +38,30 @@ class Attribute(Generic[T_co]):
     @overload
     def __get__(self, record: "Record", owner: type) -> T_co | None: ...
     def __get__(self, record: "Record | None", owner: type) -> Self | T_co | None:
-        return self if record is None else record.attributes.get(self.name)
+        if record is None:
+            return self
+        value = record.attributes.get(self.name)
+        return None if value is None else self.read(value)
+
+    def read(self, value: Any) -> Any:
+        """Return a stored value as this version has it."""
+        return value
+
+
+class ArchAttribute(Attribute[Flat]):
+    """An architecture, read without parameters that have no effect: earlier versions wrote them."""
+
+    def read(self, value: Flat) -> Flat:
+        """Return its canonical form; one that this version does not know as it is."""
+        return dict(_canonical(tuple(value.items())))
+
+
+@lru_cache(maxsize=8192)
+def _canonical(flat: tuple[tuple[str, Scalar], ...]) -> tuple[tuple[str, Scalar], ...]:
+    try:
+        return tuple(encode(decode(Arch, dict(flat))).items())
+    except ValueError:
+        return flat
 
 
 class Record:
@@ -49,7 +75,7 @@ class Record:
         self.attributes = attributes
 
     def __getitem__(self, key: Attribute[T]) -> T:
-        value: T = self.attributes[key.name]
+        value: T = key.read(self.attributes[key.name])
         return value
 
     @classmethod
@@ -78,7 +104,7 @@ class TrialRecord(Record):
     imported = Attribute[str]("the trial of an earlier study that it comes from, STUDY#NUMBER")
 
     # When it is proposed (engine/searcher.py).
-    arch = Attribute[Flat]("the architecture: its parameters by their names")
+    arch = ArchAttribute("the architecture: its parameters by their names")
     recipe = Attribute[Flat]("the recipe, likewise")
     identity = Attribute[str]("hash of the network; equal networks have one whatever their names")
     params = Attribute[int]("trainable parameters")

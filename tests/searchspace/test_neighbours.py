@@ -96,7 +96,8 @@ def test_a_neighbour_of_an_architecture_is_one_of_its_space(seed: int, changes: 
     }
     changed = differing(before, dict(after.chosen))
     vanished, new = before.keys() - after.chosen.keys(), after.chosen.keys() - before.keys()
-    assert len(changed) <= changes
+    came_to = {n for n in changed if after.chosen[n].value in ("none", "all")}  # a gate nowhere
+    assert len(changed - came_to) <= changes
     if len(changed) < changes:  # one that was to change went with its variant
         assert vanished
     if vanished or new:

@@ -18,7 +18,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
-from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour, recorded
+from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour
 from skipsearch.searchspace.parameters.walk import Config, Pick
 from skipsearch.studies.pareto import non_dominated
 from skipsearch.studies.samplers.gp.gaussian_process import Place, place_of, place_of_trial
@@ -52,7 +52,7 @@ class Seeker(Generic[Config]):
 
     def __init__(
         self,
-        draw: Callable[[Pick], Config],
+        draw: Callable[[Pick], Drawn[Config]],
         key: Callable[[Config], Hashable],
         *,
         seen: Mapping[Hashable, Any],
@@ -129,7 +129,7 @@ class Seeker(Generic[Config]):
         """Walk the space with each chooser, and skip configurations that are not valid."""
         for pick in picks:
             with suppress(ValueError):
-                yield recorded(self.draw, pick)
+                yield self.draw(pick)
 
     def _beside(
         self, drawn: Drawn[Config], number: int, rng: random.Random

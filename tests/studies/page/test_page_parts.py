@@ -168,6 +168,7 @@ def test_a_drawing_has_widths_and_gates_where_they_are() -> None:
     flat |= {"gate.se.stages": "each", "gate.se.stages.each.gated.1": False}
     drawn = sketch(flat | {"gate.se.stages.each.gated.2": True, "gate.se.place": "stage"}, 28)
     assert drawn is not None
-    assert drawn.stages == (DrawnStage(1, 8, 28, False), DrawnStage(3, 16, 14, True))
+    first, second = DrawnStage(1, 8, 28, (False,)), DrawnStage(3, 16, 14, (False, False, True))
+    assert drawn.stages == (first, second)
     assert (drawn.reach, drawn.gate, drawn.place) == ("blocks", "se", "stage")
     assert sketch({"shortcut": "of my own"}, 32) is None

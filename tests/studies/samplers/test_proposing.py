@@ -74,7 +74,7 @@ def study_in(storage: BaseStorage | None = None, name: str = "random") -> optuna
 
 
 def proposer(space: Space[Net] = SMALL_NET, **given: Any) -> Proposer[Net]:
-    return Proposer(space.draw, encode_key, **{"seen": {}, **given})
+    return Proposer(partial(recorded, space.draw), encode_key, **{"seen": {}, **given})
 
 
 def encode_key(net: Net) -> str:
@@ -216,8 +216,9 @@ def test_the_last_of_a_space_is_found_however_far_away() -> None:
 
     whole = list(every(draw))
     seen = {bits: 0 for bits in whole if bits != (1,) * 12}
-    listed = partial(every, partial(recorded, draw))
-    source = Proposer(draw, lambda bits: bits, seen=seen, every=listed)
+    drawn = partial(recorded, draw, flat=lambda bits: dict(zip(fields, bits, strict=True)))
+    listed = partial(every, drawn)
+    source = Proposer(drawn, lambda bits: bits, seen=seen, every=listed)
     trial = study_in().ask()
     assert source.propose(trial, 0).config == (1,) * 12
 
@@ -265,7 +266,7 @@ def test_what_cannot_be_built_is_written_for_the_sampler_to_learn_from(
 
     trial = study_in(storage).ask()
     with pytest.raises(ValueError, match="does not fit"):
-        Proposer(NET.draw, key, seen={}).propose(trial, 0)
+        Proposer(partial(recorded, NET.draw), key, seen={}).propose(trial, 0)
     assert {"body", "wide"} <= storage.get_trial(trial._trial_id).params.keys()
 
 

@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import optuna
@@ -47,7 +48,7 @@ class Net:
     norm: str = choice("batch", "layer", "none", doc="which")
 
 
-DRAW = parse_space(Net, {}).draw
+DRAW = partial(recorded, parse_space(Net, {}).draw)
 LIMIT = 15_000.0
 COUNTING = Counting[Net](("params",), 1, {"params": LIMIT}, lambda net: {"params": params(net)})
 
@@ -85,7 +86,7 @@ def trial(number: int, drawn: Drawn[Net], **facts: object) -> FrozenTrial:
 
 def some(number: int, seed: int = 0, **facts: object) -> list[FrozenTrial]:
     rng = random.Random(seed)
-    return [trial(n, recorded(DRAW, uniformly(rng)), **facts) for n in range(number)]
+    return [trial(n, DRAW(uniformly(rng)), **facts) for n in range(number)]
 
 
 def seeker(
@@ -179,7 +180,7 @@ def test_it_moves_the_front_more_than_random_networks_do(names: tuple[str, ...])
         seed=0,
     )
     while len(nets) < 30:
-        drawn = own.seek(trials, len(trials)) or recorded(DRAW, uniformly(rng))
+        drawn = own.seek(trials, len(trials)) or DRAW(uniformly(rng))
         net = drawn.config
         if params(net) > LIMIT or key(net) in seen:
             continue
@@ -187,7 +188,7 @@ def test_it_moves_the_front_more_than_random_networks_do(names: tuple[str, ...])
         nets.append(net)
         values = [error(net), *(costs(net)[name] for name in names)]
         trials.append(trial(len(trials), drawn, values=values, user_attrs=costs(net)))
-    random_nets = [recorded(DRAW, uniformly(rng)).config for _ in range(300)]
+    random_nets = [DRAW(uniformly(rng)).config for _ in range(300)]
     within = [net for net in random_nets if params(net) <= LIMIT][:60]
     assert len(within) == 60
     assert volume(nets) > volume(within)
@@ -218,7 +219,7 @@ def test_a_stopped_trial_counts_as_what_others_made_of_its_error() -> None:
 
 
 def drawn_of(made: FrozenTrial) -> Drawn[Net]:
-    return recorded(DRAW, lambda name, _domain, _default: made.params[name])
+    return DRAW(lambda name, _domain, _default: made.params[name])
 
 
 def test_a_proposal_of_a_study_is_written_as_its_parameters() -> None:
