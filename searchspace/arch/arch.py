@@ -22,7 +22,6 @@ from skipsearch.searchspace.arch.blocks import (
     Stem,
 )
 from skipsearch.searchspace.arch.effects import (
-    OTHER_GROWTH,
     STRIDED,
     WIDTH,
     gated_stages,
@@ -42,7 +41,7 @@ from skipsearch.searchspace.parameters.domains import (
     per_stage,
 )
 
-WIDTHS = Integers(8, 4096, 8)
+WIDTHS = Integers(4, 4096, 4)
 SEARCHED_WIDTHS = Integers(8, 64, 8)
 
 
@@ -52,7 +51,7 @@ class Doubling:
 
     label: ClassVar[str] = "doubling"
     channels: int = integer(
-        16, 8, 4096, step=8, search=SEARCHED_WIDTHS, doc="channels in the first stage"
+        16, 4, 4096, step=4, search=SEARCHED_WIDTHS, doc="channels in the first stage"
     )
 
 
@@ -62,7 +61,7 @@ class Constant:
 
     label: ClassVar[str] = "constant"
     channels: int = integer(
-        16, 8, 4096, step=8, search=SEARCHED_WIDTHS, doc="channels in every stage"
+        16, 4, 4096, step=4, search=SEARCHED_WIDTHS, doc="channels in every stage"
     )
 
 
@@ -81,7 +80,7 @@ class Expansion:
     """Output channels as a multiple of the channels inside the blocks."""
 
     label: ClassVar[str] = "expansion"
-    ratio: int = choice(1, 2, 4, needs=OTHER_GROWTH, doc="output width over inner width")
+    ratio: int = choice(1, 2, 4, doc="output width over inner width")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +102,9 @@ class GroupNorm:
     """Group normalisation (https://arxiv.org/abs/1803.08494)."""
 
     label: ClassVar[str] = "group"
-    groups: int = choice(8, 1, 2, 4, doc="groups of channels, of two at least")
+    groups: int = choice(
+        8, 1, 2, 4, doc="groups of channels, as many as divide them and of two at least"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ class Arch:
 
     stem: Stem = one_of(Conv3, Conv7, doc="the first convolution")
     stem_channels: int = integer(
-        16, 8, 1024, step=8, search=SEARCHED_WIDTHS, doc="channels of the stem"
+        16, 4, 1024, step=4, search=SEARCHED_WIDTHS, doc="channels of the stem"
     )
     stages: int = integer(3, 2, 4, doc="stages; each after the first halves the resolution")
     blocks: tuple[int, ...] = per_stage(

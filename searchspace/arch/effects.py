@@ -4,7 +4,7 @@ The functions take an `Arch`, also one that is being built, and know variants by
 say what `searchspace.assembly` builds: tests hold that against the plans of random networks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from skipsearch.searchspace.arch.widths import (
@@ -12,7 +12,6 @@ from skipsearch.searchspace.arch.widths import (
     block_widths,
     blocks_halve,
     inner_widths,
-    multiple_of_8,
     output_widths,
     read_widths,
 )
@@ -149,25 +148,15 @@ def _squeezes_otherwise(at: At) -> bool:
     return any(width != inner[k] for k in there for width in gated_widths(arch, gate, k))
 
 
-def _gated_above(least: int) -> Needs:
-    """Need a gate on maps so wide that its bottleneck is wider than its least width."""
+def _gated_on(text: str, fits: Callable[[int], bool]) -> Needs:
+    """Need a gate on maps of a width that `fits`."""
 
     def holds(at: At) -> bool:
         arch, gate = at.root, at.own
         there = [k for k, on in enumerate(gated_stages(arch, gate)) if on]
-        return any(width >= least for k in there for width in gated_widths(arch, gate, k))
+        return any(fits(width) for k in there for width in gated_widths(arch, gate, k))
 
-    return Needs(f"a gated width of {least} at least", holds)
-
-
-def _grows_otherwise(at: At) -> bool:
-    """Return True if another ratio of output to inner width gives a network of other widths."""
-    arch = at.root
-    if arch.shortcut.label != "concat":
-        return True
-    growth = arch.shortcut.growth
-    widest = max(output_widths(arch)) // at.own.ratio
-    return multiple_of_8(growth * widest) != multiple_of_8(4 * growth * widest)
+    return Needs(f"a gated width {text}", holds)
 
 
 def _keeps_keys_otherwise(at: At) -> bool:
@@ -205,9 +194,11 @@ SHARED = Needs("sharing = stage", lambda at: at.own.sharing == "stage")
 OTHER_WIDTH = Needs("gated maps of another width than inside the block", _squeezes_otherwise)
 BARE_BRANCH = Needs("activation = pre, last_norm = none, place = branch", _ends_bare)
 STACKED = Needs("cells ≥ 2", lambda at: at.own.cells > 1)
-WIDTH_OF_12, WIDTH_OF_72 = _gated_above(12), _gated_above(72)
-WIDE_ENOUGH = Needs("an output width of 12 at least", lambda at: max(output_widths(at.root)) >= 12)
-OTHER_GROWTH = Needs("growth that the ratio changes, under concat", _grows_otherwise)
+WIDTH_BY_8 = _gated_on("that 8 divides", lambda width: width % 8 == 0)
+WIDTH_OF_8 = _gated_on("of 8 at least", lambda width: width >= 8)
+WIDTH_OF_12 = _gated_on("of 12 at least", lambda width: width >= 12)
+WIDTH_OF_72 = _gated_on("of 72 at least", lambda width: width >= 72)
+WIDE_ENOUGH = Needs("an output width of 8 at least", lambda at: max(output_widths(at.root)) >= 8)
 OWN_TRANSITION = Needs("projections = matched, or two stages of one width", _keeps_keys_otherwise)
 CHANNEL_MASK = Needs("masks ≠ spatial", lambda at: at.own.masks != "spatial")
 SPATIAL_MASK = Needs("masks ≠ channel", lambda at: at.own.masks != "channel")

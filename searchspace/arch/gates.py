@@ -10,6 +10,8 @@ from skipsearch.searchspace.arch.effects import (
     SHARED,
     SPATIAL_MASK,
     STACKED,
+    WIDTH_BY_8,
+    WIDTH_OF_8,
     WIDTH_OF_12,
     WIDTH_OF_72,
 )
@@ -137,7 +139,9 @@ class SGE(Placed):
     """Spatial group-wise enhancement (https://arxiv.org/abs/1905.09646)."""
 
     label: ClassVar[str] = "sge"
-    groups: int = choice(8, 16, 32, 64, 4, doc="groups of channels, as many as divide them")
+    groups: int = choice(
+        8, 16, 32, 64, 4, needs=WIDTH_BY_8, doc="groups of channels, as many as divide them"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +214,7 @@ class MultiHead(Placed):
     """CNNtention's MHA: scaled heads and an output projection (arXiv 2412.11657)."""
 
     label: ClassVar[str] = "mha"
-    heads: int = choice(8, 1, 2, 4, doc="attention heads")
+    heads: int = choice(8, 1, 2, 4, doc="attention heads, as many as divide the channels")
     combine: str = choice(
         "gated", "add", "replace", doc="x + w·F(x) with w from 0, x + F(x), or F(x)"
     )
@@ -256,7 +260,7 @@ class DIALight(SharedCell):
     """
 
     label: ClassVar[str] = "dia_light"
-    reduction: int = choice(16, 4, 8, doc="squeeze ratio, of the output width")
+    reduction: int = choice(16, 4, 8, needs=WIDTH_OF_8, doc="squeeze ratio, of the output width")
     input_i: str = _term("linear", "ie", "input", "the pooled map")
     input_f: str = _term("linear", "ie", "forget", "the pooled map")
     input_g: str = _term("ie", "linear", "candidate", "the pooled map")
@@ -275,7 +279,7 @@ class MRLA(Recurrent):
     """
 
     label: ClassVar[str] = "mrla"
-    heads: int = choice(8, 1, 2, 4, doc="attention heads")
+    heads: int = choice(8, 1, 2, 4, doc="attention heads, as many as divide the channels")
     kernel: int = choice(3, 5, 7, doc="channels that a query and a key see")
 
 

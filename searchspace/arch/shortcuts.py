@@ -189,7 +189,7 @@ class CommonWidth:
 
     label: ClassVar[str] = "common"
     channels: int = integer(
-        128, 8, 1024, step=8, search=Integers(16, 128, 8), doc="width of the attention"
+        128, 4, 1024, step=4, search=Integers(16, 128, 8), doc="width of the attention"
     )
 
 
@@ -213,7 +213,7 @@ class Attention:
     """At each pixel, the newest output attends over all earlier ones (attention over depth)."""
 
     label: ClassVar[str] = "attention"
-    heads: int = choice(4, 1, 2, 8, doc="attention heads")
+    heads: int = choice(4, 1, 2, 8, doc="attention heads, as many as divide the channels")
     entry_norm: str = choice("none", "layer", doc="LayerNorm of an output before it is projected")
     placement: EveryBlock | BetweenStages = one_of(
         EveryBlock, BetweenStages, doc="where the shortcut acts"

@@ -25,7 +25,7 @@ def block_widths(arch: Any) -> Channels:
     widths = output_widths(arch)
     if arch.shortcut.label != "concat":
         return widths
-    return tuple(multiple_of_8(arch.shortcut.growth * width) for width in widths)
+    return tuple(multiple_of_4(arch.shortcut.growth * width) for width in widths)
 
 
 def _widths(arch: Any, width: Any) -> Channels:
@@ -39,9 +39,9 @@ def _widths(arch: Any, width: Any) -> Channels:
             return tuple(channels)
 
 
-def multiple_of_8(channels: float) -> int:
-    """Round to the nearest multiple of 8, at least 8."""
-    return max(8, round(channels / 8) * 8)
+def multiple_of_4(channels: float) -> int:
+    """Round to the nearest multiple of 4, at least 4."""
+    return max(4, round(channels / 4) * 4)
 
 
 def read_widths(arch: Any) -> tuple[Channels, ...]:
@@ -63,7 +63,7 @@ def _concatenated(arch: Any, own: Channels) -> tuple[Channels, ...]:
     rows: list[Channels] = []
     for stage, (width, count) in enumerate(zip(own, arch.blocks, strict=True)):
         if stage and shortcut.transition.label == "compress":
-            newest, stored = multiple_of_8(shortcut.transition.theta * (stored + newest)), 0
+            newest, stored = multiple_of_4(shortcut.transition.theta * (stored + newest)), 0
         row: list[int] = []
         for block in range(count):
             if shortcut.placement == "blocks" or not block:

@@ -1,5 +1,6 @@
 """Plans of a network's parts: convolutions, norms, bodies, skips, blocks, the stem."""
 
+from math import gcd
 from typing import assert_never
 
 from torch import nn
@@ -51,7 +52,7 @@ def norm(kind: Norm, channels: int) -> Call:
         case LayerNorm():
             return call(norms.LayerNorm2d, channels)
         case GroupNorm(groups=groups):  # one value per group would normalise to a constant
-            return call(nn.GroupNorm, min(groups, channels // 2), channels)
+            return call(nn.GroupNorm, min(gcd(groups, channels), channels // 2), channels)
         case NoNorm():
             return call(nn.Identity)
         case _:
@@ -180,7 +181,9 @@ def _post_body(stage: Stage, inputs: int, stride: int) -> Call:
             return call(blocks.Basic, first, norm(arch.norm, inner), _drop(dropout), second, last)
         case Bottleneck(dropout=dropout, groups=groups):
             first = _conv(stage, {"first"}, inputs, inner, 1)
-            second = _conv(stage, {"later", "spatial"}, inner, inner, 3, stride, groups=groups)
+            second = _conv(
+                stage, {"later", "spatial"}, inner, inner, 3, stride, groups=gcd(groups, inner)
+            )
             third = _conv(stage, {"later"}, inner, outputs, 1)
             norms_ = [norm(arch.norm, inner) for _ in range(2)]
             parts = (first, norms_[0], second, norms_[1], _drop(dropout), third, last)
@@ -203,7 +206,9 @@ def _pre_body(stage: Stage, inputs: int, stride: int) -> Call:
             return call(blocks.PreBasic, before, first, middle, _drop(dropout), second, last)
         case Bottleneck(dropout=dropout, groups=groups):
             first = _conv(stage, {"first"}, inputs, inner, 1)
-            second = _conv(stage, {"later", "spatial"}, inner, inner, 3, stride, groups=groups)
+            second = _conv(
+                stage, {"later", "spatial"}, inner, inner, 3, stride, groups=gcd(groups, inner)
+            )
             third = _conv(stage, {"later"}, inner, outputs, 1)
             norms_ = [norm(arch.norm, inner) for _ in range(2)]
             parts = (before, first, norms_[0], second, norms_[1], _drop(dropout), third, last)

@@ -10,7 +10,7 @@ from torch import nn
 
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.arch.shortcuts import Compress, Concat, PseudoQuery, Weighted
-from skipsearch.searchspace.arch.widths import block_widths, multiple_of_8
+from skipsearch.searchspace.arch.widths import block_widths, multiple_of_4
 from skipsearch.searchspace.assembly import blocks as bricks
 from skipsearch.searchspace.assembly.plan import Call, call
 from skipsearch.searchspace.assembly.units import Merged, Row, units
@@ -24,7 +24,7 @@ def concat(arch: Arch, shortcut: Concat) -> Merged:
     for unit in units(arch, shortcut.placement, growth):
         stride = unit.stride
         if stride > 1 and isinstance(shortcut.transition, Compress):
-            kept = multiple_of_8(shortcut.transition.theta * (sum(stored) + newest))
+            kept = multiple_of_4(shortcut.transition.theta * (sum(stored) + newest))
             row.plain[unit.stage].append(_transition(arch, sum(stored) + newest, kept))
             newest, stored, stride = kept, [], 1
         stored.append(newest)

@@ -7,6 +7,7 @@ projection); `literal` is equation 3.2 with all four matrices.
 """
 
 from dataclasses import dataclass, field, replace
+from math import gcd
 from typing import assert_never
 
 from torch import nn
@@ -178,8 +179,8 @@ def _pair(inputs: int, outputs: int, stride: int) -> list[Call]:
 
 
 def _attend(shortcut: Attention, query: Call, project: Call | None = None) -> Call:
-    project = project or call(nn.Identity)
-    return call(merge.AttentionMerge, query=query, project=project, heads=shortcut.heads)
+    project, heads = project or call(nn.Identity), gcd(shortcut.heads, query.args[1])
+    return call(merge.AttentionMerge, query=query, project=project, heads=heads)
 
 
 def _start(shortcut: Attention, newest: _Output, store: Call, block: Call, after: Call) -> Call:

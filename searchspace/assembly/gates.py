@@ -162,7 +162,8 @@ def _function(stage: Stage, gate: gates.OneMap, channels: int, style: Call | Non
         case gates.SelfAttention():
             return call(self_attention.SelfAttention, channels, transposed=gate.over == "queries")
         case gates.MultiHead():
-            return call(self_attention.MultiHeadAttention, channels, gate.heads)
+            heads = math.gcd(gate.heads, channels)
+            return call(self_attention.MultiHeadAttention, channels, heads)
         case _:
             assert_never(gate)
 
@@ -186,9 +187,8 @@ def _remembering(stage: Stage, gate: gates.Remembering, *, first: bool) -> Call:
     channels = stage.outputs
     if isinstance(gate, gates.MRLA):
         norm = call(nn.BatchNorm2d, channels)
-        return call(
-            layer_attention.LayerAttention, channels, gate.kernel, gate.heads, norm, first=first
-        )
+        heads = math.gcd(gate.heads, channels)
+        return call(layer_attention.LayerAttention, channels, gate.kernel, heads, norm, first=first)
     key = ("cell", channels)
     if key not in stage.shared:
         made = _cell(gate, channels)

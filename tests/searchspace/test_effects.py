@@ -39,8 +39,8 @@ COINCIDENCES = {
     "gate.sem.base": "both widths are rounded to one squeeze",
     "gate.se.reduction": "all ratios of the study file are rounded to one squeeze",
     "gate.cbam.reduction": "all ratios of the study file are rounded to one squeeze",
-    "shortcut.concat.growth": "growths are rounded to one multiple of 8",
-    "output.expansion.ratio": "growths are rounded to one multiple of 8",
+    "shortcut.concat.growth": "growths are rounded to one multiple of 4",
+    "output.expansion.ratio": "growths are rounded to one multiple of 4",
     "width": "equal widths",
     "output": "equal widths",
 }

@@ -88,7 +88,7 @@ def test_the_size_of_a_space_is_the_number_of_its_architectures() -> None:
         ({"stages": {"low": 3, "high": 2}}, "must have low ≤ high"),
         ({"stages": {"low": 2}}, "must be {low, high, step, log}"),
         ({"stages": {"low": 2, "high": 9}}, "stages must be 2 … 4, got 9"),
-        ({"stem_channels": {"low": 8, "high": 64, "step": 4}}, "step must be a multiple of 8"),
+        ({"stem_channels": {"low": 8, "high": 64, "step": 2}}, "step must be a multiple of 4"),
         ({"gate": "none", "gate.se.bias": True}, "gate.se.bias has no effect here"),
         ({"stages": [2, 3], "blocks.4": 1}, "blocks.4 has no effect here: it needs stages ≥ 4"),
     ],

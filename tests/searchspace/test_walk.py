@@ -51,7 +51,7 @@ def test_every_drawn_name_is_documented_with_a_meaning() -> None:
         ({"gates": "se"}, "gates is not a parameter (nearest: gate"),
         ({"shortcut.attention.heads": 2}, "has no effect here: it needs shortcut = attention"),
         ({"shortcut": "attention", "shortcut.attention.heads": 3}, "must be 4 | 1 | 2 | 8, got 3"),
-        ({"width.doubling.channels": 20}, "in steps of 8, got 20 (nearest: 16, 24)"),
+        ({"width.doubling.channels": 18}, "in steps of 4, got 18 (nearest: 16, 20)"),
         ({"stages": 5}, "stages must be 2 … 4, got 5"),
         ({"stages": True}, "stages must be 2 … 4, got true"),
         ({"blocks.4": 2}, "has no effect here: it needs stages ≥ 4"),

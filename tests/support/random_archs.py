@@ -9,13 +9,13 @@ from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, In
 
 SMALL = {
     "blocks": [1, 2, 3],
-    "stem_channels": [8, 16, 24],
-    "width.doubling.channels": [8, 16],
-    "width.constant.channels": [8, 16, 24],
-    "width.each.channels": [8, 16, 24, 32],
-    "output.constant.channels": [8, 16, 24],
-    "output.each.channels": [8, 16, 24, 32],
-    "shortcut.attention.placement.stages.width.common.channels": [8, 16, 24],
+    "stem_channels": [4, 8, 12, 16, 24],
+    "width.doubling.channels": [4, 8, 12, 16],
+    "width.constant.channels": [4, 8, 12, 16, 24],
+    "width.each.channels": [4, 8, 12, 16, 24, 32],
+    "output.constant.channels": [4, 8, 12, 16, 24],
+    "output.each.channels": [4, 8, 12, 16, 24, 32],
+    "shortcut.attention.placement.stages.width.common.channels": [4, 8, 12, 16, 24],
 }
 # 1,344 networks, with choices inside choices
 CONDITIONAL = {
