@@ -5,7 +5,7 @@ from typing import assert_never
 
 from torch import nn
 
-from skipsearch.searchspace.arch import gate_places, gates
+from skipsearch.searchspace.arch import gate_places, gates, recurrent_gates
 from skipsearch.searchspace.arch.blocks import Pre
 from skipsearch.searchspace.arch.effects import GATED
 from skipsearch.searchspace.assembly.plan import Call, call, in_turn
@@ -23,7 +23,7 @@ from skipsearch.searchspace.layers.gates import cbam, combine
 def in_branch(stage: Stage, block: int) -> Call:
     """Plan the gate of a block's branch, or the identity if the gate stands elsewhere."""
     match stage.arch.gate:
-        case gates.DIA() | gates.DIALight() | gates.MRLA() as gate if remembers(stage, "branch"):
+        case gate_places.Recurrent() as gate if remembers(stage, "branch"):
             return _remembering(stage, gate, first=block == 0)
         case _:
             return _placed(stage, gate_places.InBranch, stage.outputs)
@@ -37,7 +37,7 @@ def after_block(stage: Stage, block: int, whole: Call) -> Call:
     if not (block or gate.place.first) or not stage.gated:
         return whole
     match gate:
-        case gates.DIA() | gates.DIALight() | gates.MRLA():
+        case gate_places.Recurrent():
             made = _remembering(stage, gate, first=block == first_remembering(stage))
             return call(recurrent.Whole, whole, made)
         case _:
@@ -78,7 +78,7 @@ def has_tail_norm(stage: Stage) -> bool:
     """Return True if a pre-activation branch ends with a norm for the recurrent gate's sake."""
     gate = stage.arch.gate
     return (
-        isinstance(gate, gates.SharedCell)
+        isinstance(gate, recurrent_gates.SharedCell)
         and gate.tail_norm
         and isinstance(stage.arch.activation, Pre)
         and remembers(stage, "branch")
@@ -185,7 +185,7 @@ def _parallel(gate: gates.InputAttention, channels: int) -> Call:
 
 def _remembering(stage: Stage, gate: gates.Remembering, *, first: bool) -> Call:
     channels = stage.outputs
-    if isinstance(gate, gates.MRLA):
+    if isinstance(gate, recurrent_gates.MRLA):
         norm = call(nn.BatchNorm2d, channels)
         heads = math.gcd(gate.heads, channels)
         return call(layer_attention.LayerAttention, channels, gate.kernel, heads, norm, first=first)
@@ -196,14 +196,14 @@ def _remembering(stage: Stage, gate: gates.Remembering, *, first: bool) -> Call:
     return stage.shared[key]
 
 
-def _cell(gate: gates.DIA | gates.DIALight, channels: int) -> Call:
+def _cell(gate: recurrent_gates.DIA | recurrent_gates.DIALight, channels: int) -> Call:
     hidden = max(1, channels // gate.reduction)
     match gate:
-        case gates.DIA():
-            dropout = gate.dropout if gate.cells > 1 else gates.DIA.dropout
+        case recurrent_gates.DIA():
+            dropout = gate.dropout if gate.cells > 1 else recurrent_gates.DIA.dropout
             stack = {"output": gate.output, "cells": gate.cells, "dropout": dropout}
             return call(recurrent.SharedLSTM, channels, hidden, **stack)
-        case gates.DIALight():
+        case recurrent_gates.DIALight():
             inputs = (gate.input_i, gate.input_f, gate.input_g, gate.input_o)
             masks = (gate.hidden_i, gate.hidden_f, gate.hidden_g, gate.hidden_o)
             linear = [[term == "linear" for term in terms] for terms in (inputs, masks)]

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
 from skipsearch.searchspace.parameters.domains import (
@@ -58,25 +58,48 @@ class Space(Generic[Config]):
         ValueError
             An answer is outside its domain, or the classes refuse the combination.
         """
+        answers: dict[str, Scalar] = {}
 
         def narrow(name: str, domain: Domain, default: Scalar) -> Scalar:
             domain = self.domain(name)
             only = values_of(domain) if size_of(domain) == 1 else None
-            return only[0] if only else pick(name, domain, default)
+            answers[name] = only[0] if only else pick(name, domain, default)
+            return answers[name]
 
         config = walk(self.cls, narrow, self.prefix)
-        self._check_variants(config)
+        if lost := self._lost(config):
+            config = walk(self.cls, partial(self._mended, answers, tuple(lost)), self.prefix)
+        if lost := self._lost(config):
+            name, label = next(iter(lost.items()))
+            raise ValueError(f"{name[:-1]} comes to {label} here, must be {self.domain(name[:-1])}")
         return config
 
-    def _check_variants(self, config: Config) -> None:
-        """Refuse a network that came to be without what the space asks for, such as any gate."""
+    def _lost(self, config: Config) -> dict[str, str]:
+        """Return choices that came to what the space does not have, such as a gate that stands
+        nowhere: the prefix of their parameters, and what they came to.
+        """
+        found = {}
         for f in fields(self.cls):  # type: ignore[arg-type]
-            if not isinstance(f.metadata["domain"], Variants):
-                continue
-            name, label = self.prefix + f.name, getattr(config, f.name).label
-            only = self.narrowed.get(name)
-            if only is not None and label not in only:
-                raise ValueError(f"{name} comes to {label} here, must be {only}")
+            if isinstance(f.metadata["domain"], Variants):
+                name, label = self.prefix + f.name, getattr(config, f.name).label
+                only = self.narrowed.get(name)
+                if only is not None and label not in only:
+                    found[f"{name}."] = label
+        return found
+
+    def _mended(
+        self,
+        answers: Mapping[str, Scalar],
+        lost: tuple[str, ...],
+        name: str,
+        _domain: Domain,
+        default: Scalar,
+    ) -> Scalar:
+        """Answer as before, but with defaults inside the choices that were `lost`."""
+        if name in answers and not name.startswith(lost):
+            return answers[name]
+        domain = self.domain(name)
+        return default if default in domain else (values_of(domain) or (default,))[0]
 
     def sample(self, rng: random.Random) -> Config:
         """Draw a configuration, each free parameter uniformly, or log-uniformly if declared so."""

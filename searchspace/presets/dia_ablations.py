@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from skipsearch.searchspace.arch.arch import NoNorm
 from skipsearch.searchspace.arch.gate_places import SomeStages
-from skipsearch.searchspace.arch.gates import DIA, SE
+from skipsearch.searchspace.arch.gates import SE
+from skipsearch.searchspace.arch.recurrent_gates import DIA
 from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.presets.dia_backbones import DEPTHS, RESNET56
 from skipsearch.searchspace.presets.dia_rows import Row, systems

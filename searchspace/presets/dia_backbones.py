@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from skipsearch.searchspace.arch.arch import Arch, Doubling, EachStage, Expansion, NoNorm
 from skipsearch.searchspace.arch.blocks import Basic, Bottleneck, Pre
-from skipsearch.searchspace.arch.gates import DIA
+from skipsearch.searchspace.arch.recurrent_gates import DIA
 from skipsearch.searchspace.arch.shortcuts import Projection, Sum
 from skipsearch.searchspace.presets.preset import Figure, Preset, Result, variant
 

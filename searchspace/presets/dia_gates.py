@@ -6,7 +6,8 @@ CBAM and SPA divide the output. Rows without a printed figure may have one in th
 repeated here: WRN's SPA is met with and without biases (so 13.00M and 13.02M are printed).
 """
 
-from skipsearch.searchspace.arch.gates import CBAM, DIA, ECA, SE, SEM, SPA, SPEM, SRM, DIALight
+from skipsearch.searchspace.arch.gates import CBAM, ECA, SE, SEM, SPA, SPEM, SRM
+from skipsearch.searchspace.arch.recurrent_gates import DIA, DIALight
 from skipsearch.searchspace.presets.dia_backbones import DEPTHS, LIGHT, RESNEXT, WRN
 from skipsearch.searchspace.presets.dia_rows import Row, systems
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from skipsearch.searchspace.arch.arch import Arch, Doubling, Expansion
 from skipsearch.searchspace.arch.blocks import Bottleneck, Conv7
-from skipsearch.searchspace.arch.gates import DIA, ECA, SE, SGE, DIALight, Gate
+from skipsearch.searchspace.arch.gates import ECA, SE, SGE, Gate
+from skipsearch.searchspace.arch.recurrent_gates import DIA, DIALight
 from skipsearch.searchspace.presets.dia_backbones import LIGHT, SOURCE
 from skipsearch.searchspace.presets.dia_rows import Row, systems
 from skipsearch.searchspace.presets.preset import Figure, Preset

@@ -11,8 +11,8 @@ from skipsearch.studies.humanize import phrases
 from skipsearch.studies.results.front import knee
 from skipsearch.studies.results.retrained import Retrained, results
 from skipsearch.studies.results.summary import Summary, summarize
+from skipsearch.studies.storage.record import Flat
 from skipsearch.studies.storage.trial_record import (
-    Flat,
     TrialRecord,
     cost_names,
     facts,

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from skipsearch.studies.config.joint_space import RECIPE
 from skipsearch.studies.humanize import LABELS
-from skipsearch.studies.storage.trial_record import settings
+from skipsearch.studies.storage.trial_record import TrialRecord, settings
 from skipsearch.studies.web.axes import Figure, bare, line
 
 FEWEST = 10  # finished trials below which there are no importances
@@ -72,7 +72,8 @@ def _as_built(trial: FrozenTrial) -> FrozenTrial:
     them.
     """
     there = settings(trial)
-    if all(name in there and there[name] == value for name, value in trial.params.items()):
+    same = all(name in there and there[name] == value for name, value in trial.params.items())
+    if same or TrialRecord.of(trial).arch is None:
         return trial
     built = copy.copy(trial)
     kept = [name for name in trial.params if name in there]

@@ -4,7 +4,7 @@ from typing import Any
 
 import optuna
 
-from skipsearch.studies.storage.trial_record import Attribute, Record
+from skipsearch.studies.storage.record import Attribute, Record
 
 Table = dict[str, Any]
 

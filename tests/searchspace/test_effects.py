@@ -21,7 +21,8 @@ from skipsearch.searchspace import (
 )
 from skipsearch.searchspace.arch.effects import gated_blocks, gated_widths
 from skipsearch.searchspace.arch.gate_places import AfterBlock, SomeStages
-from skipsearch.searchspace.arch.gates import DIA, SE, NoGate
+from skipsearch.searchspace.arch.gates import SE, NoGate
+from skipsearch.searchspace.arch.recurrent_gates import DIA
 from skipsearch.searchspace.arch.shortcuts import Compress, Concat, Identity, NoShortcut, Sum
 from skipsearch.searchspace.assembly.assemble import assemble
 from skipsearch.searchspace.assembly.plan import Call, identity
@@ -239,3 +240,17 @@ def test_a_gate_in_the_page_is_a_module_of_the_network() -> None:
         layers = [m for m in build(arch, classes=3).modules() if type(m) is not nn.Identity]
         there = any(any(part in type(m).__module__ for part in GATE_LAYERS) for m in layers)
         assert there == any(map(any, gated_blocks(arch)))
+
+
+def test_a_space_with_a_gate_pinned_draws_no_network_without_it() -> None:
+    space = parse_space(Arch, {"gate": "dia", "blocks": 1, "stages": [2, 3]})
+    for seed in range(60):
+        assert space.sample(random.Random(seed)).gate.label == "dia"
+    nowhere = {
+        "gate": "se",
+        "blocks": 1,
+        "gate.se.place": "block",
+        "gate.se.place.block.first": False,
+    }
+    with pytest.raises(ValueError, match="gate comes to none here, must be se"):
+        parse_space(Arch, nowhere).sample(random.Random(0))

@@ -11,7 +11,6 @@ from skipsearch.searchspace.arch.blocks import Bottleneck, Conv7, Pre
 from skipsearch.searchspace.arch.gate_places import InConvolution
 from skipsearch.searchspace.arch.gates import (
     CBAM,
-    DIA,
     ECA,
     SE,
     SEM,
@@ -19,7 +18,6 @@ from skipsearch.searchspace.arch.gates import (
     SPA,
     SPEM,
     SRM,
-    DIALight,
     Gate,
     InputAttention,
     MultiHead,
@@ -28,6 +26,7 @@ from skipsearch.searchspace.arch.gates import (
     SelfAttention,
 )
 from skipsearch.searchspace.arch.heads import Tokens
+from skipsearch.searchspace.arch.recurrent_gates import DIA, DIALight
 from skipsearch.searchspace.arch.shortcuts import NoShortcut
 from tests.support.presets import params
 

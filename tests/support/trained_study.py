@@ -17,7 +17,7 @@ GIVEN = {
         "epochs": 1,
         "sampler": "random",
         "pruner": "none",
-        "seed": 3,
+        "seed": 4,
         "keep": "all",
     },
     "space": {

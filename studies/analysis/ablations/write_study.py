@@ -13,8 +13,9 @@ import tomli_w
 from skipsearch.searchspace import describe
 from skipsearch.searchspace.arch.arch import Arch, NoNorm
 from skipsearch.searchspace.arch.gate_places import SomeStages
-from skipsearch.searchspace.arch.gates import NoGate, SharedCell
+from skipsearch.searchspace.arch.gates import NoGate
 from skipsearch.searchspace.arch.heads import Pool, Tokens
+from skipsearch.searchspace.arch.recurrent_gates import SharedCell
 from skipsearch.searchspace.arch.shortcuts import NoShortcut, Projection, Sum
 from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.analysis.ablations.remove import Part

@@ -81,18 +81,15 @@ def depth_attention(
 
 def check_reads(subject: Subject) -> None:
     """Raise ValueError if no block reads two outputs or more."""
-    network, shortcut = subject.network, subject.model.arch.shortcut.label
-    why = f"its shortcut is {shortcut}"
+    network = subject.network
     if isinstance(network, MergeNetwork):
         there = bool(merging(network, subject.model.arch))
     else:
         there = any(hasattr(block, "add") for block in _chained(network).values())
-        if shortcut == "sum":
-            why = "every block of it changes the shape, where its sum has nothing to add"
     if not there:
         raise ValueError(
-            f"{subject.name} has no shortcut by which a block reads earlier outputs: {why}; "
-            "analyze gradient-flow takes any network"
+            f"{subject.name} has no shortcut by which a block reads earlier outputs: its shortcut "
+            f"is {subject.model.arch.shortcut.label}; analyze gradient-flow takes any network"
         )
 
 

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from skipsearch import searchspace
-from skipsearch.searchspace.arch import blocks, gate_places, gates, heads, shortcuts
+from skipsearch.searchspace.arch import (
+    blocks,
+    gate_places,
+    gates,
+    heads,
+    recurrent_gates,
+    shortcuts,
+)
 from skipsearch.searchspace.arch.arch import Arch, GroupNorm
 from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.searchspace.layers.recurrent import SharedLSTM
@@ -96,7 +103,7 @@ def test_without_its_gate_a_network_is_the_one_that_never_had_it(
     label: str, activation: blocks.Activation
 ) -> None:
     gate = BY_LABEL[label]()
-    if isinstance(gate, gates.SharedCell):
+    if isinstance(gate, recurrent_gates.SharedCell):
         gate = replace(gate, tail_norm=False)
     arch = small(gate, activation=activation)
     network = made(arch)
@@ -109,7 +116,7 @@ def test_without_its_gate_a_network_is_the_one_that_never_had_it(
 
 
 @pytest.mark.parametrize(
-    "gate", [gates.SE(), gates.DIA(), gates.SE(place=gate_places.AfterStage())]
+    "gate", [gates.SE(), recurrent_gates.DIA(), gates.SE(place=gate_places.AfterStage())]
 )
 def test_without_the_gate_of_a_stage_the_stages_before_are_as_they_were(gate: Any) -> None:
     network = made(small(gate))
@@ -275,7 +282,7 @@ def test_logits_that_are_not_finite_count_as_wrong(runs: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("head", r"has no head to remove: it has shortcut \(also @stage2\), gate \(also"),
+        ("head", r"has no head to remove: it has shortcut \(also @stage1, @stage2\), gate \(also"),
         ("gate@stage3", "has no gate@stage3 to remove"),
         ("heat", "--remove must be shortcut, gate, norm or head, of one stage as in gate@stage2"),
         ("gate@2", "got 'gate@2'"),
@@ -313,7 +320,7 @@ def test_a_study_of_the_ablations_has_their_networks_recipe_and_images(
     assert (config.dataset, config.train_subset, config.seed, config.epochs) == (
         "digits",
         200,
-        3,
+        4,
         1,
     )
     recipe = config.recipe_space.draw(lambda name, domain, default: default)
@@ -329,7 +336,7 @@ def test_a_study_of_the_ablations_has_their_networks_recipe_and_images(
 
 
 def test_architectures_without_a_part() -> None:
-    arch = small(gates.DIA(), activation=blocks.Pre(), head=heads.Tokens(channels=32))
+    arch = small(recurrent_gates.DIA(), activation=blocks.Pre(), head=heads.Tokens(channels=32))
     bare = without(arch, Part("norm"))
     assert bare is not None
     network = searchspace.build(bare, classes=4, shape=SHAPE)

@@ -9,7 +9,7 @@ import torch
 from sklearn.tree import DecisionTreeRegressor
 from typer.testing import CliRunner
 
-from skipsearch.searchspace.arch import gates
+from skipsearch.searchspace.arch import gates, recurrent_gates
 from skipsearch.searchspace.arch.gate_places import (
     AfterBlock,
     AfterStage,
@@ -79,7 +79,7 @@ def test_a_mask_that_never_varies_has_a_row_of_zeros() -> None:
 
 
 def test_masks_are_those_of_the_forward_pass_in_its_order(tmp_path: Path) -> None:
-    subject = looked_at(tmp_path, small(gates.DIA(cells=2)))
+    subject = looked_at(tmp_path, small(recurrent_gates.DIA(cells=2)))
     network, x = subject.network, subject.prepared(np.arange(4))[0]
     with undisturbed(network) as handles, torch.no_grad():
         kept: dict[Use, list[torch.Tensor]] = {}
@@ -181,7 +181,7 @@ def test_the_command_writes_table_record_and_page(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "light.json"
-    looked_at(tmp_path, small(gates.DIALight()), "light")
+    looked_at(tmp_path, small(recurrent_gates.DIALight()), "light")
     given = ["analyze", "integration", str(file), "--data", "digits", "--samples", "40"]
     done = CliRunner().invoke(app, [*given, "--trees", "3", "--seed", "1"])
     assert done.exit_code == 0, done.output

@@ -111,7 +111,7 @@ def test_a_step_of_the_largest_networks_within_the_limits_is_measured() -> None:
     config = study_of(limits={"params": 60_000}, recipe={"batch_size": [16, 64]})
     data = load_data(config)
     networks = Networks(config, data.num_classes, data.shape)
-    archs, recipe = largest(networks, 8), largest_batch(networks)
+    archs, recipe = largest(networks, 24), largest_batch(networks)
     params = [networks.cost(arch).params for arch in archs]
     assert 20_000 < params[0] <= 60_000 and params[0] == max(params) and len(archs) <= 2
     assert recipe.batch_size == 64
