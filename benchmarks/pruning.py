@@ -40,19 +40,19 @@ from typing import Any
 import numpy as np
 import optuna
 from curves.learning_curves import Curves, make, read
-from curves.replay import Proposed, Replay, Shuffled, corner, front
+from curves.replay import Candidates, Replay, corner, front
 from rich.console import Console
 from rich.table import Table
 
 from skipsearch.studies.pareto import Staircase
-from skipsearch.studies.pruning.rungs import Rungs
 
 DATA = Path(__file__).parent / "curves" / "data" / "curves.parquet"
-MODES: dict[str, dict[str, bool] | None] = {
-    "none": None,
-    "asha": {"pareto": False, "promote": False},
-    "pareto stop": {"pareto": True, "promote": False},
-    "pareto promote": {"pareto": True, "promote": True},
+MODES: dict[str, dict[str, Any]] = {
+    "none": {"pruner": "none"},
+    "asha": {"pruner": "asha", "halving": "stop"},
+    "pareto stop": {"pruner": "pareto-asha", "halving": "stop"},
+    "pareto promote": {"pruner": "pareto-asha", "halving": "promote"},
+    "gain": {"pruner": "expected-gain"},
 }
 SAMPLERS = ("random", "tpe", "gp")
 PARTS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)  # of the epochs, at which the hypervolume is shown
@@ -66,15 +66,12 @@ def measured(curves: Curves, given: argparse.Namespace, run: tuple[str, str, int
     last column is the number of trials begun.
     """
     sampler, mode, seed = run
-    epochs, kind = given.trials * curves.config.epochs, MODES[mode]
+    settings = {**MODES[mode], "eta": given.eta, "grace": given.grace}
     replay = Replay(
         curves,
-        Shuffled(curves, seed) if sampler == "random" else Proposed(curves, seed, sampler),
-        None
-        if kind is None
-        else Rungs(curves.config.epochs, eta=given.eta, grace=given.grace, **kind),
-        trials=given.trials if kind is None else len(curves.rows),
-        epochs=epochs,
+        Candidates(curves, seed, sampler, **settings),
+        trials=given.trials if mode == "none" else len(curves.rows),
+        epochs=given.trials * curves.config.epochs,
         references=given.references,
         uniform=given.clock == "uniform",
     )
@@ -92,7 +89,7 @@ def whole(curves: Curves, reference: float) -> float:
 
 def compared(curves: Curves, given: argparse.Namespace) -> list[dict[str, Any]]:
     """Return one row per reference, sampler and mode."""
-    runs = list(product(given.samplers, MODES, range(given.seeds)))
+    runs = list(product(given.samplers, given.modes, range(given.seeds)))
     job = partial(measured, curves, given)
     if given.jobs > 1:
         with ProcessPoolExecutor(given.jobs) as pool:
@@ -102,7 +99,7 @@ def compared(curves: Curves, given: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for (index, reference), sampler in product(enumerate(given.references), given.samplers):
         target = math.inf
-        for mode in MODES:
+        for mode in given.modes:
             own = np.array(
                 [f[index] for r, f in zip(runs, found, strict=True) if r[:2] == (sampler, mode)]
             )
@@ -181,6 +178,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--samplers", choices=SAMPLERS, nargs="+", default=("random", "tpe"))
+    parser.add_argument("--modes", choices=MODES, nargs="+", default=tuple(MODES))
     parser.add_argument("--trials", type=int, help="of the unpruned study; a third of the table")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--clock", choices=("macs", "uniform"), default="macs")

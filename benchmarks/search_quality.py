@@ -38,10 +38,11 @@ from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.pareto import hypervolume
 from skipsearch.studies.samplers import optuna_samplers
-from skipsearch.studies.samplers.gp.search import Counting, Seeker
 from skipsearch.studies.samplers.optuna_walk import asking
 from skipsearch.studies.samplers.proposer import Proposer, Seek, nothing_sought
+from skipsearch.studies.samplers.seeker import Seeker
 from skipsearch.studies.samplers.tpe import Past
+from skipsearch.studies.surrogate.believer import Believer, Counting
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 AT = (25, 50, 100, 200)
@@ -126,7 +127,8 @@ def seeker(
 ) -> Seeker[Cell]:
     """Return a `Seeker` that knows a network's size before it is trained, as in a study."""
     counting = Counting[Cell](("size",), 1, {}, lambda cell: {"size": results.told(key(cell))[1]})
-    return Seeker(draw, key, seen=seen, allowed=lambda _cell: True, counting=counting, seed=seed)
+    believer = Believer(draw, counting, epochs=1, seed=seed)
+    return Seeker(believer, key, seen=seen, allowed=lambda _cell: True)
 
 
 def plain(

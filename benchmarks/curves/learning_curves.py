@@ -1,9 +1,10 @@
 """A table of learning curves of our own space: the networks of one finished, unpruned study.
 
 A parquet file with one row per trial and epoch: `trial`, `epoch`, `val_error`, `params`, `macs`,
-and the parameters of the architecture under their own names, empty if the network lacks one. The
-metadata `json` names the parameters that have values of several types and are stored as JSON;
-`study` and `command` hold the study file and the command that made the table.
+and the parameters of architecture and recipe under their own names, empty if the network lacks one.
+The metadata `json` names the parameters that have values of several types and are stored as JSON;
+`study` and `command` hold the study file and the command that made the table, `images` the number
+of classes and the shape.
 """
 
 import json
@@ -22,14 +23,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
-from skipsearch.searchspace.parameters.neighbours import Chosen, recorded
+from skipsearch.searchspace.parameters.neighbours import Chosen
+from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.joint_space import RECIPE
+from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage import store
 from skipsearch.studies.storage.connect import sqlite_url
 from skipsearch.studies.storage.study_record import StudyRecord
 from skipsearch.studies.storage.trial_record import TrialRecord, is_full
 
-OWN = ("trial", "epoch", "val_error", "params", "macs")  # the other columns are the architecture
+OWN = ("trial", "epoch", "val_error", "params", "macs")  # the other columns are parameters
+SMALL = {"classes": 10, "shape": [1, 16, 16]}  # images of a table that does not say
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,18 @@ class Curves:
 
     config: StudyConfig
     rows: Sequence[Row]
+    classes: int
+    shape: tuple[int, int, int]
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Costs of networks, which the replays of one process share."""
+        return Networks(self.config, self.classes, self.shape)
 
     @cached_property
     def chosen(self) -> list[dict[str, Chosen]]:
         """The choices, by parameter, by which a sampler would have proposed each row."""
-        draw = self.config.arch_space.draw
-        return [dict(recorded(draw, row.answer).chosen) for row in self.rows]
+        return [dict(joint_space.drawn(self.config, row.answer).chosen) for row in self.rows]
 
     @cached_property
     def domains(self) -> dict[str, Any]:
@@ -111,6 +122,7 @@ def make(folder: Path, path: Path) -> int:
         {"trial": t.number, "epoch": epoch, "val_error": val_error}
         | {"params": record.params, "macs": record.macs}
         | record[TrialRecord.arch]
+        | {f"{RECIPE}{name}": value for name, value in record[TrialRecord.recipe].items()}
         for t, record in ((t, TrialRecord.of(t)) for t in trials)
         for epoch, val_error in sorted(t.intermediate_values.items())
     ]
@@ -120,7 +132,9 @@ def make(folder: Path, path: Path) -> int:
     for name in mixed:  # such as 3 and "adaptive"
         columns[name] = [None if v is None else json.dumps(v) for v in columns[name]]
     settings, command = portable(StudyRecord.of(study)[StudyRecord.study]), shlex.join(sys.argv)
-    told = {"study": settings, "command": command, "json": mixed}
+    data = StudyRecord.of(study)[StudyRecord.data]
+    images = {"classes": len(data["classes"]), "shape": data["shape"]}
+    told = {"study": settings, "command": command, "json": mixed, "images": images}
     table = pa.table(columns, metadata={name: json.dumps(value) for name, value in told.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, compression="zstd")
@@ -136,6 +150,7 @@ def portable(study: dict[str, Any]) -> dict[str, Any]:
 def read(path: Path) -> Curves:
     table = pq.read_table(path)
     study, mixed = (json.loads(table.schema.metadata[name]) for name in (b"study", b"json"))
+    images = json.loads(table.schema.metadata.get(b"images", json.dumps(SMALL)))
     study.pop("baselines", None)  # their files need not be here
     rows = []
     for _, group in groupby(table.to_pylist(), lambda point: point["trial"]):
@@ -145,4 +160,5 @@ def read(path: Path) -> Curves:
         flat = {k: v for k, v in first.items() if k not in OWN and v is not None}
         flat |= {name: json.loads(flat[name]) for name in mixed if name in flat}
         rows.append(Row(flat, first["params"], first["macs"], curve))
-    return Curves(StudyConfig.from_dict(study, where=path.name), rows)
+    config = StudyConfig.from_dict(study, where=path.name)
+    return Curves(config, rows, images["classes"], tuple(images["shape"]))

@@ -6,10 +6,10 @@ code that runs studies decides which trials go on. No network is proposed twice.
 
 import heapq
 import math
-import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import optuna
@@ -17,71 +17,67 @@ import optuna
 from curves.learning_curves import Curves, Row
 from skipsearch.searchspace.parameters.neighbours import Chosen, recording
 from skipsearch.studies.config import joint_space
-from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.pareto import Staircase, non_dominated
-from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.pruners import pruner_of
 from skipsearch.studies.pruning.trial_reports import fidelity, stopped
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
-from skipsearch.studies.samplers.proposer import proposer
+from skipsearch.studies.samplers.proposer import believer, proposer
 from skipsearch.studies.storage import store
 from skipsearch.studies.storage.connect import storage_of
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.trial.job import Job, Report
 
-CLASSES, SHAPE = 10, (1, 16, 16)  # of the table's images
 
+class Candidates:
+    """The rows that are left to propose, and the study that is told of them. Its trials have the
+    numbers of the replayed study.
 
-class Shuffled:
-    """Proposes all rows in random order; ignores their results."""
-
-    def __init__(self, curves: Curves, seed: int) -> None:
-        self.left = list(range(len(curves.rows)))
-        random.Random(seed).shuffle(self.left)
-
-    def propose(self) -> int | None:
-        return self.left.pop() if self.left else None
-
-    def point(self, number: int, epoch: int, val_error: float) -> None: ...
-
-    def tell(self, number: int, verdict: Verdict) -> None: ...
-
-
-class Proposed:
-    """Proposes, of the rows that are left, the one nearest to a sampler's proposal. Its trials have
-    the numbers of the replayed study.
+    `random` proposes the rows in random order; any other sampler the row nearest to its proposal.
     """
 
-    def __init__(self, curves: Curves, seed: int, sampler: str) -> None:
-        self.curves, self.left, self.seed = curves, np.arange(len(curves.rows)), seed
+    def __init__(self, curves: Curves, seed: int, sampler: str, **settings: Any) -> None:
+        self.curves, self.seed, self.sampler = curves, seed, sampler
+        self.left = np.random.default_rng(seed).permutation(len(curves.rows))
         study = optuna.create_study(
             directions=["minimize"] * 2,
             sampler=optuna_samplers.sampler(sampler, seed, study_seed=seed),
         )
         self.store = store.Store(study, storage_of(study), "")
-        config = replace(curves.config, sampler=sampler, seed=seed)
-        self.seek = proposer(config, Networks(config, CLASSES, SHAPE), {}).seek
+        config = replace(curves.config, sampler=sampler, seed=seed, **settings)
+        networks = replace(curves.networks, config=config)
+        self.believer = believer(config, networks)
+        self.pruner = pruner_of(config, self.store, self.believer)
+        self.seek = proposer(config, networks, self.believer, {}).seek
 
     def propose(self) -> int | None:
         if not len(self.left):
             return None
-        trial, said = self.store.study.ask(), dict[str, Chosen]()
-        draft = Draft(trial)
-        if sought := self.seek(trial, joint_space.derived_seed(self.seed, trial.number)):
-            said |= sought.chosen
-        else:
-            with suppress(ValueError):  # an invalid combination: take the nearest valid network
-                self.curves.config.arch_space.draw(recording(asking(trial), said))
-        nearest = int(self.curves.distances(said)[self.left].argmin())
-        row = int(self.left[nearest])
-        self.left = np.delete(self.left, nearest)
+        trial = self.store.study.ask()
+        draft, place = Draft(trial), 0
+        if self.sampler != "random":
+            said = self._said(trial)
+            place = int(self.curves.distances(said)[self.left].argmin())
+        row = int(self.left[place])
+        self.left = np.delete(self.left, place)
         draft.write(self.curves.chosen[row])
         self.store.note(trial, params=self.curves.rows[row].params, macs=self.curves.rows[row].macs)
         return row
 
+    def _said(self, trial: optuna.Trial) -> Mapping[str, Chosen]:
+        if sought := self.seek(trial, joint_space.derived_seed(self.seed, trial.number)):
+            return sought.chosen
+        said: dict[str, Chosen] = {}
+        with suppress(ValueError):  # an invalid combination: take the nearest valid network
+            joint_space.draw(self.curves.config, recording(asking(trial), said))
+        return said
+
     def point(self, number: int, epoch: int, val_error: float) -> None:
         self.store.point(self.store.trials[number], epoch, val_error)
+
+    def pause(self, number: int, epoch: int) -> None:
+        self.store.note(self.store.trials[number], parked=epoch)
 
     def tell(self, number: int, verdict: Verdict) -> None:
         self.store.tell(self.store.trials[number], verdict)
@@ -104,21 +100,20 @@ class Replay:
     def __init__(
         self,
         curves: Curves,
-        candidates: Shuffled | Proposed,
-        rungs: Rungs | None,
+        candidates: Candidates,
         *,
         trials: int,
         epochs: int,
         references: Sequence[float],
         uniform: bool,
     ) -> None:
-        self.curves, self.candidates, self.rungs = curves, candidates, rungs
-        self.scheduler, self.trials, self.uniform = StudyScheduler(rungs), trials, uniform
+        self.curves, self.candidates, self.pruner = curves, candidates, candidates.pruner
+        self.scheduler, self.trials, self.uniform = StudyScheduler(self.pruner), trials, uniform
         self.boundaries = [Staircase(corner(curves, reference)) for reference in references]
         self.volumes = np.zeros((len(references), epochs + 1))
         self.training: list[tuple[float, int]] = []  # (end of the current epoch, trial)
         self.live: dict[int, Live] = {}
-        self.parked: dict[int, Live] = {}
+        self.paused: dict[int, Live] = {}
         self.begun = 0
 
     def run(self, workers: int) -> np.ndarray:
@@ -136,20 +131,22 @@ class Replay:
         number = self._promoted()
         if number is None:
             number = self._proposed()
-        if number is None and self.parked and not self.training and self.rungs is not None:
-            self.rungs.close()
+        if number is None and self.paused and not self.training and self.pruner is not None:
+            self.pruner.close()
             number = self._promoted()
         if number is not None:
             self._schedule(now, number)
         return number is not None
 
     def _promoted(self) -> int | None:
-        """Resume the promotable paused trial with the most epochs; None if there is none."""
-        for number in sorted(self.parked, key=lambda n: -self.parked[n].epoch):
-            if self.rungs is not None and self.rungs.goes_on(number, self.parked[number].epoch):
-                self.live[number] = self.parked.pop(number)
-                return number
-        return None
+        """Resume the paused trial that the pruner chooses; None if there is none."""
+        number = None if self.pruner is None else self.pruner.next_paused()
+        if number is not None:
+            assert self.pruner is not None
+            del self.pruner.waiting[number]
+            self.candidates.pause(number, 0)
+            self.live[number] = self.paused.pop(number)
+        return number
 
     def _proposed(self) -> int | None:
         row = self.candidates.propose() if self.begun < self.trials else None
@@ -182,8 +179,10 @@ class Replay:
             self.candidates.tell(number, Verdict(Kind.COMPLETE, "", [0.0], values))
             point = val_error, math.log(live.row.params)
             return np.array([boundary.add(*point) for boundary in self.boundaries])
-        if self.rungs is not None and self.rungs.promote:
-            self.parked[number] = live
+        if self.pruner is not None and self.pruner.promote:
+            self.paused[number] = live
+            self.pruner.waiting[number] = live.epoch
+            self.candidates.pause(number, live.epoch)
         else:
             self.candidates.tell(number, stopped(live.epoch, lacking, []))
         return np.zeros(len(self.boundaries))

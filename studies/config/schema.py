@@ -14,7 +14,7 @@ from skipsearch.searchspace.presets import PRESETS
 
 COSTS = ("params", "macs", "latency_ms")
 SAMPLERS = ("gp", "tpe", "nsga2", "nsga3", "random", "quasi-random")
-PRUNERS = ("pareto-asha", "asha", "none")
+PRUNERS = ("expected-gain", "pareto-asha", "asha", "none")
 HALVING = ("stop", "promote")
 REPEATS = ("mutate", "record")
 KEEP = ("front", "all")

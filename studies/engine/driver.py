@@ -27,7 +27,8 @@ from skipsearch.studies.executors.interrupt import Ending
 from skipsearch.studies.executors.protocols import JobSource, Observer, Scheduler, Work
 from skipsearch.studies.executors.scheduler import StudyScheduler
 from skipsearch.studies.executors.trial_errors import ExecutorError
-from skipsearch.studies.pruning.rungs import rungs_of
+from skipsearch.studies.pruning.pruners import pruner_of
+from skipsearch.studies.samplers.proposer import believer
 from skipsearch.studies.storage.connect import sqlite_url
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.study_record import write_study
@@ -79,10 +80,10 @@ def run(
                 extend_study.extend(config, store, space_hash(config))
             freeze(config, store, folder, data)
             import_studies(config, store, networks, imports)
-            rungs = rungs_of(config)
-            if rungs is not None:
-                rungs.load(store.trials, config.costs)
-            searcher = StudySearcher(config, store, networks, len(data.train), folder, rungs)
+            belief = believer(config, networks)
+            pruner = pruner_of(config, store, belief)
+            count = len(data.train)
+            searcher = StudySearcher(config, store, networks, count, folder, belief, pruner)
             work = _work(searcher, data, begin)
             del data
             _observed(searcher, observer, work, executor)
@@ -156,7 +157,7 @@ def _observed(searcher: StudySearcher, observer: Observer, work: Work, executor:
 def _train(searcher: StudySearcher, observer: Observer, work: Work, executor: Executor) -> None:
     ending = Ending(searcher.config.max_hours)
     try:
-        train(executor, searcher, StudyScheduler(searcher.rungs), observer, ending, work)
+        train(executor, searcher, StudyScheduler(searcher.pruner), observer, ending, work)
     except KeyboardInterrupt:
         if not ending.over:
             raise

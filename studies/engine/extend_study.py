@@ -29,8 +29,8 @@ from optuna.trial import FrozenTrial
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, size_of
 from skipsearch.searchspace.parameters.walk import every_stage
 from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.distributions import distribution
 from skipsearch.studies.config.study_config import Change, StudyConfig
-from skipsearch.studies.samplers.optuna_walk import distribution
 from skipsearch.studies.storage.study_record import StudyRecord, write_study
 from skipsearch.studies.storage.trial_record import TrialRecord
 

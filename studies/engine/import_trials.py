@@ -27,11 +27,11 @@ from optuna.trial import FrozenTrial
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.parameters.walk import decode, encode
 from skipsearch.studies.config import joint_space
+from skipsearch.studies.config.distributions import distribution
 from skipsearch.studies.config.limits import Cost, Networks
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.baselines import baseline
 from skipsearch.studies.results.front import front_trials
-from skipsearch.studies.samplers.optuna_walk import distribution
 from skipsearch.studies.samplers.proposer import key_of, seen
 from skipsearch.studies.storage.find import open_source
 from skipsearch.studies.storage.store import Store

@@ -24,7 +24,7 @@ from skipsearch.studies.engine.tell_order import AsTheyCome, InOrder, Order
 from skipsearch.studies.executors.gpu_sharing import Sharing
 from skipsearch.studies.executors.protocols import NoJob
 from skipsearch.studies.pruning.promotion import Parking
-from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.pruner import Pruner
 from skipsearch.studies.pruning.trial_reports import Asked, Live, record, verdict_of
 from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.proposer import Pair, Proposal, key_of, proposer, seen
@@ -33,6 +33,7 @@ from skipsearch.studies.storage.artifacts import attach
 from skipsearch.studies.storage.store import RETRY, Store
 from skipsearch.studies.storage.trial_record import TrialRecord, attempts_at, is_imported
 from skipsearch.studies.storage.verdict import Kind, Verdict
+from skipsearch.studies.surrogate.believer import Believer
 from skipsearch.trainers.recipe.recipe import Recipe, total_epochs
 from skipsearch.trainers.trial.job import Job, Report
 
@@ -52,18 +53,19 @@ class StudySearcher:
         networks: Networks,
         n_train: int,
         folder: Path,
-        rungs: Rungs | None = None,
+        believer: Believer[Pair],
+        pruner: Pruner | None = None,
     ) -> None:
         self.config, self.store, self.networks = config, store, networks
-        self.n_train, self.folder, self.rungs = n_train, folder, rungs
+        self.n_train, self.folder, self.pruner = n_train, folder, pruner
         self.live: dict[int, Live] = {}
-        self.parking = Parking(store, rungs)
+        self.parking = Parking(store, pruner)
         self.exhausted, self.failing, self.failures, self.closed = "", "", 0, False
         self.sharing = Sharing(config, store)
         self.waiting: deque[FrozenTrial] = deque()
         charged = [t.number for t in store.trials if TrialRecord.of(t).charged]
         self.charged, self.past = len(charged), Past()
-        self.proposer = proposer(config, networks, seen(store.trials))
+        self.proposer = proposer(config, networks, believer, seen(store.trials))
         self.keeping = Keeping.of(config, folder, store.trials)
         lag = config.concurrency - 1
         self.order: Order = InOrder(lag, charged) if config.deterministic else AsTheyCome()

@@ -1,4 +1,4 @@
-"""Pause trials at a rung, and promote those whose rank comes to suffice (`halving = "promote"`)."""
+"""Pause trials that do not go on, and promote those that come to be worth it."""
 
 import math
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.limits import Networks
-from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.pruner import Pruner
 from skipsearch.studies.pruning.trial_reports import Live, fidelity, stopped, too_long
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.trial_record import TrialRecord
@@ -17,9 +17,9 @@ from skipsearch.trainers.trial.job import Report
 class Parking:
     """The paused trials; attribute `parked` of each is the epoch of its rung, 0 once promoted."""
 
-    def __init__(self, store: Store, rungs: Rungs | None) -> None:
-        self.store, self.rungs = store, rungs
-        self.waiting: dict[int, int] = {}  # number → epoch
+    def __init__(self, store: Store, pruner: Pruner | None) -> None:
+        self.store, self.pruner = store, pruner
+        self.waiting: dict[int, int] = {} if pruner is None else pruner.waiting  # number → epoch
 
     def __bool__(self) -> bool:
         return bool(self.waiting)
@@ -44,27 +44,25 @@ class Parking:
         return True
 
     def promoted(self) -> FrozenTrial | None:
-        """Promote the paused trial at the highest rung of those whose rank suffices, if any."""
-        for number, epoch in sorted(self.waiting.items(), key=lambda pair: -pair[1]):
-            if self.rungs is None or self.rungs.goes_on(number, epoch):
-                del self.waiting[number]
-                trial = self.store.trial(number)
-                self.store.note(trial, parked=0)
-                return trial
-        return None
+        """Promote the paused trial that the pruner chooses, if any."""
+        number = None if self.pruner is None else self.pruner.next_paused()
+        if number is None:
+            return None
+        del self.waiting[number]
+        trial = self.store.trial(number)
+        self.store.note(trial, parked=0)
+        return trial
 
     @property
     def open(self) -> bool:
-        """True if the study pauses trials at rungs at all."""
-        return self.rungs is not None and self.rungs.promote
+        """True if the study pauses trials at all."""
+        return self.pruner is not None and self.pruner.promote
 
     def last(self) -> FrozenTrial | None:
-        """Resume a paused trial when no other trial will reach its rung, even if fewer than `eta`
-        did.
-        """
-        if self.rungs is None or not self.waiting:
+        """Resume a paused trial when no other trial will begin, if it is worth it then."""
+        if self.pruner is None or not self.waiting:
             return None
-        self.rungs.close()
+        self.pruner.close()
         return self.promoted()
 
     def ended(self, networks: Networks) -> Iterator[tuple[FrozenTrial, Verdict]]:

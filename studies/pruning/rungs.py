@@ -35,6 +35,7 @@ class Rungs:
             grace * eta**k: {} for k in powers if grace * eta**k < max_epochs
         }
         self.closed = False
+        self.waiting: dict[int, int] = {}
         self.reached: dict[int, int] = {}  # by trial number: the last epoch of its curve
         self._known: dict[
             int, frozenset[int]
@@ -80,6 +81,13 @@ class Rungs:
             self._known[epoch] = self._best(rung)
         return number in self._known[epoch]
 
+    def next_paused(self) -> int | None:
+        """Return the paused trial at the highest rung of those whose rank suffices, if any."""
+        for number, epoch in sorted(self.waiting.items(), key=lambda pair: -pair[1]):
+            if self.goes_on(number, epoch):
+                return number
+        return None
+
     def _best(self, rung: Rung) -> frozenset[int]:
         """Return the trials that go on."""
         if len(rung) >= self.eta or (self.promote and self.closed):
@@ -96,10 +104,8 @@ class Rungs:
         return frozenset(n for n, going in zip(numbers, chosen, strict=True) if going)
 
 
-def rungs_of(config: StudyConfig) -> Rungs | None:
-    """Return the rungs of a study, still empty; None if it prunes no trial."""
-    if config.pruner == "none":
-        return None
+def rungs_of(config: StudyConfig) -> Rungs:
+    """Return the rungs of a study that halves, still empty."""
     return Rungs(
         config.epochs,
         eta=config.eta,

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.studies.config.limits import Cost, Networks
-from skipsearch.studies.pruning.rungs import Rungs
+from skipsearch.studies.pruning.pruner import Pruner
 from skipsearch.studies.storage.store import Store
 from skipsearch.studies.storage.verdict import Kind, Verdict
 from skipsearch.trainers.trial.job import Job, Report
@@ -27,20 +27,20 @@ class Live:
     worker: tuple[str | None, int | None] | None = None  # node and process of its last report
 
 
-def goes_on(job: Job, report: Report, rungs: Rungs | None) -> bool:
-    """Enter a report at its rung, and return False if the trial stops: it diverged, is at full
-    fidelity, took too long, or is not among the best of its rung. Without rungs all trials get all
-    epochs. Baselines are references: no rung stops them.
+def goes_on(job: Job, report: Report, pruner: Pruner | None) -> bool:
+    """Enter a report, and return False if the trial stops: it diverged, is at full fidelity, took
+    too long, or the pruner says so. Without pruner all trials get all epochs. Baselines are
+    references: no pruner stops them.
     """
     if not math.isfinite(report.val_error):
         return False
-    if rungs is not None:
-        if rungs.passed(job.number, report.epoch):
+    if pruner is not None:
+        if pruner.passed(job.number, report.epoch):
             return True
-        rungs.add(job.number, report.epoch, report.val_error, job.costs)
+        pruner.add(job.number, report.epoch, report.val_error, job.costs)
     if fidelity(job, report) == 1 or too_long(job, report):
         return False
-    return rungs is None or job.baseline or rungs.goes_on(job.number, report.epoch, job.below)
+    return pruner is None or job.baseline or pruner.goes_on(job.number, report.epoch, job.below)
 
 
 def verdict_of(live: Live, report: Report, networks: Networks, costs: Sequence[str]) -> Verdict:

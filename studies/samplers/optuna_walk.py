@@ -18,6 +18,7 @@ from skipsearch.searchspace.parameters.domains import (
 )
 from skipsearch.searchspace.parameters.neighbours import Chosen
 from skipsearch.searchspace.parameters.walk import Pick
+from skipsearch.studies.config.distributions import distribution
 from skipsearch.studies.config.joint_space import domains, known
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage.bulk_writes import write_params
@@ -93,26 +94,3 @@ def asking(trial: optuna.Trial) -> Pick:
                 return trial.suggest_float(name, low, high, log=log)
 
     return pick
-
-
-def distribution(domain: Domain) -> BaseDistribution:
-    """Convert a domain to Optuna's distribution."""
-    match domain:
-        case Choice(values):
-            return optuna.distributions.CategoricalDistribution(values)
-        case Integers(low, high, step):
-            return optuna.distributions.IntDistribution(low, high, step=step)
-        case Floats(low, high, log):
-            return optuna.distributions.FloatDistribution(low, high, log=log)
-
-
-def domain(kind: BaseDistribution) -> Domain:
-    """Convert Optuna's distribution to a domain, the inverse of `distribution`."""
-    match kind:
-        case optuna.distributions.CategoricalDistribution():
-            return Choice(tuple(one for one in kind.choices if one is not None))
-        case optuna.distributions.IntDistribution():
-            return Integers(kind.low, kind.high, kind.step)
-        case optuna.distributions.FloatDistribution():
-            return Floats(kind.low, kind.high, kind.log)
-    raise AssertionError(kind)

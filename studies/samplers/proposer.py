@@ -27,9 +27,10 @@ from skipsearch.searchspace.parameters.walk import Config, Pick, encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import StudyConfig
-from skipsearch.studies.samplers.gp.search import Counting, Seeker
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
+from skipsearch.studies.samplers.seeker import Seeker
 from skipsearch.studies.storage.trial_record import TrialRecord, is_trained
+from skipsearch.studies.surrogate.believer import Believer, Counting
 from skipsearch.trainers.recipe.recipe import Recipe
 
 ATTEMPTS = 200  # neighbours tried for a repeat: 40 with one change, 40 with two, …
@@ -156,7 +157,12 @@ SMALL_SPACE = 1000  # configurations; a space up to this size is listed, to noti
 Pair = tuple[Arch, Recipe]
 
 
-def proposer(config: StudyConfig, networks: Networks, seen: dict[Hashable, int]) -> Proposer[Pair]:
+def proposer(
+    config: StudyConfig,
+    networks: Networks,
+    believer: Believer[Pair],
+    seen: dict[Hashable, int],
+) -> Proposer[Pair]:
     """Build the proposer of a study; `seen` has its trial numbers by deduplication key."""
 
     def key(pair: Pair) -> Hashable:
@@ -165,14 +171,12 @@ def proposer(config: StudyConfig, networks: Networks, seen: dict[Hashable, int])
     def allowed(pair: Pair) -> bool:
         return not networks.over(networks.cost(pair[0]))
 
-    draw = partial(joint_space.drawn, config)
     size = config.arch_space.size() * config.recipe_space.size()
     seek: Seek[Pair] = nothing_sought
     if config.sampler == "gp":
-        counting = _counting(config, networks)
-        seek = Seeker(draw, key, seen=seen, allowed=allowed, counting=counting, seed=config.seed)
+        seek = Seeker(believer, key, seen=seen, allowed=allowed)
     return Proposer(
-        draw,
+        believer.draw,
         key,
         seen=seen,
         allowed=allowed,
@@ -182,8 +186,11 @@ def proposer(config: StudyConfig, networks: Networks, seen: dict[Hashable, int])
     )
 
 
-def _counting(config: StudyConfig, networks: Networks) -> Counting[Pair]:
-    """Name the costs to predict. Latency is measured, which takes too long for candidates."""
+def believer(config: StudyConfig, networks: Networks) -> Believer[Pair]:
+    """Make the believer of a study, which its sampler and its pruner share.
+
+    Latency is measured, which takes too long for candidates.
+    """
     limited = (name for name in config.limits if name not in config.costs)
     names = (*config.costs, *limited)
 
@@ -191,13 +198,15 @@ def _counting(config: StudyConfig, networks: Networks) -> Counting[Pair]:
         cost = networks.cost(pair[0])
         return {name: cost.of(name) for name in names}
 
-    return Counting(
+    counting = Counting(
         names,
         len(config.costs),
         config.limits,
         None if "latency_ms" in names else count,
         lambda name: not name.startswith(joint_space.RECIPE),
     )
+    draw = partial(joint_space.drawn, config)
+    return Believer(draw, counting, epochs=config.epochs, seed=config.seed)
 
 
 def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:

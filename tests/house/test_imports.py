@@ -29,6 +29,7 @@ ORDER = {
         "web",
         "config",
         "storage",
+        "surrogate",
         "pruning",
         "results",
         "samplers",

@@ -9,7 +9,8 @@ from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.engine.open_study import open_store
 from skipsearch.studies.engine.searcher import StudySearcher
 from skipsearch.studies.executors.scheduler import StudyScheduler
-from skipsearch.studies.pruning.rungs import rungs_of
+from skipsearch.studies.pruning.pruners import pruner_of
+from skipsearch.studies.samplers.proposer import believer
 from skipsearch.trainers.trial.job import Job, Report
 from tests.support.tabulated_training import GIVEN, val_error
 
@@ -30,15 +31,14 @@ def begin(config: StudyConfig, folder: Path) -> StudySearcher:
     store = open_store(config, url, joint_space.space_hash(config))
     store.take_lease()
     networks = Networks(config, classes=10, shape=(1, 8, 8))
-    rungs = rungs_of(config)
-    if rungs is not None:
-        rungs.load(store.trials, config.costs)
-    return StudySearcher(config, store, networks, 1000, folder, rungs)
+    belief = believer(config, networks)
+    pruner = pruner_of(config, store, belief)
+    return StudySearcher(config, store, networks, 1000, folder, belief, pruner)
 
 
 def drive(searcher: StudySearcher) -> list[tuple[int, int]]:
     """Train one trial at a time to the end; return the trained (trial, epoch) pairs in order."""
-    scheduler, trained = StudyScheduler(searcher.rungs), []
+    scheduler, trained = StudyScheduler(searcher.pruner), []
     while isinstance(job := searcher.next_job(), Job):
         epoch = max(searcher.store.trials[job.number].intermediate_values, default=1)
         while True:

@@ -141,11 +141,11 @@ def front(study: optuna.Study) -> set[tuple[Any, ...]]:
 
 def rungs(config: StudyConfig, study: optuna.Study) -> dict[int, dict[str, tuple[float, ...]]]:
     """Rebuild the rungs as the next driver would, keyed by network instead of trial number; empty
-    if the study prunes no trial.
+    if the study has none.
     """
-    rebuilt = rungs_of(config)
-    if rebuilt is None:
+    if config.pruner not in ("asha", "pareto-asha"):
         return {}
+    rebuilt = rungs_of(config)
     rebuilt.load(study.trials, config.costs)
     network = {t.number: t.user_attrs["identity"] for t in charged(study)}
     return {e: {network[n]: at for n, at in rung.items()} for e, rung in rebuilt.at.items()}

@@ -150,13 +150,14 @@ def test_a_study_whose_checkpoints_were_broken_while_it_was_dead_ends_as_if_they
 
 def test_epochs_that_are_trained_again_are_not_judged_again() -> None:
     scheduler = StudyScheduler(Rungs(9, pareto=False, promote=False))
-    assert scheduler.rungs is not None
+    rungs = scheduler.pruner
+    assert isinstance(rungs, Rungs)
     job = replace(job_in(Path()), max_epochs=9)
     reports = [Report(epoch=epoch, val_error=0.5) for epoch in (1, 2, 3, 4)]
     assert all(scheduler.goes_on(job, report) for report in reports)
     for number in range(1, 9):
-        scheduler.rungs.add(number, 3, 0.1, ())
-    before = {epoch: dict(rung) for epoch, rung in scheduler.rungs.at.items()}
+        rungs.add(number, 3, 0.1, ())
+    before = {epoch: dict(rung) for epoch, rung in rungs.at.items()}
     again = Report(epoch=3, val_error=0.6)
-    assert scheduler.goes_on(job, again) and scheduler.rungs.at == before
+    assert scheduler.goes_on(job, again) and rungs.at == before
     assert not scheduler.goes_on(replace(job, number=9), again)

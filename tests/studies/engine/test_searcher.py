@@ -152,7 +152,7 @@ def test_a_driver_that_dies_after_the_last_report_of_an_early_end_goes_on_to_the
     again = begin(config, tmp_path)
     job = again.next_job()
     assert isinstance(job, Job)
-    assert not StudyScheduler(again.rungs).goes_on(job, last)
+    assert not StudyScheduler(again.pruner).goes_on(job, last)
     again.ended(job.number, last)
     (trial,) = again.store.trials
     assert trial.state == TrialState.COMPLETE and trial.values[0] == 0.25

@@ -52,7 +52,7 @@ def test_an_error_that_is_no_number_ends_a_trial(
 ) -> None:
     assert told(scheduler, 0, 2, val_error) == STOP
     assert told(scheduler, 0, 1, val_error, baseline=True) == STOP
-    assert scheduler.rungs is None or not scheduler.rungs.at[1]
+    assert not isinstance(scheduler.pruner, Rungs) or not scheduler.pruner.at[1]
 
 
 @pytest.mark.parametrize("scheduler", everyone())
@@ -67,7 +67,7 @@ def test_ray_stops_a_trial_where_it_does_not_go_on_or_its_report_is_wrong(
         (wrong, TrialScheduler.STOP),
     ):
         assert adapter.on_trial_result(None, own, result) == decision
-    assert scheduler.rungs is None or not scheduler.rungs.at[1]
+    assert not isinstance(scheduler.pruner, Rungs) or not scheduler.pruner.at[1]
 
 
 @pytest.mark.parametrize("scheduler", everyone())
@@ -98,7 +98,7 @@ def test_a_baseline_always_goes_on_but_counts(scheduler: StudyScheduler) -> None
     for number in range(1, 4):
         told(scheduler, number, 1, 0.1)
     assert told(scheduler, 4, 1, 0.9, baseline=True, params=9.0) == CONTINUE
-    assert scheduler.rungs is None or set(scheduler.rungs.at[1]) == set(range(5))
+    assert not isinstance(scheduler.pruner, Rungs) or set(scheduler.pruner.at[1]) == set(range(5))
 
 
 @pytest.mark.parametrize("scheduler", everyone())

@@ -15,17 +15,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice, integer, one_of, real
 from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
+from skipsearch.studies.config.distributions import distribution
 from skipsearch.studies.pareto import hypervolume
-from skipsearch.studies.samplers.gp.observations import observed
-from skipsearch.studies.samplers.gp.search import (
-    COUNTED,
-    SHORT,
-    STARTUP,
-    Counting,
-    Seeker,
-    uniformly,
-)
-from skipsearch.studies.samplers.optuna_walk import distribution
+from skipsearch.studies.samplers.seeker import SHORT, STARTUP, Seeker, uniformly
+from skipsearch.studies.surrogate.believer import COUNTED, Believer, Counting
+from skipsearch.studies.surrogate.observations import observed
 
 
 @dataclass(frozen=True)
@@ -94,13 +88,17 @@ def seeker(
     seen: Mapping[str, int] | None = None,
     allowed: Callable[[Net], bool] = lambda net: params(net) <= LIMIT,
 ) -> Seeker[Net]:
-    return Seeker(DRAW, key, seen=seen or {}, allowed=allowed, counting=counting, seed=3)
+    return Seeker(believer(counting), key, seen=seen or {}, allowed=allowed)
+
+
+def believer(counting: Counting[Net] = COUNTING) -> Believer[Net]:
+    return Believer(DRAW, counting, epochs=2, seed=3)
 
 
 def test_there_is_something_to_learn_from_first() -> None:
     assert seeker().seek(some(STARTUP - 1), 0) is None
-    stopped = some(2 * STARTUP, state=TrialState.PRUNED, values=None, intermediate_values={1: 0.5})
-    assert seeker().seek(stopped, 0) is None, "none was trained to its end"
+    waiting = some(2 * STARTUP, state=TrialState.RUNNING, values=None)
+    assert seeker().seek(waiting, 0) is None, "none has an error"
     assert seeker().seek(some(STARTUP), 0) is not None
 
 
@@ -132,7 +130,7 @@ def test_who_is_in_training_is_not_proposed_a_neighbour_at_once() -> None:
     running = trial(20, first, state=TrialState.RUNNING, values=None)
     second = seeker(seen={key(first.config): 20}).seek([*trials, running], 1)
     assert second is not None and key(second.config) != key(first.config)
-    assert observed([running], ["params"])[0].error is None
+    assert observed([running], ["params"], 2, {})[0].error is None
 
 
 def test_costs_are_counted_for_few_candidates_only() -> None:
@@ -171,14 +169,8 @@ def test_it_moves_the_front_more_than_random_networks_do(names: tuple[str, ...])
 
     counting = Counting[Net]((*names, *{"params"} - {*names}), len(names), {"params": LIMIT}, costs)
     rng, nets, trials, seen = random.Random(0), list[Net](), list[FrozenTrial](), dict[str, int]()
-    own = Seeker(
-        DRAW,
-        key,
-        seen=seen,
-        allowed=lambda net: params(net) <= LIMIT,
-        counting=counting,
-        seed=0,
-    )
+    within_limits = {"seen": seen, "allowed": lambda net: params(net) <= LIMIT}
+    own = Seeker(Believer(DRAW, counting, epochs=2, seed=0), key, **within_limits)  # type: ignore[arg-type]
     while len(nets) < 30:
         drawn = own.seek(trials, len(trials)) or DRAW(uniformly(rng))
         net = drawn.config
@@ -211,9 +203,10 @@ def test_a_stopped_trial_counts_as_what_others_made_of_its_error() -> None:
     over = trial(4, drawn_of(nets[3]), state=TrialState.PRUNED, values=None)
     costs = {"params": failed.user_attrs["params"]}  # of a proposal whose driver died
     left = trial(5, drawn_of(nets[3]), state=TrialState.FAIL, values=None, user_attrs=costs)
-    found = observed([*full, stopped, failed, over, left], ["params"])
+    found = observed([*full, stopped, failed, over, left], ["params"], 2, {})
     assert [one.trial.number for one in found] == [0, 1, 2, 3]
-    assert found[2].error == pytest.approx(math.log10(0.25))
+    assert found[2].error == pytest.approx(math.log10(0.25), abs=0.05)
+    assert found[2].variance > 0 == found[0].variance
     assert found[3].error == max(found[k].error or -9 for k in range(3))
     assert [one.full for one in found] == [True, True, False, False]
 

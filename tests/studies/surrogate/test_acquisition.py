@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skipsearch.studies.pareto import Point, hypervolume
-from skipsearch.studies.samplers.gp.acquisition import expected_improvement
+from skipsearch.studies.surrogate.acquisition import expected_improvement
 
 DRAWS = 4000
 CASES: dict[str, tuple[list[Point], list[Point], Point]] = {

@@ -1,0 +1,121 @@
+"""Decide which trials go on by what they may still add to the front (`pruner = "expected-gain"`).
+
+At growing intervals from `grace` on, a trial goes on while its gain for each epoch that it has left
+is at least that of the alternatives: a new network that is trained to its end, and the trials that
+are paused. Else it pauses, and goes on once it is the best alternative. Gains are those of
+`surrogate.outlook`, the belief that proposals follow too.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from skipsearch.studies.config.study_config import StudyConfig
+from skipsearch.studies.storage.store import Store
+from skipsearch.studies.storage.trial_record import TrialRecord
+from skipsearch.studies.surrogate.believer import Believer
+from skipsearch.studies.surrogate.observations import log_costs
+from skipsearch.studies.surrogate.outlook import Outlook
+
+FEWEST = 4  # trials with an error before any is paused
+LED = 10  # trials with an error from which on the sampler knows better than chance
+GROWTH = 1.5  # from one judgement of a trial to the next, in epochs
+WORTH = 0.1  # of what an epoch brought so far: the least that a paused trial must promise at last
+
+
+class ExpectedGain:
+    """A `Pruner` whose trials pause; the state is in the store, but for the newest reports."""
+
+    promote = True
+
+    def __init__(self, config: StudyConfig, store: Store, believer: Believer[Any]) -> None:
+        self.config, self.store, self.believer = config, store, believer
+        self.waiting: dict[int, int] = {}
+        self.closed = False
+        self._curves: dict[int, dict[int, float]] = {}  # of trials in training
+        self._judged = judgements(config.grace, config.epochs)
+
+    def load(self, trials: Iterable[FrozenTrial], _costs: Sequence[str]) -> None:
+        """Restore the curves of trials that a dead driver left."""
+        for trial in trials:
+            if not trial.state.is_finished():
+                self._curves[trial.number] = dict(trial.intermediate_values)
+
+    def add(self, number: int, epoch: int, val_error: float, _costs: Sequence[float]) -> None:
+        """Enter a trial's error after an epoch."""
+        self._curves.setdefault(number, {})[epoch] = val_error
+
+    def passed(self, number: int, epoch: int) -> bool:
+        """Return True if a trial was judged here before."""
+        return epoch < max(self._curves.get(number, {}), default=0)
+
+    def goes_on(self, number: int, epoch: int, below: int | None = None) -> bool:
+        """Return True while the trial is the best use of its next epochs."""
+        if epoch not in self._judged:
+            return True
+        outlook = self._look()
+        if outlook is None or outlook.told < FEWEST:
+            return True
+        rates = self._rates(outlook, {**self.waiting, number: epoch})
+        return rates[number] >= max(self._new(outlook), *rates.values())
+
+    def next_paused(self) -> int | None:
+        """Return the paused trial that is worth more than a new network, if any is; once no new
+        network comes, the best that is worth its epochs.
+        """
+        outlook = self._look() if self.waiting else None
+        if outlook is None:
+            return None
+        rates = self._rates(outlook, self.waiting)
+        best = max(rates, key=rates.__getitem__)
+        least = self._worth(outlook) if self.closed else self._new(outlook)
+        return best if rates[best] > least else None
+
+    def close(self) -> None:
+        """Compare with what epochs brought so far, as no new network comes."""
+        self.closed = True
+
+    def _look(self) -> Outlook | None:
+        trials = self.store.trials
+        ended = [n for n in self._curves if trials[n].state.is_finished()]
+        for number in ended:
+            del self._curves[number]
+        return self.believer.look(trials, self._curves)
+
+    def _rates(self, outlook: Outlook, at: Mapping[int, int]) -> dict[int, float]:
+        """Return the gains of trials, by number, for each epoch that they have left."""
+        records = [TrialRecord.of(self.store.trials[number]) for number in at]
+        names = self.believer.counting.names
+        costs = np.array([log_costs(record.costs(names)) for record in records])
+        left = self.config.epochs - np.array([*at.values()])
+        rates = outlook.gains_of([*at], costs.reshape(len(at), -1)) / np.maximum(left, 1)
+        return dict(zip(at, map(float, rates), strict=True))
+
+    def _new(self, outlook: Outlook) -> float:
+        """Return the gain of a new network for each of its epochs: of the best among random ones,
+        or, without a sampler that leads, of their mean.
+        """
+        counted = self.believer.random()
+        if not counted:
+            return 0.0
+        costs = np.array([one.costs for one in counted]).reshape(len(counted), -1)
+        gains = outlook.gains_at([one.place for one in counted], costs)
+        leads = self.config.sampler == "gp" and outlook.told >= LED
+        return float(gains.max() if leads else gains.mean()) / self.config.epochs
+
+    def _worth(self, outlook: Outlook) -> float:
+        """Return what a paused trial must promise for each epoch at the end of a study."""
+        spent = sum(t.last_step or 0 for t in self.store.trials)
+        return WORTH * outlook.volume / max(1, spent)
+
+
+def judgements(grace: int, epochs: int) -> frozenset[int]:
+    """Return the epochs after which a trial is judged: from `grace` on, at growing intervals."""
+    found, at = set[int](), float(grace)
+    while at < epochs:
+        found.add(math.ceil(at))
+        at = max(at * GROWTH, at + 1)
+    return frozenset(found)

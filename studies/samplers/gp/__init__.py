@@ -1,1 +1,0 @@
-"""The Gaussian-process sampler: surrogates of error and costs, acquisition, and its search."""

@@ -1,0 +1,1 @@
+"""The belief of a study: networks' errors when they are trained, their costs, their gain."""
