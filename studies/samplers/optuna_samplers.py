@@ -26,7 +26,7 @@ def _sampler(name: str, seed: int, study_seed: int, past: Past) -> BaseSampler:
     match name:
         case "tpe":
             return GroupedTPE(seed, past)
-        case "gp":  # until `seeker.Seeker` has enough trials to learn from
+        case "gp":  # for what `seeker.Seeker` does not find
             return samplers.RandomSampler(seed=seed)
         # A population of 10: with Optuna's 50, half of a study of 100 trials is random networks
         # (hypervolume on NAS-Bench-201 after 100 trials 0.954 against 0.932).

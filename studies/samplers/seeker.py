@@ -7,8 +7,10 @@ counted before one is chosen (`acquisition.py`).
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Generic
 
 import numpy as np
@@ -18,10 +20,22 @@ from optuna.trial import FrozenTrial
 from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
 from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour
 from skipsearch.searchspace.parameters.walk import Config, Pick
+from skipsearch.studies.samplers.coverage import (
+    Alternative,
+    Used,
+    alternatives,
+    forcing,
+    most_even,
+    rarest,
+    used,
+)
 from skipsearch.studies.surrogate.believer import Believer, Counted
 from skipsearch.studies.surrogate.outlook import Outlook
 
-STARTUP = 10  # trials proposed at random first, as by Optuna's samplers
+STARTUP = 10  # trials before the model leads, at least
+EXPLORE = 8  # one proposal in so many has an alternative that few trials have
+DRAWS = 20  # random networks, of which one is a trial of the start
+NOTHING: Mapping[str, Scalar] = {}
 RANDOM, BESIDE = 150, 8  # candidates: at random, and beside each member of the front
 ROUNDS, CLIMBERS, STEPS = 4, 5, 10  # hill climbing: rounds, best candidates, neighbours of each
 SHORT, LOOKS = 8, 40  # length of the short list, and candidates at most looked at to fill it
@@ -50,34 +64,58 @@ class Seeker(Generic[Config]):
         return self.seek([one for one in trials if one.number != trial.number], seed)
 
     def seek(self, trials: Sequence[FrozenTrial], seed: int) -> Drawn[Config] | None:
-        """Return the most promising new configuration; None if fewer than `STARTUP` trials have an
-        error, or if no candidate is new.
+        """Return the most promising new configuration; None if no candidate is new.
+
+        The first trials cover the alternatives of the main choices, and so does each `EXPLORE`-th
+        after them.
         """
-        if sum(bool(t.intermediate_values or t.values) for t in trials) < STARTUP:
-            return None
-        outlook = self.believer.look(trials)
+        rng = random.Random(seed)
+        count = used(trials, self._alternatives)
+        told = sum(bool(t.intermediate_values or t.values) for t in trials)
+        outlook = self.believer.look(trials) if told >= self._startup else None
         if outlook is None:
-            return None
-        rng, pool = random.Random(seed), Pool[Config](outlook)
-        pool.add(self._walked(uniformly(rng) for _ in range(RANDOM)))
+            return self._covering(count, rng)
+        explores = count and len(trials) % EXPLORE == 0
+        forced = dict([rarest(count)]) if explores else {}
+        pool = Pool[Config](outlook)
+        pool.add(self._walked((uniformly(rng) for _ in range(RANDOM)), forced))
         members = [as_proposed(t) for t in trials if t.number in outlook.members]
-        front = self._walked(members)
-        pool.add(near for own in front for near in self._beside(own, BESIDE, rng))
+        front = self._walked(members, forced)
+        pool.add(near for own in front for near in self._beside(own, BESIDE, rng, forced))
         for _ in range(ROUNDS):
             best = pool.best(CLIMBERS)
-            pool.add(near for own in best for near in self._beside(own, STEPS, rng))
+            pool.add(near for own in best for near in self._beside(own, STEPS, rng, forced))
         return self._chosen(pool, outlook)
 
-    def _walked(self, picks: Iterable[Pick]) -> Iterator[Drawn[Config]]:
+    @cached_property
+    def _alternatives(self) -> list[Alternative]:
+        rng = random.Random(0)
+        return alternatives(self._walked(uniformly(rng) for _ in range(DRAWS)))
+
+    @property
+    def _startup(self) -> int:
+        """Return how many trials come before the model leads: enough for each alternative."""
+        each = Counter(name for name, _ in self._alternatives)
+        return max([STARTUP, *each.values()])
+
+    def _covering(self, count: Used, rng: random.Random) -> Drawn[Config] | None:
+        """Draw the random network that evens out best which alternatives were used."""
+        drawn = self._walked(uniformly(rng) for _ in range(DRAWS))
+        new = [one for one in drawn if self._is_new(one.config)]
+        return most_even(new, count) if new else None
+
+    def _walked(
+        self, picks: Iterable[Pick], forced: Mapping[str, Scalar] = NOTHING
+    ) -> Iterator[Drawn[Config]]:
         """Walk the space with each chooser, and skip configurations that are not valid."""
         for pick in picks:
             with suppress(ValueError):
-                yield self.draw(pick)
+                yield self.draw(forcing(pick, forced) if forced else pick)
 
     def _beside(
-        self, drawn: Drawn[Config], number: int, rng: random.Random
+        self, drawn: Drawn[Config], number: int, rng: random.Random, forced: Mapping[str, Scalar]
     ) -> Iterator[Drawn[Config]]:
-        return self._walked(neighbour(drawn.chosen, rng, 1) for _ in range(number))
+        return self._walked((neighbour(drawn.chosen, rng, 1) for _ in range(number)), forced)
 
     def _chosen(self, pool: "Pool[Config]", outlook: Outlook) -> Drawn[Config] | None:
         """Return the best new candidate: by counted costs, of a short list by predicted ones."""
