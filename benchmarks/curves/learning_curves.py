@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Floats, Integers, Scalar
-from skipsearch.searchspace.parameters.neighbours import Chosen, recorded
+from skipsearch.searchspace.parameters.neighbours import Chosen
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage import store
 from skipsearch.studies.storage.connect import sqlite_url
@@ -56,8 +56,8 @@ class Curves:
     @cached_property
     def chosen(self) -> list[dict[str, Chosen]]:
         """The choices, by parameter, by which a sampler would have proposed each row."""
-        draw = self.config.arch_space.draw
-        return [dict(recorded(draw, row.answer).chosen) for row in self.rows]
+        space = self.config.arch_space
+        return [dict(space.drawn(row.answer).chosen) for row in self.rows]
 
     @cached_property
     def domains(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from skipsearch.searchspace.parameters.course import Config, Course, Pick
 from skipsearch.searchspace.parameters.domains import (
     Choice,
     Domain,
@@ -21,9 +22,11 @@ from skipsearch.searchspace.parameters.domains import (
     uniform,
     values_of,
 )
-from skipsearch.searchspace.parameters.walk import Config, Pick, document, every_stage, walk
+from skipsearch.searchspace.parameters.neighbours import Chosen, Drawn, held
+from skipsearch.searchspace.parameters.questions import Alternative, questions
+from skipsearch.searchspace.parameters.walk import document, encode, every_stage
 
-Drawn = TypeVar("Drawn")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -58,29 +61,65 @@ class Space(Generic[Config]):
         ValueError
             An answer is outside its domain, or the classes refuse the combination.
         """
+        return self.drawn(pick).config
 
-        def narrow(name: str, domain: Domain, default: Scalar) -> Scalar:
-            domain = self.domain(name)
-            only = values_of(domain) if size_of(domain) == 1 else None
-            return only[0] if only else pick(name, domain, default)
+    def drawn(self, pick: Pick) -> Drawn[Config]:
+        """Draw like `draw`, and keep the answers that are part of the configuration."""
+        known, chosen = self._known, dict[str, Chosen]()
 
-        config = walk(self.cls, narrow, self.prefix)
-        self._check_variants(config)
-        return config
+        def ask(name: str, legal: Domain, default: Scalar) -> Scalar:
+            own, only = known.get(name) or self._learnt(name, legal)
+            if only is not None:
+                return only
+            value = pick(name, own, default)
+            if value not in own or isinstance(own, Floats):  # they hold whole numbers too
+                value = check(name, legal, value)
+                if value not in own:
+                    return value
+            chosen[name] = Chosen(own, value)
+            return value
 
-    def _check_variants(self, config: Config) -> None:
-        """Refuse a network that came to be without what the space asks for, such as any gate."""
-        for f in fields(self.cls):  # type: ignore[arg-type]
-            if not isinstance(f.metadata["domain"], Variants):
-                continue
-            name, label = self.prefix + f.name, getattr(config, f.name).label
-            only = self.narrowed.get(name)
-            if only is not None and label not in only:
-                raise ValueError(f"{name} comes to {label} here, must be {only}")
+        config, literal = self._walked(ask)
+        return Drawn(config, chosen if literal else held(chosen, encode(config, self.prefix)))
+
+    def _walked(self, ask: Pick) -> tuple[Config, bool]:
+        """Walk with a chooser whose answers are legal; tell also if they stand as they are."""
+        course = Course(ask)
+        config = course.built(self.cls, self.prefix)
+        for field_name, name, domain in self._wanted:
+            if (label := getattr(config, field_name).label) not in domain:
+                raise ValueError(f"{name} comes to {label} here, must be {domain}")
+        return config, course.literal
+
+    @cached_property
+    def _wanted(self) -> list[tuple[str, str, Domain]]:
+        """Narrowed variants that a network can come to be without, such as any gate."""
+        return [
+            (one.field, one.name, self.narrowed[one.name])
+            for one in questions(self.cls, self.prefix)  # type: ignore[arg-type]
+            if isinstance(one, Alternative) and one.name in self.narrowed
+        ]
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[Domain, Scalar | None]]:
+        """Domains that were asked for, with the value of those that have only one."""
+        return {}
+
+    def _learnt(self, name: str, legal: Domain) -> tuple[Domain, Scalar | None]:
+        own = self.domain(name)
+        values = values_of(own) if size_of(own) == 1 else None
+        self._known[name] = own, check(name, legal, values[0]) if values else None
+        return self._known[name]
 
     def sample(self, rng: random.Random) -> Config:
         """Draw a configuration, each free parameter uniformly, or log-uniformly if declared so."""
-        return self.draw(lambda _name, domain, _default: uniform(domain, rng))
+        known = self._known
+
+        def ask(name: str, legal: Domain, _default: Scalar) -> Scalar:
+            own, only = known.get(name) or self._learnt(name, legal)
+            return uniform(own, rng) if only is None else only
+
+        return self._walked(ask)[0]
 
     def domain(self, name: str) -> Domain:
         """Return the domain of `name`: as narrowed, as narrowed for every stage, or as searched."""
@@ -128,7 +167,7 @@ class Space(Generic[Config]):
         return True
 
 
-def every(draw: Callable[[Pick], Drawn]) -> Iterator[Drawn]:
+def every(draw: Callable[[Pick], Found]) -> Iterator[Found]:
     """Enumerate all results of `draw`; combinations that the classes refuse are skipped."""
     count: Odometer | None = Odometer([])
     while count is not None:

@@ -18,6 +18,7 @@ from skipsearch.searchspace.parameters.domains import (
     integer,
     one_of,
     real,
+    uniform,
 )
 from skipsearch.searchspace.parameters.neighbours import (
     Chosen,
@@ -82,6 +83,41 @@ def test_a_neighbour_differs_in_the_given_number_of_parameters(seed: int, change
     after = recorded(parse_space(Numbers, {}).draw, pick).chosen
     assert len(differing(before, dict(after))) == min(changes, 4)
     assert distance(before, after) == min(changes, 4)
+
+
+WHOLE, NARROW = (
+    parse_space(Arch, {}),
+    parse_space(
+        Arch,
+        {  # where answers come to something else, or turn out to be asked for in vain
+            "blocks": [1, 2],
+            "shortcut": ["sum", "none"],
+            "activation": "pre",
+            "downsampling": ["average_pool", "stride"],
+            "gate": ["none", "se", "sge"],
+        },
+    ),
+)
+
+
+@given(strategies.integers(0, 10**6), strategies.integers(0, 5))
+@pytest.mark.parametrize("space", [WHOLE, NARROW, small_space()])
+def test_answers_that_are_kept_on_the_way_are_those_held_to_the_encoded_result(
+    space: Space[Arch], seed: int, changes: int
+) -> None:
+    before = start(space, seed)
+    picks = [neighbour(before, random.Random(seed), changes) for _ in range(2)]
+    drawn, twin = space.drawn(picks[0]), recorded(space.draw, picks[1])
+    assert drawn == twin and list(drawn.chosen) == list(twin.chosen)
+    assert repr(drawn.chosen) == repr(twin.chosen)
+
+
+@given(strategies.integers(0, 10**6))
+@pytest.mark.parametrize("space", [WHOLE, NARROW, parse_space(Numbers, {})])
+def test_a_sample_is_a_draw_with_uniform_answers(space: Space[Any], seed: int) -> None:
+    one, other = random.Random(seed), random.Random(seed)
+    drawn = space.draw(lambda _name, domain, _default: uniform(domain, other))
+    assert space.sample(one) == drawn and one.getstate() == other.getstate()
 
 
 @given(strategies.integers(0, 10**6), strategies.integers(1, 5))

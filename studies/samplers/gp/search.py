@@ -17,9 +17,9 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
+from skipsearch.searchspace.parameters.course import Config, Pick
 from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
 from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour
-from skipsearch.searchspace.parameters.walk import Config, Pick
 from skipsearch.studies.pareto import non_dominated
 from skipsearch.studies.samplers.gp.gaussian_process import Place, place_of, place_of_trial
 from skipsearch.studies.samplers.gp.observations import Observed, log_costs, observed
