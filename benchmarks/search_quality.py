@@ -32,9 +32,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from skipsearch.searchspace import encode, parse_space
+from skipsearch.searchspace.parameters.course import Pick
 from skipsearch.searchspace.parameters.domains import choice
-from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
-from skipsearch.searchspace.parameters.walk import Pick
+from skipsearch.searchspace.parameters.neighbours import Drawn
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.pareto import hypervolume
 from skipsearch.studies.samplers import optuna_samplers
@@ -108,7 +108,7 @@ class Results:
 def proposed(name: str, results: Results, seed: int, evaluations: int) -> list[str]:
     """Return the networks that a study with this sampler trains, in order."""
     study, seen = optuna.create_study(directions=["minimize"] * 2), dict[Any, int]()
-    draw = partial(recorded, parse_space(Cell, {}).draw)
+    draw = parse_space(Cell, {}).drawn
     seek: Seek[Cell] = seeker(draw, results, seen, seed) if name == "gp" else nothing_sought
     proposer, past = Proposer(draw, key, seen=seen, seek=seek), Past()
     for number in range(evaluations):

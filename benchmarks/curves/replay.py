@@ -70,7 +70,7 @@ class Candidates:
             return sought.chosen
         said: dict[str, Chosen] = {}
         with suppress(ValueError):  # an invalid combination: take the nearest valid network
-            joint_space.draw(self.curves.config, recording(asking(trial), said))
+            joint_space.drawn(self.curves.config, recording(asking(trial), said))
         return said
 
     def point(self, number: int, epoch: int, val_error: float) -> None:

@@ -192,9 +192,10 @@ class Arch:
         gated = gated_stages(self, gate)
         if not any(gated):
             return NoGate()
-        if gated == gated_stages(self, replace(gate, stages=AllStages())):
-            return replace(gate, stages=AllStages())
-        return gate
+        if isinstance(gate.stages, AllStages):
+            return gate
+        everywhere = replace(gate, stages=AllStages())
+        return everywhere if gated == gated_stages(self, everywhere) else gate
 
     def _check_stages(self) -> None:
         for name, values in self._per_stage():

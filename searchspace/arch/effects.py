@@ -4,7 +4,7 @@ The functions take an `Arch`, also one that is being built, and know variants by
 say what `searchspace.assembly` builds: tests hold that against the plans of random networks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from skipsearch.searchspace.arch.widths import (
@@ -12,6 +12,7 @@ from skipsearch.searchspace.arch.widths import (
     block_widths,
     blocks_halve,
     inner_widths,
+    opening_widths,
     output_widths,
     read_widths,
 )
@@ -49,59 +50,82 @@ def _match(arch: Any) -> str:
     return found
 
 
-def _changes(arch: Any) -> Iterator[tuple[int, bool, bool]]:
-    """Yield, for each stage, its number and whether its first block changes width, and the map."""
-    halves = blocks_halve(arch)
-    for stage, (reads, width) in enumerate(zip(read_widths(arch), block_widths(arch), strict=True)):
-        yield stage, reads[0] != width, bool(stage and halves)
+def _wider(arch: Any) -> list[bool]:
+    """Return, for each stage, whether its first block changes the width."""
+    pairs = zip(opening_widths(arch), block_widths(arch), strict=True)
+    return [read != width for read, width in pairs]
 
 
 def has_skips(arch: Any) -> bool:
     """Return True if any block of a residual network is added to something."""
-    if _match(arch) != "identity" or max(arch.blocks) > 1:
-        return True
-    return any(not wider for _, wider, _ in _changes(arch))
+    return _match(arch) != "identity" or max(arch.blocks) > 1 or not all(_wider(arch))
 
 
 def _projects(arch: Any, stage: int) -> bool:
     """Return True if the first block of a stage has a projection beside it."""
     if not has_residuals(arch) or _match(arch) != "projection":
         return False
-    return any(wider or halves for one, wider, halves in _changes(arch) if one == stage)
+    return bool(stage and blocks_halve(arch)) or _wider(arch)[stage]
 
 
 def _activates_skip(arch: Any) -> bool:
     """Return True if a skip changes its map: it may read it before or after norm and ReLU."""
     if not has_residuals(arch):
         return False
-    kept = _match(arch) == "identity"
-    return any((wider or halves) and not (wider and kept) for _, wider, halves in _changes(arch))
+    halves = blocks_halve(arch)
+    if _match(arch) == "identity":
+        return halves and not all(_wider(arch)[1:])
+    return halves or any(_wider(arch))
 
 
-def gated_widths(arch: Any, gate: Any, stage: int) -> Channels:
-    """Return the channels of each gate in a stage that has the gate, at the gate's place."""
-    blocks = range(arch.blocks[stage])
-    match gate.place.label:
+def gated_widths(arch: Any, gate: Any) -> list[Channels]:
+    """Return the channels of each gate in each stage, none in a stage without the gate."""
+    if gate.place.label == "convolution":
+        rows = [_convolved(arch, gate, stage) for stage in range(arch.stages)]
+    else:
+        pairs = zip(block_widths(arch), arch.blocks, strict=True)
+        rows = [(width,) * _gates(gate.place, blocks) for width, blocks in pairs]
+    if gate.stages.label != "each":
+        return rows
+    return [row if on else () for row, on in zip(rows, gate.stages.gated, strict=True)]
+
+
+def _gates(place: Any, blocks: int) -> int:
+    """Count the gates of a stage of `blocks` at a place that is not inside convolutions."""
+    match place.label:
         case "branch":
-            count = len(blocks)
+            return blocks
         case "block":
-            count = len(blocks) - (not gate.place.first)
-        case "stage":
-            count = 1
+            return blocks if place.first else blocks - 1
         case _:
-            return tuple(width for one in blocks for width in _convolved(arch, gate, stage, one))
-    return (block_widths(arch)[stage],) * count
+            return 1
 
 
-def _convolved(arch: Any, gate: Any, stage: int, block: int) -> Iterator[int]:
-    """Yield the channels of each gate inside the convolutions of a block."""
+def _convolved(arch: Any, gate: Any, stage: int) -> Channels:
+    """Return the channels of each gate inside the convolutions of a stage."""
     roles, inner = GATED[gate.place.on], inner_widths(arch)[stage]
-    reads = read_widths(arch)[stage][block]
-    for later, own in enumerate(ROLES[arch.body.label]):
-        if own & roles:
-            yield inner if later else reads
-    if not block and "projection" in roles and _projects(arch, stage):
-        yield reads
+    widths = []
+    for block, read in enumerate(read_widths(arch)[stage]):
+        parts = enumerate(ROLES[arch.body.label])
+        widths += [inner if later else read for later, own in parts if own & roles]
+        if not block and "projection" in roles and _projects(arch, stage):
+            widths.append(read)
+    return tuple(widths)
+
+
+def _convolves(arch: Any, gate: Any, stage: int, block: int) -> bool:
+    """Return True if a gate stands inside the convolutions of a block."""
+    roles = GATED[gate.place.on]
+    if any(own & roles for own in ROLES[arch.body.label]):
+        return True
+    return not block and "projection" in roles and _projects(arch, stage)
+
+
+def _has_place(arch: Any, gate: Any, stage: int) -> bool:
+    """Return True if a stage has a place for the gate: widths, which cost more, do not matter."""
+    if gate.place.label == "convolution":
+        return _convolves(arch, gate, stage, 0)
+    return _gates(gate.place, arch.blocks[stage]) > 0
 
 
 def gated_blocks(arch: Any) -> tuple[tuple[bool, ...], ...]:
@@ -120,41 +144,36 @@ def gated_blocks(arch: Any) -> tuple[tuple[bool, ...], ...]:
             case "stage":
                 row = [number == numbers[-1] for number in numbers]
             case _:
-                row = [any(_convolved(arch, gate, stage, number)) for number in numbers]
+                row = [_convolves(arch, gate, stage, number) for number in numbers]
         rows.append(tuple(on and one for one in row))
     return tuple(rows)
 
 
 def gated_stages(arch: Any, gate: Any) -> tuple[bool, ...]:
     """Return, for each stage, whether it has a gate."""
-    stages = gate.stages
-    asked = stages.gated if stages.label == "each" else (True,) * arch.stages
-    return tuple(on and bool(gated_widths(arch, gate, stage)) for stage, on in enumerate(asked))
+    places = tuple([_has_place(arch, gate, stage) for stage in range(arch.stages)])
+    if gate.stages.label != "each":
+        return places
+    return tuple([on and there for on, there in zip(gate.stages.gated, places, strict=True)])
 
 
 def _may_share(at: At) -> bool:
-    arch, gate = at.root, at.own
-    if gate.place.label == "stage":
+    if at.own.place.label == "stage":
         return False
-    there = [gated_widths(arch, gate, k) for k, on in enumerate(gated_stages(arch, gate)) if on]
-    return any(len(set(widths)) < len(widths) for widths in there)
+    return any(len(set(row)) < len(row) for row in gated_widths(at.root, at.own))
 
 
 def _squeezes_otherwise(at: At) -> bool:
     """Return True if a gate stands on maps of another width than that inside its block."""
-    arch, gate = at.root, at.own
-    there = [k for k, on in enumerate(gated_stages(arch, gate)) if on]
-    inner = inner_widths(arch)
-    return any(width != inner[k] for k in there for width in gated_widths(arch, gate, k))
+    pairs = zip(gated_widths(at.root, at.own), inner_widths(at.root), strict=True)
+    return any(width != inner for row, inner in pairs for width in row)
 
 
 def _gated_on(text: str, fits: Callable[[int], bool]) -> Needs:
     """Need a gate on maps of a width that `fits`."""
 
     def holds(at: At) -> bool:
-        arch, gate = at.root, at.own
-        there = [k for k, on in enumerate(gated_stages(arch, gate)) if on]
-        return any(fits(width) for k in there for width in gated_widths(arch, gate, k))
+        return any(fits(width) for row in gated_widths(at.root, at.own) for width in row)
 
     return Needs(f"a gated width {text}", holds)
 
@@ -187,7 +206,7 @@ ACTIVATED_SKIP = Needs("a skip that changes its map", lambda at: _activates_skip
 OWN_POOL = Needs("downsampling ≠ average_pool", lambda at: at.root.downsampling != "average_pool")
 GATEABLE = Needs(
     "a place for the gate in the stage",
-    lambda at: bool(gated_widths(at.root, at.parent, at.stage)),
+    lambda at: _has_place(at.root, at.parent, at.stage),
 )
 SHARABLE = Needs("two gates of one width in a stage", _may_share)
 SHARED = Needs("sharing = stage", lambda at: at.own.sharing == "stage")

@@ -29,12 +29,12 @@ def block_widths(arch: Any) -> Channels:
 
 
 def _widths(arch: Any, width: Any) -> Channels:
-    stages, channels = range(arch.stages), width.channels
+    channels = width.channels
     match width.label:
         case "doubling":
-            return tuple(channels << stage for stage in stages)
+            return tuple([channels << stage for stage in range(arch.stages)])
         case "constant":
-            return tuple(channels for _ in stages)
+            return tuple([channels] * arch.stages)
         case _:
             return tuple(channels)
 
@@ -44,18 +44,21 @@ def multiple_of_4(channels: float) -> int:
     return max(4, round(channels / 4) * 4)
 
 
+def opening_widths(arch: Any) -> Channels:
+    """Return the channels that the first block of each stage reads."""
+    own = block_widths(arch)
+    if arch.shortcut.label == "concat":
+        return tuple([row[0] for row in _concatenated(arch, own)])
+    return (arch.stem_channels, *(own[1:] if strided_attention(arch) else own[:-1]))
+
+
 def read_widths(arch: Any) -> tuple[Channels, ...]:
     """Return the channels that each block of each stage reads."""
     own = block_widths(arch)
-    if arch.shortcut.label != "concat":
-        opening = (arch.stem_channels, *own[:-1])
-        if strided_attention(arch):
-            opening = (arch.stem_channels, *own[1:])
-        return tuple(
-            (first, *(width,) * (count - 1))
-            for first, width, count in zip(opening, own, arch.blocks, strict=True)
-        )
-    return _concatenated(arch, own)
+    if arch.shortcut.label == "concat":
+        return _concatenated(arch, own)
+    parts = zip(opening_widths(arch), own, arch.blocks, strict=True)
+    return tuple([(first, *(width,) * (count - 1)) for first, width, count in parts])
 
 
 def _concatenated(arch: Any, own: Channels) -> tuple[Channels, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic
 
+from skipsearch.searchspace.parameters.course import Config, Pick
 from skipsearch.searchspace.parameters.domains import (
     Domain,
     Floats,
@@ -14,7 +15,7 @@ from skipsearch.searchspace.parameters.domains import (
     uniform,
     values_of,
 )
-from skipsearch.searchspace.parameters.walk import Config, Pick, encode
+from skipsearch.searchspace.parameters.walk import encode
 
 REACH = 0.2  # standard deviation of a change of a number, as a part of its range
 
@@ -47,13 +48,16 @@ def recorded(
     """
     asked: dict[str, Chosen] = {}
     config = draw(recording(pick, asked))
-    there = flat(config)
-    chosen = {
+    return Drawn(config, held(asked, flat(config)))
+
+
+def held(asked: Mapping[str, Chosen], there: Mapping[str, Scalar]) -> dict[str, Chosen]:
+    """Hold answers to the parameters that are there."""
+    return {
         name: one if one.value == there[name] else Chosen(one.domain, there[name])
         for name, one in asked.items()
         if name in there and there[name] in one.domain
     }
-    return Drawn(config, chosen)
 
 
 def recording(pick: Pick, into: dict[str, Chosen]) -> Pick:
@@ -77,7 +81,7 @@ def neighbour(chosen: Mapping[str, Chosen], rng: random.Random, changes: int) ->
 
     def pick(name: str, domain: Domain, _default: Scalar) -> Scalar:
         before = chosen.get(name)
-        if before is None or before.value not in domain:
+        if before is None or not (before.domain is domain or before.value in domain):
             return uniform(domain, rng)
         return another(domain, before.value, rng) if name in changed else before.value
 

@@ -1,12 +1,12 @@
 """A space: a tree of configurations whose parameters are pinned, narrowed or left free."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, fields
-from functools import cached_property, partial
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Generic
 
+from skipsearch.searchspace.parameters.course import Config, Course, Pick
 from skipsearch.searchspace.parameters.domains import (
     Choice,
     Domain,
@@ -21,9 +21,10 @@ from skipsearch.searchspace.parameters.domains import (
     uniform,
     values_of,
 )
-from skipsearch.searchspace.parameters.walk import Config, Pick, document, every_stage, walk
-
-Drawn = TypeVar("Drawn")
+from skipsearch.searchspace.parameters.neighbours import Chosen, Drawn, held
+from skipsearch.searchspace.parameters.odometer import every
+from skipsearch.searchspace.parameters.questions import Alternative, questions
+from skipsearch.searchspace.parameters.walk import document, encode, every_stage
 
 
 @dataclass(frozen=True)
@@ -58,48 +59,72 @@ class Space(Generic[Config]):
         ValueError
             An answer is outside its domain, or the classes refuse the combination.
         """
-        answers: dict[str, Scalar] = {}
+        return self.drawn(pick).config
 
-        def narrow(name: str, domain: Domain, default: Scalar) -> Scalar:
-            domain = self.domain(name)
-            only = values_of(domain) if size_of(domain) == 1 else None
-            answers[name] = only[0] if only else pick(name, domain, default)
-            return answers[name]
+    def drawn(self, pick: Pick) -> Drawn[Config]:
+        """Draw like `draw`, and keep the answers that are part of the configuration.
 
-        config = walk(self.cls, narrow, self.prefix)
+        Where a choice comes to what the space does not have, such as a gate that stands nowhere,
+        the parameters inside it take their defaults.
+        """
+        chosen: dict[str, Chosen] = {}
+        course = Course(self._asking(pick, chosen))
+        config = course.built(self.cls, self.prefix)
         if lost := self._lost(config):
-            config = walk(self.cls, partial(self._mended, answers, tuple(lost)), self.prefix)
-        if lost := self._lost(config):
-            name, label = next(iter(lost.items()))
+            course = Course(self._asking(_mending(dict(chosen), tuple(lost)), chosen))
+            config = course.built(self.cls, self.prefix)
+        for name, label in self._lost(config).items():
             raise ValueError(f"{name[:-1]} comes to {label} here, must be {self.domain(name[:-1])}")
-        return config
+        literal = course.literal and not lost
+        return Drawn(config, chosen if literal else held(chosen, encode(config, self.prefix)))
+
+    def _asking(self, pick: Pick, chosen: dict[str, Chosen]) -> Pick:
+        """Return a chooser that asks `pick` for free parameters, and writes them into `chosen`."""
+        known = self._known
+
+        def ask(name: str, legal: Domain, default: Scalar) -> Scalar:
+            own, only = known.get(name) or self._learnt(name, legal)
+            if only is not None:
+                return only
+            value = pick(name, own, default)
+            if value not in own or isinstance(own, Floats):  # they hold whole numbers too
+                value = check(name, legal, value)
+                if value not in own:
+                    return value
+            chosen[name] = Chosen(own, value)
+            return value
+
+        return ask
 
     def _lost(self, config: Config) -> dict[str, str]:
-        """Return choices that came to what the space does not have, such as a gate that stands
-        nowhere: the prefix of their parameters, and what they came to.
+        """Return choices that came to what the space does not have: the prefix of their parameters,
+        and what they came to.
         """
-        found = {}
-        for f in fields(self.cls):  # type: ignore[arg-type]
-            if isinstance(f.metadata["domain"], Variants):
-                name, label = self.prefix + f.name, getattr(config, f.name).label
-                only = self.narrowed.get(name)
-                if only is not None and label not in only:
-                    found[f"{name}."] = label
-        return found
+        return {
+            f"{name}.": label
+            for field_name, name, domain in self._wanted
+            if (label := getattr(config, field_name).label) not in domain
+        }
 
-    def _mended(
-        self,
-        answers: Mapping[str, Scalar],
-        lost: tuple[str, ...],
-        name: str,
-        _domain: Domain,
-        default: Scalar,
-    ) -> Scalar:
-        """Answer as before, but with defaults inside the choices that were `lost`."""
-        if name in answers and not name.startswith(lost):
-            return answers[name]
-        domain = self.domain(name)
-        return default if default in domain else (values_of(domain) or (default,))[0]
+    @cached_property
+    def _wanted(self) -> list[tuple[str, str, Domain]]:
+        """Narrowed variants that a network can come to be without, such as any gate."""
+        return [
+            (one.field, one.name, self.narrowed[one.name])
+            for one in questions(self.cls, self.prefix)  # type: ignore[arg-type]
+            if isinstance(one, Alternative) and one.name in self.narrowed
+        ]
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[Domain, Scalar | None]]:
+        """Domains that were asked for, with the value of those that have only one."""
+        return {}
+
+    def _learnt(self, name: str, legal: Domain) -> tuple[Domain, Scalar | None]:
+        own = self.domain(name)
+        values = values_of(own) if size_of(own) == 1 else None
+        self._known[name] = own, check(name, legal, values[0]) if values else None
+        return self._known[name]
 
     def sample(self, rng: random.Random) -> Config:
         """Draw a configuration, each free parameter uniformly, or log-uniformly if declared so."""
@@ -151,37 +176,15 @@ class Space(Generic[Config]):
         return True
 
 
-def every(draw: Callable[[Pick], Drawn]) -> Iterator[Drawn]:
-    """Enumerate all results of `draw`; combinations that the classes refuse are skipped."""
-    count: Odometer | None = Odometer([])
-    while count is not None:
-        with suppress(ValueError):  # may come before all was asked: then nothing of it can be
-            yield draw(count.pick)
-        count = count.next()
+def _mending(answers: Mapping[str, Chosen], lost: tuple[str, ...]) -> Pick:
+    """Return a chooser that answers as before, but with defaults inside the choices `lost`."""
 
+    def answer(name: str, domain: Domain, default: Scalar) -> Scalar:
+        if name in answers and not name.startswith(lost):
+            return answers[name].value
+        return default if default in domain else (values_of(domain) or (default,))[0]
 
-@dataclass
-class Odometer:
-    """A chooser that answers with the values at `places`, then with the first of each domain."""
-
-    places: list[int]
-    sizes: list[int] = field(default_factory=list)
-
-    def pick(self, _name: str, domain: Domain, _default: Scalar) -> Scalar:
-        """Return the value at the next place, and note how many the domain has."""
-        values = values_of(domain) or ()
-        if len(self.sizes) == len(self.places):
-            self.places.append(0)
-        self.sizes.append(len(values))
-        return values[self.places[len(self.sizes) - 1]]
-
-    def next(self) -> "Odometer | None":
-        """Return the odometer of the next configuration, or None after the last one."""
-        pairs = zip(self.places, self.sizes, strict=True)
-        movable = [at for at, (place, size) in enumerate(pairs) if place + 1 < size]
-        if not movable:
-            return None
-        return Odometer([*self.places[: movable[-1]], self.places[movable[-1]] + 1])
+    return answer
 
 
 def parse_space(

@@ -6,25 +6,20 @@ dict decodes, a study file pins, defaults fill. Names are paths that contain the
 (`shortcut.attention.heads`), so a name always means the same question with the same domain.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
-from types import SimpleNamespace
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
-from skipsearch.searchspace.parameters.domains import (
-    At,
-    Domain,
-    NotYet,
-    PerStage,
-    Scalar,
-    Variants,
-    check,
-    nearest,
+from skipsearch.searchspace.parameters.course import Config, Course, Pick
+from skipsearch.searchspace.parameters.domains import Domain, Scalar, check, nearest
+from skipsearch.searchspace.parameters.questions import (
+    Alternative,
+    Chain,
+    One,
+    Row,
+    has_effect,
+    questions,
 )
-
-Config = TypeVar("Config")
-Pick = Callable[[str, Domain, Scalar], Scalar]
-MOST_STAGES = 4
 
 
 def walk(cls: type[Config], pick: Pick, prefix: str = "") -> Config:
@@ -38,111 +33,11 @@ def walk(cls: type[Config], pick: Pick, prefix: str = "") -> Config:
     ValueError
         An answer is outside its domain, or the classes refuse the combination.
     """
-    return _built(cls, _Walk(pick), prefix)
 
+    def ask(name: str, domain: Domain, default: Scalar) -> Scalar:
+        return check(name, domain, pick(name, domain, default))
 
-class _Partial(SimpleNamespace):
-    """An object that is being built."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise NotYet(name)
-
-
-@dataclass
-class _Walk:
-    """A walk's chooser, the fields it was not asked for, and whether it was asked for too many."""
-
-    pick: Pick
-    idle: list[str] = field(default_factory=list)
-    early: bool = False
-
-
-def _built(cls: type[Config], course: _Walk, prefix: str) -> Config:
-    config = _walk(cls, course, prefix, ())
-    return _settled(config, ()) if course.early else config
-
-
-def _walk(cls: type[Config], course: _Walk, prefix: str, around: tuple[Any, ...]) -> Config:
-    own = _Partial()
-    chain = (*around, own)
-    for f in fields(cls):  # type: ignore[arg-type]
-        setattr(own, f.name, _answered(f, course, prefix + f.name, chain))
-    return cls(**vars(own))
-
-
-def _answered(f: "Field[Any]", course: _Walk, name: str, chain: tuple[Any, ...]) -> Any:
-    """Return a field's value: as the chooser answers, or its default where it has no effect."""
-    pick, domain = course.pick, f.metadata["domain"]
-    if isinstance(domain, PerStage):
-        parts = []
-        for stage, (part, default) in enumerate(_parts(name, f, chain[0].stages)):
-            asked = _asked(f, course, part, chain, stage)
-            own = domain.domain
-            parts.append(check(part, own, pick(part, own, default)) if asked else default)
-        return tuple(parts)
-    if not _asked(f, course, name, chain):
-        return _without_effect(f)
-    if isinstance(domain, Variants):
-        label = str(check(name, domain.labels, pick(name, domain.labels, _default(f))))
-        return _walk(domain.by_label[label], course, f"{name}.{label}.", chain)
-    return check(name, domain, pick(name, domain, _default(f)))
-
-
-def _asked(
-    f: "Field[Any]", course: _Walk, name: str, chain: tuple[Any, ...], stage: int = 0
-) -> bool:
-    try:
-        asked = _has_effect(f, chain, stage)
-    except NotYet:
-        course.early = True
-        return True
-    if not asked:
-        course.idle.append(name)
-    return asked
-
-
-def _has_effect(f: "Field[Any]", chain: tuple[Any, ...], stage: int = 0) -> bool:
-    """Evaluate a field's condition; the objects from the root to the field's own are `chain`."""
-    needs = f.metadata["needs"]
-    if needs is None:
-        return True
-    found: bool = needs.holds(At(chain[0], chain[max(0, len(chain) - 2)], chain[-1], stage))
-    return found
-
-
-def _settled(config: Config, around: tuple[Any, ...]) -> Config:
-    """Give fields that have no effect in the whole tree their defaults."""
-    chain, changed = (*around, config), {}
-    for f in fields(config):  # type: ignore[arg-type]
-        value, domain = getattr(config, f.name), f.metadata["domain"]
-        if isinstance(domain, Variants):
-            new = _settled(value, chain) if _has_effect(f, chain) else _without_effect(f)
-        elif isinstance(domain, PerStage):
-            new = value
-        else:
-            new = value if _has_effect(f, chain) else _without_effect(f)
-        if new != value:
-            changed[f.name] = new
-    return replace(config, **changed) if changed else config  # type: ignore[type-var]
-
-
-def _without_effect(f: "Field[Any]") -> Any:
-    made: Any = f.default_factory
-    return made() if isinstance(f.metadata["domain"], Variants) else f.default
-
-
-def _default(f: "Field[Any]") -> Scalar:
-    domain = f.metadata["domain"]
-    default: Any = domain.labels.values[0] if isinstance(domain, Variants) else f.default
-    assert isinstance(default, bool | int | float | str)
-    return default
-
-
-def _parts(name: str, f: "Field[Any]", stages: int) -> Iterator[tuple[str, Scalar]]:
-    """Yield name and default of each stage's value of a `PerStage` field."""
-    defaults: Any = f.default
-    for stage in range(stages):
-        yield f"{name}.{stage + 1}", defaults[min(stage, len(defaults) - 1)]
+    return Course(ask).built(cls, prefix)
 
 
 def encode(config: object, prefix: str = "") -> dict[str, Scalar]:
@@ -155,26 +50,25 @@ def encode(config: object, prefix: str = "") -> dict[str, Scalar]:
     >>> encode(PRESETS["as/out"].arch)
     {'stem': 'conv3', …, 'shortcut': 'attention', 'shortcut.attention.heads': 4, …}
     """
-    return _encoded(config, prefix, ())
-
-
-def _encoded(config: object, prefix: str, around: tuple[Any, ...]) -> dict[str, Scalar]:
     flat: dict[str, Scalar] = {}
-    chain = (*around, config)
-    for f in fields(config):  # type: ignore[arg-type]
-        name, value, domain = prefix + f.name, getattr(config, f.name), f.metadata["domain"]
-        if isinstance(domain, PerStage):
-            for stage, part in enumerate(value):
-                if _has_effect(f, chain, stage):
-                    flat[f"{name}.{stage + 1}"] = part
-        elif not _has_effect(f, chain):
-            continue
-        elif isinstance(domain, Variants):
-            flat[name] = value.label
-            flat |= _encoded(value, f"{name}.{value.label}.", chain)
-        else:
-            flat[name] = value
+    _encode(config, prefix, (), flat)
     return flat
+
+
+def _encode(config: Any, prefix: str, around: Chain, flat: dict[str, Scalar]) -> None:
+    chain = (*around, config)
+    for one in questions(type(config), prefix):  # type: ignore[arg-type]
+        value = getattr(config, one.field)
+        if isinstance(one, Row):
+            for stage, part in enumerate(value):
+                if has_effect(one, chain, stage):
+                    flat[f"{one.name}.{stage + 1}"] = part
+        elif has_effect(one, chain):
+            if isinstance(one, One):
+                flat[one.name] = value
+            else:
+                flat[one.name] = value.label
+                _encode(value, f"{one.name}.{value.label}.", chain, flat)
 
 
 def decode(cls: type[Config], flat: Mapping[str, object], prefix: str = "") -> Config:
@@ -196,8 +90,8 @@ def decode(cls: type[Config], flat: Mapping[str, object], prefix: str = "") -> C
             return default
         return check(name, domain, unused.pop(name))
 
-    course = _Walk(pick)
-    config = _built(cls, course, prefix)
+    course = Course(pick)
+    config = course.built(cls, prefix)
     if missing:
         active = encode(config, prefix)
         for name, domain in missing.items():
@@ -279,22 +173,19 @@ class Parameter:
 def document(cls: type, prefix: str = "", condition: str = "") -> list[Parameter]:
     """List every parameter of the tree in the order of the walk, conditional ones included."""
     rows: list[Parameter] = []
-    for f in fields(cls):
-        name, domain, doc = prefix + f.name, f.metadata["domain"], f.metadata["doc"]
-        search, needs = f.metadata["search"], f.metadata["needs"]
-        own = [one for one in (condition, needs.text if needs else "") if one]
-        match domain:
-            case Variants():
-                labels, both = domain.labels, " and ".join(own)
-                rows.append(Parameter(name, labels, labels, _default(f), both, doc))
-                for label, variant in domain.by_label.items():
+    for f, one in zip(fields(cls), questions(cls, prefix), strict=True):
+        search, doc = f.metadata["search"], f.metadata["doc"]
+        own = [text for text in (condition, one.needs.text if one.needs else "") if text]
+        both = " and ".join(own)
+        match one:
+            case One(_, name, _, domain, default):
+                rows.append(Parameter(name, domain, search, default, both, doc))
+            case Alternative(_, name, _, labels, default, classes):
+                rows.append(Parameter(name, labels, labels, default, both, doc))
+                for label, variant in classes.items():
                     rows += document(variant, f"{name}.{label}.", f"{name} = {label}")
-            case PerStage():
-                for stage, (part, default) in enumerate(_parts(name, f, MOST_STAGES)):
+            case Row(_, _, _, domain):
+                for stage, (name, default) in enumerate(one.parts):
                     there = own if stage < 2 else [f"stages ≥ {stage + 1}", *own[bool(condition) :]]
-                    both = " and ".join(there)
-                    rows.append(Parameter(part, domain.domain, search, default, both, doc))
-            case _:
-                both = " and ".join(own)
-                rows.append(Parameter(name, domain, search, _default(f), both, doc))
+                    rows.append(Parameter(name, domain, search, default, " and ".join(there), doc))
     return rows

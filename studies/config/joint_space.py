@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.parameters import space
+from skipsearch.searchspace.parameters import odometer
+from skipsearch.searchspace.parameters.course import Pick
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Scalar, size_of
-from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
+from skipsearch.searchspace.parameters.neighbours import Drawn
 from skipsearch.searchspace.parameters.space import Space
-from skipsearch.searchspace.parameters.walk import Pick, encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.trainers.recipe.presets import RECIPES
 from skipsearch.trainers.recipe.recipe import Recipe
@@ -19,28 +20,20 @@ from skipsearch.trainers.recipe.recipe import Recipe
 RECIPE = "recipe."  # prefix of the recipe's parameters, in one table with the architecture's
 
 
-def draw(config: StudyConfig, pick: Pick) -> tuple[Arch, Recipe]:
+def drawn(config: StudyConfig, pick: Pick) -> Drawn[tuple[Arch, Recipe]]:
     """Draw a network and its recipe. Raises ValueError for an invalid combination."""
 
     def ask_recipe(name: str, domain: Domain, default: Scalar) -> Scalar:
         return pick(RECIPE + name, domain, default)
 
-    return config.arch_space.draw(pick), config.recipe_space.draw(ask_recipe)
-
-
-def drawn(config: StudyConfig, pick: Pick) -> Drawn[tuple[Arch, Recipe]]:
-    """Draw like `draw`, and keep the parameters that were chosen."""
-    return recorded(partial(draw, config), pick, flat)
-
-
-def flat(pair: tuple[Arch, Recipe]) -> dict[str, Scalar]:
-    """Return network and recipe as one flat dict."""
-    return {**encode(pair[0]), **encode(pair[1], RECIPE)}
+    arch, recipe = config.arch_space.drawn(pick), config.recipe_space.drawn(ask_recipe)
+    named = {RECIPE + name: one for name, one in recipe.chosen.items()}
+    return Drawn((arch.config, recipe.config), {**arch.chosen, **named})
 
 
 def every(config: StudyConfig) -> Iterator[Drawn[tuple[Arch, Recipe]]]:
     """Enumerate every pair of network and recipe of a finite space."""
-    return space.every(partial(drawn, config))
+    return odometer.every(partial(drawn, config))
 
 
 def preset_recipe(config: StudyConfig, given: Mapping[str, Scalar] | None = None) -> Recipe:

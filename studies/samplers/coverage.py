@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from optuna.trial import FrozenTrial
 
+from skipsearch.searchspace.parameters.course import Config, Pick
 from skipsearch.searchspace.parameters.domains import Choice, Domain, Scalar
 from skipsearch.searchspace.parameters.neighbours import Chosen, Drawn
-from skipsearch.searchspace.parameters.walk import Config, Pick
 from skipsearch.studies.surrogate.embedding import coordinate
 
 Alternative = tuple[str, Scalar]  # a choice and one of its values

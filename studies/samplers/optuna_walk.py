@@ -8,6 +8,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 
 from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.parameters.course import Pick
 from skipsearch.searchspace.parameters.domains import (
     Choice,
     Domain,
@@ -17,7 +18,6 @@ from skipsearch.searchspace.parameters.domains import (
     size_of,
 )
 from skipsearch.searchspace.parameters.neighbours import Chosen
-from skipsearch.searchspace.parameters.walk import Pick
 from skipsearch.studies.config.distributions import distribution
 from skipsearch.studies.config.joint_space import domains, known
 from skipsearch.studies.config.study_config import StudyConfig

@@ -16,6 +16,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.arch.arch import Arch
+from skipsearch.searchspace.parameters.course import Config, Pick
 from skipsearch.searchspace.parameters.domains import Scalar
 from skipsearch.searchspace.parameters.neighbours import (
     Chosen,
@@ -23,7 +24,7 @@ from skipsearch.searchspace.parameters.neighbours import (
     distance,
     neighbour,
 )
-from skipsearch.searchspace.parameters.walk import Config, Pick, encode
+from skipsearch.searchspace.parameters.walk import encode
 from skipsearch.studies.config import joint_space
 from skipsearch.studies.config.limits import Networks
 from skipsearch.studies.config.study_config import StudyConfig

@@ -17,9 +17,9 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
+from skipsearch.searchspace.parameters.course import Config, Pick
 from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
 from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour
-from skipsearch.searchspace.parameters.walk import Config, Pick
 from skipsearch.studies.samplers.coverage import (
     Alternative,
     Used,

@@ -13,9 +13,9 @@ from typing import Generic
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from skipsearch.searchspace.parameters.course import Config, Pick
 from skipsearch.searchspace.parameters.domains import uniform
 from skipsearch.searchspace.parameters.neighbours import Drawn
-from skipsearch.searchspace.parameters.walk import Config, Pick
 from skipsearch.studies.pareto import Point, non_dominated
 from skipsearch.studies.surrogate.costs import Predicted
 from skipsearch.studies.surrogate.distances import Distances

@@ -161,9 +161,7 @@ def test_the_gates_that_are_said_are_those_of_the_plan(seed: int) -> None:
         assert gates_of(stages) == 0
         assert not any(map(any, gated_blocks(arch)))
         return
-    asked = arch.gate.stages
-    on = asked.gated if isinstance(asked, SomeStages) else (True,) * arch.stages
-    said = [gated_widths(arch, arch.gate, k) if on[k] else () for k in range(arch.stages)]
+    said = gated_widths(arch, arch.gate)
     assert [gates_of(stage) for stage in stages] == [len(widths) for widths in said]
     assert [any(row) for row in gated_blocks(arch)] == [bool(widths) for widths in said]
     assert any(said)

@@ -122,7 +122,7 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
         ("sampler=cma-es", "sampler cma-es cannot search several objectives: take gp"),
         ("seeds_per_trial=0", "[study] seeds_per_trial must be at least 1, got 0"),
         ("keep=best", "keep best is not a way to keep checkpoints; known: front, all"),
-        ("pruner=median", "pruner median is not a pruner; known: pareto-asha, asha, none"),
+        ("pruner=median", "pruner median is not a pruner; known: expected-gain, pareto-asha, "),
         ("objectives=[val_error]", "must be val_error and one or two of params, macs, latency_ms"),
         ("objectives=[params, val_error]", "objectives must begin with val_error, got params"),
         ("objectives=[val_error, params, params]", "objectives must not repeat"),

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,8 @@ from skipsearch.searchspace.parameters.domains import choice, integer, one_of, r
 from skipsearch.searchspace.parameters.neighbours import Drawn, recorded
 from skipsearch.studies.config.distributions import distribution
 from skipsearch.studies.pareto import hypervolume
-from skipsearch.studies.samplers.seeker import SHORT, STARTUP, Seeker, uniformly
+from skipsearch.studies.samplers.coverage import forcing
+from skipsearch.studies.samplers.seeker import EXPLORE, SHORT, STARTUP, Seeker, uniformly
 from skipsearch.studies.surrogate.believer import COUNTED, Believer, Counting
 from skipsearch.studies.surrogate.observations import observed
 
@@ -95,11 +97,32 @@ def believer(counting: Counting[Net] = COUNTING) -> Believer[Net]:
     return Believer(DRAW, counting, epochs=2, seed=3)
 
 
-def test_there_is_something_to_learn_from_first() -> None:
-    assert seeker().seek(some(STARTUP - 1), 0) is None
-    waiting = some(2 * STARTUP, state=TrialState.RUNNING, values=None)
-    assert seeker().seek(waiting, 0) is None, "none has an error"
-    assert seeker().seek(some(STARTUP), 0) is not None
+def test_the_start_covers_the_alternatives_of_the_main_choices() -> None:
+    trials: list[FrozenTrial] = []
+    for number in range(STARTUP):
+        found = seeker().seek(trials, number)
+        assert found is not None
+        trials.append(trial(number, found))
+    norms = Counter(t.params["norm"] for t in trials)
+    assert max(norms.values()) - min(norms.values()) <= 1
+    assert Counter(t.params["shortcut"] for t in trials) == {"plain": 5, "attention": 5}
+
+
+def test_later_proposals_come_back_to_what_few_have() -> None:
+    """Even where the model does not want it: attention was three times as bad in all trials."""
+    rng, trials = random.Random(0), list[FrozenTrial]()
+    for number in range(5 * EXPLORE):
+        drawn = DRAW(uniformly(rng))
+        bad = isinstance(drawn.config.shortcut, Attention)
+        if bad and number > EXPLORE:
+            drawn = DRAW(forcing(uniformly(rng), {"shortcut": "plain"}))
+            bad = False
+        values = [0.6 if bad else 0.2, params(drawn.config)]
+        trials.append(trial(number, drawn, values=values))
+    found = seeker().seek(trials, 0)
+    assert found is not None and isinstance(found.config.shortcut, Attention)
+    found = seeker().seek(trials[:-1], 0)
+    assert found is not None and not isinstance(found.config.shortcut, Attention)
 
 
 def test_what_was_trained_or_is_over_a_limit_is_not_proposed() -> None:
