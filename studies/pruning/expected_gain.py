@@ -4,6 +4,9 @@ At growing intervals from `grace` on, a trial goes on while its gain for each ep
 is at least that of the alternatives: a new network that is trained to its end, and the trials that
 are paused. Else it pauses, and goes on once it is the best alternative. Gains are those of
 `surrogate.outlook`, the belief that proposals follow too.
+
+So that a study says something of each kind of shortcut, and its belief of them stays honest, the
+best of each kind are trained to their end: one from five trials for each kind on, later `WHOLE`.
 """
 
 import math
@@ -13,16 +16,19 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from skipsearch.searchspace.parameters.domains import values_of
 from skipsearch.studies.config.study_config import StudyConfig
 from skipsearch.studies.storage.store import Store
-from skipsearch.studies.storage.trial_record import TrialRecord
+from skipsearch.studies.storage.trial_record import TrialRecord, is_full
 from skipsearch.studies.surrogate.believer import Believer
 from skipsearch.studies.surrogate.observations import log_costs
 from skipsearch.studies.surrogate.outlook import Outlook
 
+KIND = "shortcut"  # the choice that this project is about
 FEWEST = 4  # trials with an error before any is paused
 LED = 10  # trials with an error from which on the sampler knows better than chance
 GROWTH = 1.5  # from one judgement of a trial to the next, in epochs
+WHOLE, EACH = 3, 5  # trials of a kind that are trained to their end: one more with so many a kind
 WORTH = 0.1  # of what an epoch brought so far: the least that a paused trial must promise at last
 
 
@@ -60,7 +66,9 @@ class ExpectedGain:
         if outlook is None or outlook.told < FEWEST:
             return True
         rates = self._rates(outlook, {**self.waiting, number: epoch})
-        return rates[number] >= max(self._new(outlook), *rates.values())
+        if rates[number] >= max(self._new(outlook), *rates.values()):
+            return True
+        return number in self._owed(outlook)
 
     def next_paused(self) -> int | None:
         """Return the paused trial that is worth more than a new network, if any is; once no new
@@ -69,6 +77,8 @@ class ExpectedGain:
         outlook = self._look() if self.waiting else None
         if outlook is None:
             return None
+        if owed := sorted(self._owed(outlook) & self.waiting.keys()):
+            return owed[0]
         rates = self._rates(outlook, self.waiting)
         best = max(rates, key=rates.__getitem__)
         least = self._worth(outlook) if self.closed else self._new(outlook)
@@ -87,12 +97,32 @@ class ExpectedGain:
 
     def _rates(self, outlook: Outlook, at: Mapping[int, int]) -> dict[int, float]:
         """Return the gains of trials, by number, for each epoch that they have left."""
-        records = [TrialRecord.of(self.store.trials[number]) for number in at]
-        names = self.believer.counting.names
-        costs = np.array([log_costs(record.costs(names)) for record in records])
         left = self.config.epochs - np.array([*at.values()])
-        rates = outlook.gains_of([*at], costs.reshape(len(at), -1)) / np.maximum(left, 1)
+        rates = outlook.gains_of([*at], self._costs(at)) / np.maximum(left, 1)
         return dict(zip(at, map(float, rates), strict=True))
+
+    def _owed(self, outlook: Outlook) -> set[int]:
+        """Return the trials that are trained to their end for the sake of their kind."""
+        kinds = values_of(self.config.arch_space.domain(KIND)) or ()
+        trials = [t for t in self.store.trials if TrialRecord.of(t).charged]
+        due = min(WHOLE, len(trials) // (EACH * len(kinds)))
+        owed: set[int] = set()
+        for kind in kinds if len(kinds) > 1 and due else ():
+            own = [t for t in trials if TrialRecord.of(t)[TrialRecord.arch].get(KIND) == kind]
+            left = due - sum(map(is_full, own))
+            begun = [
+                t.number for t in own if t.number in outlook.numbers and not t.state.is_finished()
+            ]
+            if left > 0 and begun:
+                errors = outlook.errors_of(begun, self._costs(begun))
+                owed |= {begun[at] for at in np.argsort(errors, kind="stable")[:left]}
+        return owed
+
+    def _costs(self, numbers: Iterable[int]) -> np.ndarray:
+        """Return the log costs (M, C) of trials."""
+        names = self.believer.counting.names
+        records = [TrialRecord.of(self.store.trials[number]) for number in numbers]
+        return np.array([log_costs(one.costs(names)) for one in records]).reshape(len(records), -1)
 
     def _new(self, outlook: Outlook) -> float:
         """Return the gain of a new network for each of its epochs: of the best among random ones,

@@ -68,15 +68,21 @@ class Outlook:
         """Return the gains (M,) of trials, if they are trained to their end."""
         return self._gains(self.distances.table(numbers), costs, self.front)
 
+    def errors_of(self, numbers: list[int], costs: np.ndarray) -> np.ndarray:
+        """Return the expected log errors (M,) of trials, if they are trained to their end."""
+        return self._error(self.distances.table(numbers), costs)[0]
+
     @property
     def volume(self) -> float:
         """Hypervolume of the front."""
         return hypervolume(self.front, self.corner)
 
     def _gains(self, vectors: np.ndarray, costs: np.ndarray, front: Sequence[Point]) -> np.ndarray:
-        apart = self.distances.to(vectors, self.numbers) / self.unit
-        differences = None if self.scale is None else self.scale(costs)
-        mean, sd = self.process(apart, differences)
+        mean, sd = self._error(vectors, costs)
         own = costs[:, : len(self.corner) - 1]
         found = expected_improvement(mean, sd, own, front, self.corner)
         return np.where((costs <= np.array(self.ends) + MARGIN).all(1), found, 0.0)
+
+    def _error(self, vectors: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        apart = self.distances.to(vectors, self.numbers) / self.unit
+        return self.process(apart, None if self.scale is None else self.scale(costs))

@@ -29,7 +29,7 @@ blocks = 1
 shortcut = ["none", "sum", "attention"]
 [recipe]
 batch_size = [32, 64]
-lr = { low = 0.02, high = 0.5 }
+lr = { low = 0.002, high = 0.04 }
 [baselines]
 files = ["mine.json"]
 """
