@@ -6,7 +6,6 @@ Norms, activations, pooling and the multiplication by a mask or a learned scale 
 in the papers' tables; weighted sums of several maps are.
 """
 
-import math
 import statistics
 import time
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.assembly.assemble import Shape, assemble
 from skipsearch.searchspace.assembly.meta_shapes import Shapes
+from skipsearch.searchspace.assembly.parts import counted, macs_of, params_of
 from skipsearch.searchspace.assembly.plan import identity, module
 
 
@@ -32,7 +32,7 @@ class Description:
 
 
 def describe(arch: Arch, *, classes: int, shape: Shape) -> Description:
-    """Count the costs of `arch` on the meta device, without memory for its weights.
+    """Count the costs of `arch` part by part, without memory for its weights.
 
     Raises
     ------
@@ -40,14 +40,13 @@ def describe(arch: Arch, *, classes: int, shape: Shape) -> Description:
         The architecture does not fit images of this shape.
     """
     plan = assemble(arch, classes=classes, shape=shape)
-    with torch.device("meta"), Shapes():
-        network = module(plan)
-    return Description(count_params(network), count_macs(network, shape), identity(plan))
+    params, macs = counted(plan, shape)
+    return Description(params, macs, identity(plan))
 
 
 def count_params(network: nn.Module) -> int:
     """Count trainable parameters, a shared one once."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return params_of(network)
 
 
 def count_macs(network: nn.Module, shape: Shape) -> int:
@@ -56,7 +55,7 @@ def count_macs(network: nn.Module, shape: Shape) -> int:
 
     def count(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         nonlocal total
-        total += _macs(layer, inputs, output)
+        total += macs_of(layer, inputs, output)
 
     hooks = [layer.register_forward_hook(count) for layer in network.modules()]
     training = network.training
@@ -97,13 +96,3 @@ def _seconds(network: nn.Module, images: Tensor) -> float:
     if images.is_cuda:
         torch.cuda.synchronize(images.device)
     return time.perf_counter() - start
-
-
-def _macs(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
-    if isinstance(layer, nn.Conv1d | nn.Conv2d):
-        window = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
-        return int(output[0].numel() * window)
-    if isinstance(layer, nn.Linear):
-        return int(output[0].numel() * layer.in_features)
-    own = getattr(layer, "macs", None)
-    return int(own(*inputs)) if own else 0

@@ -7,6 +7,7 @@ torch 2.14: 2 s).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional, init
 from torch.overrides import TorchFunctionMode
 
-KEEPING = {  # the shape of their first argument
+KEEPING: set[Any] = {  # the shape of their first argument
     functional.batch_norm,
     functional.group_norm,
     functional.layer_norm,
@@ -46,7 +47,7 @@ KEEPING = {  # the shape of their first argument
     Tensor.cos,
     Tensor.sin,
 }
-BROADCASTING = {  # the operands' shapes, stretched to each other's
+BROADCASTING: set[Any] = {  # the operands' shapes, stretched to each other's
     torch.mul,
     torch.add,
     Tensor.mul,
@@ -57,20 +58,34 @@ BROADCASTING = {  # the operands' shapes, stretched to each other's
     Tensor.__add__,
     torch.addcmul,
 }
-STARTING = {  # in place, handed on by keyword; inside them no mode is asked again
+STARTING: set[Any] = {  # in place, handed on by keyword; inside them no mode is asked again
     init.kaiming_uniform_,
     init.kaiming_normal_,
     init.uniform_,
     init.normal_,
     init.constant_,
 }
-SUMMING = {  # a sum's shape and arguments, but for `correction`
+REDUCING: set[Any] = {  # along axes, to one number each
     Tensor.mean,
+    Tensor.sum,
     Tensor.std,
+    Tensor.amax,
+    Tensor.amin,
     torch.mean,
-    torch.linalg.vector_norm,
+    torch.sum,
 }
-CONVOLVING = {functional.conv1d: 1, functional.conv2d: 2}  # along so many axes
+MAKING: set[Any] = {  # on the meta device, if no other is named
+    torch.empty,
+    torch.zeros,
+    torch.ones,
+    torch.randn,
+    torch.rand,
+}
+WRITING: set[Any] = {  # into their first argument, whose shape the others may be stretched to
+    Tensor.addcmul_,
+    Tensor.mul_,
+    Tensor.copy_,
+}
 
 
 class Shapes(TorchFunctionMode):
@@ -83,33 +98,86 @@ class Shapes(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if function in KEEPING:
-            return args[0]
-        if function in BROADCASTING and (widest := _widest(*args)) is not None:
-            return widest
-        if function in STARTING and kwargs:
-            return kwargs["tensor"]
-        if function in SUMMING:
-            given = {k: v for k, v in (kwargs or {}).items() if k != "correction"}
-            return torch.sum(*args, **given)
-        if function is torch.stack and (found := _stacked(*args, **(kwargs or {}))) is not None:
-            return found
-        if function is torch.cat and (found := _joined(*args, **(kwargs or {}))) is not None:
-            return found
-        if (axes := CONVOLVING.get(function)) and (
-            found := _convolved(axes, *args, **(kwargs or {}))
-        ) is not None:
-            return found
-        if function is torch.arange and (found := _counted(*args, **(kwargs or {}))) is not None:
-            return found
-        if function is functional.adaptive_avg_pool2d and isinstance(args[1], int):
-            return args[0].new_empty((*args[0].shape[:-2], args[1], args[1]))
-        if function is functional.linear and args[0].shape[-1] == args[1].shape[1]:
-            return args[0].new_empty((*args[0].shape[:-1], args[1].shape[0]))
-        if function is functional.scaled_dot_product_attention:
-            query, _key, value = args[:3]
-            return query.new_empty((*query.shape[:-1], value.shape[-1]))
-        return function(*args, **(kwargs or {}))
+        answer = ANSWERS.get(function)
+        found = answer(*args, **(kwargs or {})) if answer else None
+        return function(*args, **(kwargs or {})) if found is None else found
+
+
+# Each returns None if the call is invalid, or not as plain as it expects: torch answers then.
+
+
+def _first(x: Any, *_others: Any, **_kwargs: Any) -> Any:
+    return x
+
+
+def _started(*_args: Any, tensor: Tensor | None = None, **_kwargs: Any) -> Tensor | None:
+    return tensor
+
+
+def _broadcast(*operands: Any, out: Tensor | None = None, **_kwargs: Any) -> Tensor | None:
+    widest = _widest(*operands)
+    if out is None or widest is None:
+        return widest
+    return out if out.shape == widest.shape else None
+
+
+def _written(x: Tensor, *operands: Any, **_kwargs: Any) -> Tensor | None:
+    widest = _widest(x, *operands)
+    return x if widest is not None and widest.shape == x.shape else None
+
+
+def _reduced(
+    x: Tensor,
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool = False,
+    *,
+    out: Tensor | None = None,
+    dtype: torch.dtype | None = None,
+    **_correction: int,
+) -> Tensor | None:
+    if not isinstance(x, Tensor) or dim is None or isinstance(dim, bool):
+        return None
+    sides = x.dim()
+    axes = (dim,) if isinstance(dim, int) else dim
+    if not axes or not x.is_floating_point() or not all(-sides <= axis < sides for axis in axes):
+        return None
+    kept: list[int | None] = list(x.shape)
+    for axis in axes:
+        kept[axis] = 1 if keepdim else None
+    shape = [side for side in kept if side is not None]
+    if out is not None:
+        return out if list(out.shape) == shape else None
+    return x.new_empty(shape, dtype=dtype)
+
+
+def _normed(x: Tensor, _order: float = 2, **reduction: Any) -> Tensor | None:
+    return _reduced(x, **reduction)
+
+
+def _made(*size: Any, dtype: torch.dtype | None = None, device: Any = "meta", **_: Any) -> Tensor:
+    return torch.empty(*size, dtype=dtype, device=device)
+
+
+def _filled(size: Sequence[int], _value: float, **kwargs: Any) -> Tensor:
+    return _made(size, **kwargs)
+
+
+def _alike(x: Tensor, *, dtype: torch.dtype | None = None, **_layout: Any) -> Tensor:
+    return x.new_empty(x.shape, dtype=dtype)
+
+
+def _pooled(x: Tensor, side: int | Sequence[int]) -> Tensor | None:
+    return x.new_empty((*x.shape[:-2], side, side)) if isinstance(side, int) else None
+
+
+def _linear(x: Tensor, weight: Tensor, *_bias: Any, **_kwargs: Any) -> Tensor | None:
+    if x.shape[-1] != weight.shape[1]:
+        return None
+    return x.new_empty((*x.shape[:-1], weight.shape[0]))
+
+
+def _attended(query: Tensor, _key: Tensor, value: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+    return query.new_empty((*query.shape[:-1], value.shape[-1]))
 
 
 def _stacked(tensors: Sequence[Tensor], dim: int = 0) -> Tensor | None:
@@ -195,3 +263,26 @@ def _wider(one: Any, other: Any) -> Tensor | None:
 def _stretches(small: Tensor, large: Tensor) -> bool:
     pairs = zip(reversed(small.shape), reversed(large.shape), strict=False)
     return small.dim() <= large.dim() and all(s in (1, d) for s, d in pairs)
+
+
+ANSWERS: dict[Any, Callable[..., Any]] = {
+    **dict.fromkeys(KEEPING, _first),
+    **dict.fromkeys(BROADCASTING, _broadcast),
+    **dict.fromkeys(STARTING, _started),
+    **dict.fromkeys(REDUCING, _reduced),
+    **dict.fromkeys(MAKING, _made),
+    torch.full: _filled,
+    torch.tensor: partial(torch.tensor, device="meta"),
+    torch.empty_like: _alike,
+    torch.zeros_like: _alike,
+    **dict.fromkeys(WRITING, _written),
+    torch.linalg.vector_norm: _normed,
+    torch.stack: _stacked,
+    torch.cat: _joined,
+    torch.arange: _counted,
+    functional.conv1d: partial(_convolved, 1),
+    functional.conv2d: partial(_convolved, 2),
+    functional.linear: _linear,
+    functional.adaptive_avg_pool2d: _pooled,
+    functional.scaled_dot_product_attention: _attended,
+}

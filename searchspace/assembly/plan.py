@@ -12,9 +12,10 @@ def build() -> nn.Module:
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from torch import nn
@@ -23,7 +24,7 @@ WIDTH = 100
 Argument = Any  # a Call, a list of arguments, or a constant that prints as itself
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Call:
     """A call `cls(*args, **kwargs)` yet to be made; the same object is one shared module."""
 
@@ -67,7 +68,7 @@ def identity(plan: Call) -> str:
 
 def classes(plan: Call) -> list[type]:
     """List the classes that the plan calls, each after those of its parts."""
-    return list(dict.fromkeys(one.cls for one in _calls(plan, set())))
+    return list(dict.fromkeys(one.cls for one in _calls(plan)))
 
 
 def strings(plan: Call) -> set[str]:
@@ -111,37 +112,42 @@ def _make(argument: Argument, made: dict[int, Any]) -> Any:
 
 def _shared(plan: Call) -> list[Call]:
     """List the calls used more than once, each after those that it uses itself."""
-    calls = list(_calls(plan, set()))
+    calls = _calls(plan)
     uses = Counter(map(id, calls))
+    if len(uses) == len(calls):
+        return []
     return list({id(one): one for one in calls if uses[id(one)] > 1}.values())
 
 
-def _calls(argument: Argument, seen: set[int]) -> Iterator[Call]:
-    """Yield every use of a call after those of its parts; parts of a shared call count once."""
-    match argument:
-        case Call():
-            if id(argument) not in seen:
-                seen.add(id(argument))
-                for one in (*argument.args, *argument.kwargs.values()):
-                    yield from _calls(one, seen)
-            yield argument
-        case list():
-            for one in argument:
-                yield from _calls(one, seen)
+def _calls(plan: Call) -> list[Call]:
+    """List every use of a call after those of its parts; parts of a shared call count once."""
+    found: list[Call] = []
+    _collect(plan, found, set())
+    return found
+
+
+def _collect(argument: Argument, found: list[Call], seen: set[int]) -> None:
+    if isinstance(argument, Call):
+        if id(argument) not in seen:
+            seen.add(id(argument))
+            for one in (*argument.args, *argument.kwargs.values()):
+                _collect(one, found, seen)
+        found.append(argument)
+    elif isinstance(argument, list):
+        for one in argument:
+            _collect(one, found, seen)
 
 
 def _print(argument: Argument, names: dict[int, str], indent: int, used: int = 0) -> str:
     """Print an argument as code that starts `used` columns after the indentation."""
-    match argument:
-        case Call() if id(argument) in names:
-            return names[id(argument)]
-        case Call(cls, args, kwargs):
-            head = f"{_class_name(cls)}("
-            return _items(head, ")", args, kwargs, names, indent, used)
-        case list():
-            return _items("[", "]", tuple(argument), {}, names, indent, used)
-        case _:
-            return repr(argument)
+    if isinstance(argument, Call):
+        if (name := names.get(id(argument))) is not None:
+            return name
+        head = f"{_class_name(argument.cls)}("
+        return _items(head, ")", argument.args, argument.kwargs, names, indent, used)
+    if isinstance(argument, list):
+        return _items("[", "]", tuple(argument), {}, names, indent, used)
+    return repr(argument)
 
 
 def _items(
@@ -155,13 +161,9 @@ def _items(
 ) -> str:
     """Print a call or list: on one line if it fits, else one item per line, repeats as a loop."""
     inner = indent + 4
-    parts: list[str] = []
-    for text, run in groupby(args, lambda one: _print(one, names, inner)):
-        equal = list(run)
-        if len(equal) > 2 or (len(equal) > 1 and "\n" in text):
-            parts.append(_loop(equal, names, inner))
-        else:
-            parts += [text] * len(equal)
+    parts = [_print(one, names, inner) for one in args]
+    if len(set(parts)) < len(parts):
+        parts = _folded(parts, args, names, inner)
     parts += [f"{k}={_print(one, names, inner, len(k) + 1)}" for k, one in kwargs.items()]
     line = f"{head}{', '.join(parts)}{tail}"
     if "\n" not in line and indent + used + len(line) + 1 <= WIDTH:
@@ -170,15 +172,30 @@ def _items(
     return f"{head}{pad}{f',{pad}'.join(parts)},\n{' ' * indent}{tail}"
 
 
-def _loop(equal: list[Argument], names: dict[int, str], indent: int) -> str:
-    """Print `*(one for _ in range(n))`, on one line if it fits."""
+def _folded(
+    texts: list[str], args: tuple[Argument, ...], names: dict[int, str], indent: int
+) -> list[str]:
+    """Print runs of equal arguments as loops."""
+    parts: list[str] = []
+    for text, run in groupby(zip(texts, args, strict=True), itemgetter(0)):
+        equal = [one for _, one in run]
+        if len(equal) > 2 or (len(equal) > 1 and "\n" in text):
+            parts.append(_loop(text, equal, names, indent))
+        else:
+            parts += [text] * len(equal)
+    return parts
+
+
+def _loop(text: str, equal: list[Argument], names: dict[int, str], indent: int) -> str:
+    """Print `*(one for _ in range(n))`, on one line if it fits; `text` is one at `indent`."""
     each = f"for _ in range({len(equal)})"
-    line = f"*({_print(equal[0], names, indent)} {each})"
+    line = f"*({text} {each})"
     if "\n" not in line and indent + len(line) + 1 <= WIDTH:
         return line
     pad = "\n" + " " * (indent + 4)
     return f"*({pad}{_print(equal[0], names, indent + 4)}{pad}{each}\n{' ' * indent})"
 
 
+@cache
 def _class_name(cls: type) -> str:
     return f"nn.{cls.__name__}" if cls.__module__.startswith("torch.nn.") else cls.__name__

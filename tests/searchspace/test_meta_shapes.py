@@ -1,6 +1,7 @@
 """Counting by shapes only is counting in a real forward pass."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional, init
 
-from skipsearch.searchspace import PRESETS, Arch, build, describe
-from skipsearch.searchspace.assembly.cost import count_macs
+from skipsearch.searchspace import PRESETS, Arch, build, describe, override
+from skipsearch.searchspace.assembly import parts
+from skipsearch.searchspace.assembly.cost import count_macs, count_params
 from skipsearch.searchspace.assembly.meta_shapes import Shapes
+from skipsearch.searchspace.parameters.neighbours import neighbour
 from tests.support import ROOT
-from tests.support.random_archs import draw
+from tests.support.random_archs import draw, small_space
 
 SHAPE = (3, 32, 32)
 
@@ -26,14 +29,33 @@ def test_drawn_networks_cost_as_much_as_on_the_cpu(part: int) -> None:
         assert_equal_counts(arch)
 
 
+def test_networks_that_share_parts_cost_as_much_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neighbours of a network, its parts known from it, and the same ones with nothing known."""
+    space, rng = small_space(), random.Random(0)
+    for _ in range(6):
+        chosen = space.drawn(neighbour({}, rng, 0)).chosen
+        for _ in range(5):
+            arch = space.drawn(neighbour(chosen, rng, 2)).config
+            found = describe(arch, classes=10, shape=SHAPE)
+            with monkeypatch.context() as alone:
+                alone.setattr(parts, "_KNOWN", {})
+                assert describe(arch, classes=10, shape=SHAPE) == found
+
+
+def test_gates_that_a_stage_shares_count_their_parameters_once_and_their_macs_at_each_use() -> None:
+    for gate in ({"gate": "se", "gate.se.sharing": "stage"}, {"gate": "dia"}, {"gate": "mrla"}):
+        for shortcut in ({}, {"shortcut": "attention"}, {"shortcut": "weighted"}):
+            assert_equal_counts(override(Arch, {"blocks": 2} | gate | shortcut))
+
+
 @pytest.mark.parametrize("name", ["as/out", "cnntention/mha", "dia/resnet56"])
 def test_presets_cost_as_much_as_on_the_cpu(name: str) -> None:
     assert_equal_counts(PRESETS[name].arch)
 
 
 def assert_equal_counts(arch: Arch) -> None:
-    network = build(arch, classes=10, shape=SHAPE)
-    assert describe(arch, classes=10, shape=SHAPE).macs == count_macs(network, SHAPE)
+    network, found = build(arch, classes=10, shape=SHAPE), describe(arch, classes=10, shape=SHAPE)
+    assert (found.params, found.macs) == (count_params(network), count_macs(network, SHAPE))
 
 
 def test_what_does_not_fit_together_is_refused_as_elsewhere() -> None:
@@ -54,6 +76,10 @@ def test_what_does_not_fit_together_is_refused_as_elsewhere() -> None:
         assert torch.stack([four, four, four], 1).shape == (2, 3, 4)
         assert torch.cat([four, three], 1).shape == torch.cat([four, three], dim=-1).shape == (2, 7)
         assert four.std((0, 1), correction=0, keepdim=True).shape == (1, 1)
+        assert four.sum((0, -1), keepdim=True).shape == (1, 1) and four.mean(1).shape == (2,)
+        assert torch.linalg.vector_norm(four, dim=1, keepdim=True).shape == (2, 1)
+        assert four.sum().shape == () and torch.zeros(2, 1).device.type == "meta"
+        assert four.mul_(torch.empty(2, 1, device="meta")) is four
         pooled = functional.adaptive_avg_pool2d
         maps = torch.empty(2, 3, 5, 7, device="meta")
         assert pooled(maps, 2).shape == (2, 3, 2, 2) and pooled(maps, (2, 1)).shape[2:] == (2, 1)
@@ -63,6 +89,10 @@ def test_what_does_not_fit_together_is_refused_as_elsewhere() -> None:
             torch.cat([four, three])
         with pytest.raises(IndexError):
             torch.cat([four, four], 2)
+        with pytest.raises(IndexError):
+            four.sum(2)
+        with pytest.raises(RuntimeError):
+            four.mul_(column)
         with pytest.raises(RuntimeError):
             torch.add(four, three)
         with pytest.raises(RuntimeError):
