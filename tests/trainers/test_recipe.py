@@ -270,3 +270,12 @@ def test_decay_spares_norms_and_biases_unless_told_to_take_all() -> None:
 def test_every_optimiser_can_be_made(choice: SGD | AdamW | Adam) -> None:
     optimizer = optimizer_of(nn.Linear(2, 2), Recipe(optimizer=choice))
     assert type(optimizer).__name__.lower() == choice.label
+
+
+def test_the_short_recipe_is_adamw_with_a_rate_that_is_high_after_a_tenth_of_all_steps() -> None:
+    recipe = RECIPES["short"]
+    assert recipe == Recipe(optimizer=AdamW(), lr=0.01, schedule=OneCycle(peak=0.1))
+    assert isinstance(optimizer_of(nn.Linear(2, 2), recipe), torch.optim.AdamW)
+    rates = [lr_at(recipe, step, 200) for step in range(200)]
+    assert rates.index(max(rates)) in (19, 20) and max(rates) == pytest.approx(0.01, rel=0.03)
+    assert (recipe.crop, recipe.flip, recipe.rotate, recipe.jitter) == (0, False, 0, 0)

@@ -44,7 +44,13 @@ def expected(epoch: int) -> float:
 
 def test_the_value_is_the_mean_of_trainings_that_are_each_as_if_alone(tmp_path: Path) -> None:
     config = study_of(
-        trials=2, epochs=2, seeds_per_trial=2, pruner="none", train_subset=60, space=SPACE
+        trials=2,
+        epochs=2,
+        seeds_per_trial=2,
+        pruner="none",
+        keep="all",
+        train_subset=60,
+        space=SPACE,
     )
     done = run(config, folder=tmp_path, observer=Silent(), in_process=True)
     for trial in charged(done):

@@ -54,9 +54,9 @@ def test_a_study_file_means_what_it_says(digits: Path) -> None:
 
 def test_the_rest_of_the_recipe_is_that_of_the_preset(digits: Path) -> None:
     space = StudyConfig.from_file(digits).recipe_space
-    assert space.domain("crop") == Choice((1,)) and space.domain("epochs") == Choice((6,))
+    assert space.domain("crop") == Choice((0,)) and space.domain("epochs") == Choice((6,))
     drawn = space.draw(lambda name, domain, default: {"lr": 0.02}[name])
-    assert (drawn.lr, drawn.crop, drawn.epochs) == (0.02, 1, 6)
+    assert (drawn.lr, drawn.crop, drawn.epochs) == (0.02, 0, 6)
 
 
 def test_another_variant_of_the_recipe_brings_its_own_defaults(digits: Path) -> None:
