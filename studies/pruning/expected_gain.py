@@ -1,9 +1,13 @@
 """Decide which trials go on by what they may still add to the front (`pruner = "expected-gain"`).
 
-At growing intervals from `grace` on, a trial goes on while its gain for each epoch that it has left
-is at least that of the alternatives: a new network that is trained to its end, and the trials that
-are paused. Else it pauses, and goes on once it is the best alternative. Gains are those of
-`surrogate.outlook`, the belief that proposals follow too.
+After each third of a training (from `grace` epochs on) a trial goes on while its gain for an epoch
+that it has left is at least that of the alternatives: a new network that is trained to its end, and
+the trials that are paused. Else it pauses, and goes on once it is the best alternative. Gains are
+those of `surrogate.outlook`, the belief that proposals follow too.
+
+Replayed on 1,000 networks of digits, the part of their hypervolume at a sixth, a half and all of
+the epochs that 100 of them take: 0.957, 0.990, 0.997; unpruned 0.829, 0.990, 0.997; judged after
+epochs 1, 2, 3, 5 and 7 of 9 instead, 0.954, 0.983, 0.996 (means of 4 seeds).
 
 So that a study says something of each kind of shortcut, and its belief of them stays honest, the
 best of each kind are trained to their end: one from five trials for each kind on, later `WHOLE`.
@@ -27,7 +31,8 @@ from skipsearch.studies.surrogate.outlook import Outlook
 KIND = "shortcut"  # the choice that this project is about
 FEWEST = 4  # trials with an error before any is paused
 LED = 10  # trials with an error from which on the sampler knows better than chance
-GROWTH = 1.5  # from one judgement of a trial to the next, in epochs
+PARTS = (1 / 3, 2 / 3)  # of a training, after which a trial is judged
+CURSE = 2.0  # by so much the gain of the best of many new networks is taken to be overestimated
 WHOLE, EACH = 3, 5  # trials of a kind that are trained to their end: one more with so many a kind
 WORTH = 0.1  # of what an epoch brought so far: the least that a paused trial must promise at last
 
@@ -134,7 +139,7 @@ class ExpectedGain:
         costs = np.array([one.costs for one in counted]).reshape(len(counted), -1)
         gains = outlook.gains_at([one.place for one in counted], costs)
         leads = self.config.sampler == "gp" and outlook.told >= LED
-        return float(gains.max() if leads else gains.mean()) / self.config.epochs
+        return float(gains.max() / CURSE if leads else gains.mean()) / self.config.epochs
 
     def _worth(self, outlook: Outlook) -> float:
         """Return what a paused trial must promise for each epoch at the end of a study."""
@@ -143,9 +148,6 @@ class ExpectedGain:
 
 
 def judgements(grace: int, epochs: int) -> frozenset[int]:
-    """Return the epochs after which a trial is judged: from `grace` on, at growing intervals."""
-    found, at = set[int](), float(grace)
-    while at < epochs:
-        found.add(math.ceil(at))
-        at = max(at * GROWTH, at + 1)
-    return frozenset(found)
+    """Return the epochs after which a trial is judged: none before `grace`."""
+    found = {max(grace, math.ceil(part * epochs)) for part in PARTS}
+    return frozenset(epoch for epoch in found if epoch < epochs)

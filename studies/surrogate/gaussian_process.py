@@ -81,6 +81,11 @@ class Process:
     factor: np.ndarray  # lower Cholesky factor of the kernel matrix with noise
     answers: np.ndarray
 
+    @property
+    def noise(self) -> float:
+        """Variance of a value around what is believed of its configuration."""
+        return self.kernel.noise * self.scale**2
+
     def __call__(
         self, apart: np.ndarray, costs: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:

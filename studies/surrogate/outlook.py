@@ -79,6 +79,7 @@ class Outlook:
 
     def _gains(self, vectors: np.ndarray, costs: np.ndarray, front: Sequence[Point]) -> np.ndarray:
         mean, sd = self._error(vectors, costs)
+        sd = np.sqrt(sd**2 + self.process.noise)  # the front is of errors as they are measured
         own = costs[:, : len(self.corner) - 1]
         found = expected_improvement(mean, sd, own, front, self.corner)
         return np.where((costs <= np.array(self.ends) + MARGIN).all(1), found, 0.0)
