@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
+from threadpoolctl import threadpool_limits
 
 from skipsearch.studies.config.check import load_data
 from skipsearch.studies.config.joint_space import space_hash
@@ -72,7 +73,8 @@ def run(
     data = load_data(config)
     networks = Networks(config, data.num_classes, data.shape)
     require_feasible(networks)
-    with quiet(), storage_failures(config):
+    # one thread of linear algebra: more of them only take the workers' cores (4 times as slow here)
+    with quiet(), threadpool_limits(1, "blas"), storage_failures(config):
         store = _open(config, storage, folder, extend)
         store.take_lease()
         try:
