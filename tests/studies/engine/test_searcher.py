@@ -184,7 +184,7 @@ def test_baselines_come_first_with_what_the_sampler_can_learn_of_them(tmp_path: 
     baseline, other = searcher.store.trials
     assert baseline.user_attrs["baseline"] == "cnntention/resnet20"
     assert baseline.params["stages"] == 3 and baseline.params["blocks.1"] == 3
-    assert baseline.user_attrs["recipe"]["lr"] == 0.2  # the preset's 0.1 is not in the study
+    assert baseline.user_attrs["recipe"]["lr"] == 0.2  # the preset's 0.01 is not in the study
     assert baseline.params["recipe.weight_decay"] == 0.0005
     assert "baseline" not in other.user_attrs
 
