@@ -142,6 +142,11 @@ def _engine(where: str, values: Mapping[str, Any]) -> None:
     if type(values["deterministic"]) is not bool:
         given = shown(values["deterministic"])
         raise ValueError(f"{where} deterministic must be true | false, got {given}")
+    if values["deterministic"] and values["pruner"] == "expected-gain":
+        raise ValueError(
+            f"{where} pruner expected-gain depends on the order of results, which deterministic "
+            'forbids: take pruner = "pareto-asha"'
+        )
     if values["deterministic"] and values["pruner"] != "none" and values["halving"] == "promote":
         raise ValueError(
             f"{where} halving promote depends on the order of results, which deterministic "

@@ -98,6 +98,15 @@ def test_dotted_names_need_no_quotes(digits: Path) -> None:
     assert StudyConfig.from_file(digits).space == {"shortcut.attention.heads": [1, 2]}
 
 
+def test_a_deterministic_study_cannot_be_pruned_by_what_depends_on_the_order_of_results(
+    digits: Path,
+) -> None:
+    with pytest.raises(
+        ValueError, match='which deterministic forbids: take pruner = "pareto-asha"'
+    ):
+        StudyConfig.from_file(digits, ["deterministic=true", "pruner=expected-gain"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
