@@ -133,11 +133,10 @@ class ExpectedGain:
         """Return the gain of a new network for each of its epochs: of the best among random ones,
         or, without a sampler that leads, of their mean.
         """
-        counted = self.believer.random()
-        if not counted:
+        vectors, costs = self.believer.random()
+        if not len(vectors):
             return 0.0
-        costs = np.array([one.costs for one in counted]).reshape(len(counted), -1)
-        gains = outlook.gains_at([one.place for one in counted], costs)
+        gains = outlook.gains_at(vectors, costs)
         leads = self.config.sampler == "gp" and outlook.told >= LED
         return float(gains.max() / CURSE if leads else gains.mean()) / self.config.epochs
 

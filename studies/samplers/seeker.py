@@ -131,7 +131,8 @@ class Seeker(Generic[Config]):
         if not short:
             return None
         costs = np.array([counted.costs for _, counted in short]).reshape(len(short), -1)
-        gains = outlook.gains_at([drawn.chosen for drawn, _ in short], costs)
+        vectors = outlook.distances.embedding([drawn.chosen for drawn, _ in short])
+        gains = outlook.gains_at(vectors, costs)
         return short[int(gains.argmax())][0]
 
     def _is_new(self, config: Config) -> bool:

@@ -6,6 +6,7 @@ The outlook depends on the trials alone, not on what was asked before: another d
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
@@ -63,7 +64,7 @@ class Believer(Generic[Config]):
         self.draw, self.counting, self.epochs, self.seed = draw, counting, epochs, seed
         self._distances = Distances()
         self._predicted = Predicted(len(counting.names), counting.matters)
-        self._random: list[Counted] | None = None
+        self._random: tuple[np.ndarray, np.ndarray] | None = None
 
     def look(self, trials: Sequence[FrozenTrial], newer: Curves | None = None) -> Outlook | None:
         """Learn from trials; None if fewer than two of them have an error.
@@ -79,17 +80,19 @@ class Believer(Generic[Config]):
                 self._distances.add(one.number, place_of_trial(one.trial))
         return self._outlook(found)
 
-    def random(self) -> Sequence[Counted]:
-        """Count the costs of random configurations, the same ones in every driver of a study."""
+    def random(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return vectors (M, columns) and counted log costs (M, C) of random configurations, the
+        same ones in every driver of a study; M is 0 where counting is too slow.
+        """
         if self._random is None:
-            rng, count = random.Random(self.seed), self.counting.count
-            self._random = []
-            for _ in range(COUNTED if count else 0):
-                try:
+            rng, found = random.Random(self.seed), list[Counted]()
+            for _ in range(COUNTED if self.counting.count else 0):
+                with suppress(ValueError):  # not valid, or does not fit the images
                     drawn = self.draw(lambda _name, domain, _default: uniform(domain, rng))
-                    self._random.append(self.counted(drawn))
-                except ValueError:  # not valid, or does not fit the images
-                    continue
+                    found.append(self.counted(drawn))
+            vectors = self._distances.embedding([one.place for one in found])
+            costs = np.array([one.costs for one in found])
+            self._random = vectors, costs.reshape(len(found), len(self.counting.names))
         return self._random
 
     def counted(self, drawn: Drawn[Config]) -> Counted:
@@ -170,13 +173,11 @@ class Believer(Generic[Config]):
 
     def _predict(self, numbers: list[int], costs: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Predict log costs from those of all trials and of the random configurations."""
-        others, embedding = self.random(), self._distances.embedding
-        drawn = embedding([one.place for one in others])
+        (drawn, counted), embedding = self.random(), self._distances.embedding
         columns = len(embedding.names)
         table = np.concatenate(
             [_wide(drawn, columns), _wide(self._distances.table(numbers), columns)]
         )
-        counted = np.array([one.costs for one in others]).reshape(len(others), costs.shape[1])
         self._predicted.fit(table, embedding.names, np.concatenate([counted, costs]))
         return self._predicted(vectors, embedding.names)
 

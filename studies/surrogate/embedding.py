@@ -35,6 +35,7 @@ def place_of_trial(trial: FrozenTrial) -> Place:
     return {name: Chosen(domain(kinds[name]), value) for name, value in trial.params.items()}
 
 
+@cache
 def weight(name: str) -> float:
     """Return the weight of a parameter; those of the recipe count as those of the architecture."""
     return NESTED ** name.removeprefix(RECIPE).count(".")

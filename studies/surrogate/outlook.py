@@ -60,9 +60,9 @@ class Outlook:
         vectors = self.distances.embedding(places)
         return self._gains(vectors, self.predict(vectors), self.expected)
 
-    def gains_at(self, places: Sequence[Place], costs: np.ndarray) -> np.ndarray:
-        """Return the gains (M,) of configurations with counted log costs (M, C)."""
-        return self._gains(self.distances.embedding(places), costs, self.expected)
+    def gains_at(self, vectors: np.ndarray, costs: np.ndarray) -> np.ndarray:
+        """Return the gains (M,) of vectors (M, columns) with counted log costs (M, C)."""
+        return self._gains(vectors, costs, self.expected)
 
     def gains_of(self, numbers: list[int], costs: np.ndarray) -> np.ndarray:
         """Return the gains (M,) of trials, if they are trained to their end."""

@@ -41,8 +41,8 @@ class Fixed:
     def look(self, _trials: object, _newer: object) -> "Fixed":
         return self
 
-    def random(self) -> list[Any]:
-        return [SimpleNamespace(place={}, costs=(3.0,)), SimpleNamespace(place={}, costs=(4.0,))]
+    def random(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros((2, 1)), np.array([[3.0], [4.0]])
 
     def gains_at(self, _places: object, _costs: np.ndarray) -> np.ndarray:
         return np.array([self.new, 0.0])
