@@ -207,7 +207,8 @@ def believer(config: StudyConfig, networks: Networks) -> Believer[Pair]:
         lambda name: not name.startswith(joint_space.RECIPE),
     )
     draw = partial(joint_space.drawn, config)
-    return Believer(draw, counting, epochs=config.epochs, seed=config.seed)
+    running = not config.deterministic
+    return Believer(draw, counting, epochs=config.epochs, seed=config.seed, running=running)
 
 
 def key_of(identity: str, recipe: Mapping[str, Scalar]) -> Hashable:

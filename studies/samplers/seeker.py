@@ -71,9 +71,8 @@ class Seeker(Generic[Config]):
         """
         rng = random.Random(seed)
         count = used(trials, self._alternatives)
-        told = sum(bool(t.intermediate_values or t.values) for t in trials)
-        outlook = self.believer.look(trials) if told >= self._startup else None
-        if outlook is None:
+        outlook = self.believer.look(trials)
+        if outlook is None or outlook.told < self._startup:
             return self._covering(count, rng)
         explores = count and len(trials) % EXPLORE == 0
         forced = dict([rarest(count)]) if explores else {}

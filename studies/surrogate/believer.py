@@ -51,7 +51,10 @@ class Counted:
 
 
 class Believer(Generic[Config]):
-    """The belief of a study; `draw` walks its space, `epochs` are those of a whole training."""
+    """The belief of a study; `draw` walks its space, `epochs` are those of a whole training.
+
+    Without `running`, the errors of running trials do not count, only those that were told.
+    """
 
     def __init__(
         self,
@@ -60,8 +63,10 @@ class Believer(Generic[Config]):
         *,
         epochs: int,
         seed: int,
+        running: bool = True,
     ) -> None:
         self.draw, self.counting, self.epochs, self.seed = draw, counting, epochs, seed
+        self.running = running
         self._distances = Distances()
         self._predicted = Predicted(len(counting.names), counting.matters)
         self._random: tuple[np.ndarray, np.ndarray] | None = None
@@ -71,7 +76,8 @@ class Believer(Generic[Config]):
 
         `newer` has curves of running trials that are ahead of the storage.
         """
-        found = observed(trials, self.counting.names, self.epochs, newer or {})
+        names = self.counting.names
+        found = observed(trials, names, self.epochs, newer or {}, running=self.running)
         found = self._some(found)
         if sum(one.error is not None for one in found) < FEWEST:
             return None

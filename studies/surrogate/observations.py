@@ -39,7 +39,12 @@ class Observed:
 
 
 def observed(
-    trials: Sequence[FrozenTrial], names: Sequence[str], epochs: int, newer: Curves
+    trials: Sequence[FrozenTrial],
+    names: Sequence[str],
+    epochs: int,
+    newer: Curves,
+    *,
+    running: bool = True,
 ) -> list[Observed]:
     """Return the observations of all trials that were trained or are running.
 
@@ -51,6 +56,8 @@ def observed(
         Those of a whole training.
     newer
         Curves of running trials that are ahead of the storage.
+    running
+        False leaves out the errors of running trials, which depend on how fast the workers are.
 
     A failed trial is given the worst error. A proposal that a dead driver left half-asked is
     skipped: it ends as an uncharged failure.
@@ -67,7 +74,9 @@ def observed(
         if trial.state == TrialState.FAIL:
             failed += [(trial, costs)] if TrialRecord.of(trial).charged else []
             continue
-        told = _told(trial, curves[trial.number], forecast)
+        told = None
+        if running or trial.state != TrialState.RUNNING:
+            told = _told(trial, curves[trial.number], forecast)
         if told is not None or trial.state == TrialState.RUNNING:
             error, sd = told or (None, 0.0)
             found.append(Observed(trial, error, sd**2, costs, is_full(trial)))

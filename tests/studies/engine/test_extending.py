@@ -49,7 +49,7 @@ def train(config: StudyConfig, folder: Path, *, extend: bool = False) -> optuna.
         ({"space": {"blocks.1": 2}}, "blocks.1 was 1, now 2"),
         (
             {"recipe": {"lr": {"low": 0.1, "high": 0.2}}},
-            "recipe.lr was 0.1, now 0.1 … 0.2, log",
+            "recipe.lr was 0.01, now 0.1 … 0.2, log",
         ),
         (
             {"objectives": ["val_error", "macs"]},
