@@ -71,6 +71,11 @@ def recording(pick: Pick, into: dict[str, Chosen]) -> Pick:
     return answer
 
 
+def uniformly(rng: random.Random) -> Pick:
+    """Return a chooser that draws each parameter uniformly, or log-uniformly if declared so."""
+    return lambda _name, domain, _default: uniform(domain, rng)
+
+
 def neighbour(chosen: Mapping[str, Chosen], rng: random.Random, changes: int) -> Pick:
     """Return a chooser that repeats `chosen`, except for `changes` random parameters.
 

@@ -18,10 +18,9 @@ from skipsearch.searchspace.parameters.domains import (
     check,
     nearest,
     size_of,
-    uniform,
     values_of,
 )
-from skipsearch.searchspace.parameters.neighbours import Chosen, Drawn, held
+from skipsearch.searchspace.parameters.neighbours import Chosen, Drawn, held, uniformly
 from skipsearch.searchspace.parameters.odometer import every
 from skipsearch.searchspace.parameters.questions import Alternative, questions
 from skipsearch.searchspace.parameters.walk import document, encode, every_stage
@@ -128,7 +127,7 @@ class Space(Generic[Config]):
 
     def sample(self, rng: random.Random) -> Config:
         """Draw a configuration, each free parameter uniformly, or log-uniformly if declared so."""
-        return self.draw(lambda _name, domain, _default: uniform(domain, rng))
+        return self.draw(uniformly(rng))
 
     def domain(self, name: str) -> Domain:
         """Return the domain of `name`: as narrowed, as narrowed for every stage, or as searched."""

@@ -18,8 +18,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.parameters.course import Config, Pick
-from skipsearch.searchspace.parameters.domains import Domain, Scalar, uniform
-from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour
+from skipsearch.searchspace.parameters.domains import Domain, Scalar
+from skipsearch.searchspace.parameters.neighbours import Drawn, neighbour, uniformly
 from skipsearch.studies.samplers.coverage import (
     Alternative,
     Used,
@@ -167,11 +167,6 @@ class Pool(Generic[Config]):
         """Return the most promising candidates, best first; ties in the order of their addition."""
         order = np.argsort(-self._gains, kind="stable")[:number]
         return [self._drawn[i] for i in order]
-
-
-def uniformly(rng: random.Random) -> Pick:
-    """Return a chooser that draws every parameter uniformly."""
-    return lambda _name, domain, _default: uniform(domain, rng)
 
 
 def as_proposed(trial: FrozenTrial) -> Pick:

@@ -15,8 +15,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from skipsearch.searchspace.parameters.course import Config, Pick
-from skipsearch.searchspace.parameters.domains import uniform
-from skipsearch.searchspace.parameters.neighbours import Drawn
+from skipsearch.searchspace.parameters.neighbours import Drawn, uniformly
 from skipsearch.studies.pareto import Point, non_dominated
 from skipsearch.studies.surrogate.costs import Predicted
 from skipsearch.studies.surrogate.distances import Distances
@@ -94,8 +93,7 @@ class Believer(Generic[Config]):
             rng, found = random.Random(self.seed), list[Counted]()
             for _ in range(COUNTED if self.counting.count else 0):
                 with suppress(ValueError):  # not valid, or does not fit the images
-                    drawn = self.draw(lambda _name, domain, _default: uniform(domain, rng))
-                    found.append(self.counted(drawn))
+                    found.append(self.counted(self.draw(uniformly(rng))))
             vectors = self._distances.embedding([one.place for one in found])
             costs = np.array([one.costs for one in found])
             self._random = vectors, costs.reshape(len(found), len(self.counting.names))
@@ -138,7 +136,8 @@ class Believer(Generic[Config]):
         process, errors = self._fitted(known)
         mean, _ = process(known.apart, known.costs)
         points = [self._point(one, e) for one, e in zip(found, errors, strict=True)]
-        front = [self._point(one, one.error or 0.0) for one in self.members(found)]
+        members = self.members(found)
+        front = [self._point(one, one.error or 0.0) for one in members]
         coming = [
             self._point(one, expected)
             for one, expected in zip(found, mean, strict=True)
@@ -152,7 +151,7 @@ class Believer(Generic[Config]):
             process=process,
             scale=scale,
             predict=partial(self._predict, numbers, costs),
-            members=frozenset(one.number for one in self.members(found)),
+            members=frozenset(one.number for one in members),
             front=tuple(front),
             expected=_front(front + coming),
             corner=tuple(_beyond(column) for column in zip(*points, strict=True)),
