@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from skipsearch.searchspace.arch.arch import Arch
 from skipsearch.searchspace.assembly.assemble import Shape, assemble
 from skipsearch.searchspace.assembly.meta_shapes import Shapes
-from skipsearch.searchspace.assembly.parts import counted, macs_of, params_of
+from skipsearch.searchspace.assembly.parts import counted, macs_of
 from skipsearch.searchspace.assembly.plan import identity, module
 
 
@@ -42,11 +42,6 @@ def describe(arch: Arch, *, classes: int, shape: Shape) -> Description:
     plan = assemble(arch, classes=classes, shape=shape)
     params, macs = counted(plan, shape)
     return Description(params, macs, identity(plan))
-
-
-def count_params(network: nn.Module) -> int:
-    """Count trainable parameters, a shared one once."""
-    return params_of(network)
 
 
 def count_macs(network: nn.Module, shape: Shape) -> int:

@@ -106,7 +106,7 @@ class _Count:
         self._add(layer, inputs, output)
         macs, self.macs = self.macs, before
         if known.params is None and not issubclass(plan.cls, DRIVING):
-            known.params = params_of(layer)
+            known.params = count_params(layer)
         return macs, output
 
     def _add(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -118,7 +118,7 @@ class _Count:
         total = 0
         for plan, known in self.calls.values():
             if known.params is None:
-                known.params = params_of(self._layer(plan, False))
+                known.params = count_params(self._layer(plan, False))
             total += known.params
         return total
 
@@ -145,7 +145,7 @@ def _counts(cls: Any) -> bool:
     return issubclass(cls, nn.Conv1d | nn.Conv2d | nn.Linear) or hasattr(cls, "macs")
 
 
-def params_of(layer: nn.Module) -> int:
+def count_params(layer: nn.Module) -> int:
     """Count trainable parameters, a shared one once."""
     return sum(p.numel() for p in layer.parameters() if p.requires_grad)
 

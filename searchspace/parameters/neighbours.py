@@ -1,7 +1,7 @@
 """Mutation: draw configurations that differ from a given one in a few parameters."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic
 
@@ -15,7 +15,6 @@ from skipsearch.searchspace.parameters.domains import (
     uniform,
     values_of,
 )
-from skipsearch.searchspace.parameters.walk import encode
 
 REACH = 0.2  # standard deviation of a change of a number, as a part of its range
 
@@ -36,23 +35,10 @@ class Drawn(Generic[Config]):
     chosen: Mapping[str, Chosen]
 
 
-def recorded(
-    draw: Callable[[Pick], Config],
-    pick: Pick,
-    flat: Callable[[Config], Mapping[str, Scalar]] = encode,
-) -> Drawn[Config]:
-    """Draw a configuration with the answers of `pick`, and keep those that are part of it.
-
-    `flat` gives the parameters of a configuration, to which the answers are held: an answer without
-    effect is dropped, one that came to nothing (a gate that stands nowhere) is what it came to.
-    """
-    asked: dict[str, Chosen] = {}
-    config = draw(recording(pick, asked))
-    return Drawn(config, held(asked, flat(config)))
-
-
 def held(asked: Mapping[str, Chosen], there: Mapping[str, Scalar]) -> dict[str, Chosen]:
-    """Hold answers to the parameters that are there."""
+    """Hold answers to the parameters of the configuration: an answer without effect is dropped, one
+    that came to nothing (a gate that stands nowhere) is what it came to.
+    """
     return {
         name: one if one.value == there[name] else Chosen(one.domain, there[name])
         for name, one in asked.items()

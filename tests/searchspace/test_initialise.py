@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from skipsearch.searchspace import PRESETS, build, override
-from skipsearch.searchspace.assembly.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.searchspace.layers.gates.cbam import ConvBlockAttention
 from skipsearch.searchspace.layers.initialise import INITIALISATIONS, MaskConv2d
 from skipsearch.searchspace.layers.recurrent import SharedLSTM

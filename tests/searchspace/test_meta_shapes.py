@@ -14,8 +14,9 @@ from torch.nn import functional, init
 
 from skipsearch.searchspace import PRESETS, Arch, build, describe, override
 from skipsearch.searchspace.assembly import parts
-from skipsearch.searchspace.assembly.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs
 from skipsearch.searchspace.assembly.meta_shapes import Shapes
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.searchspace.parameters.neighbours import neighbour
 from tests.support import ROOT
 from tests.support.random_archs import draw, small_space

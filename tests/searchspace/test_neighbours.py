@@ -20,16 +20,11 @@ from skipsearch.searchspace.parameters.domains import (
     real,
     uniform,
 )
-from skipsearch.searchspace.parameters.neighbours import (
-    Chosen,
-    another,
-    distance,
-    neighbour,
-    recorded,
-)
+from skipsearch.searchspace.parameters.neighbours import Chosen, another, distance, neighbour
 from skipsearch.searchspace.parameters.odometer import every
 from skipsearch.searchspace.parameters.space import Space
 from tests.support.random_archs import CONDITIONAL, small_space
+from tests.support.recorded import recorded
 
 
 @dataclass(frozen=True)

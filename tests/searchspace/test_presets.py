@@ -6,7 +6,7 @@ import pytest
 
 from skipsearch.searchspace import PRESETS, build, decode, encode
 from skipsearch.searchspace.arch.arch import Arch
-from skipsearch.searchspace.assembly.cost import count_params
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.searchspace.presets import preset_named
 from skipsearch.searchspace.presets.preset import met
 from skipsearch.trainers.data.sources import TORCHVISION

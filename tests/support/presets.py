@@ -6,7 +6,7 @@ import torch
 
 from skipsearch.searchspace.arch.arch import Arch, Constant, Doubling, EachStage
 from skipsearch.searchspace.assembly.assemble import assemble
-from skipsearch.searchspace.assembly.cost import count_params
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.searchspace.assembly.plan import module
 from skipsearch.searchspace.presets import Preset
 

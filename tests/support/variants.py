@@ -10,7 +10,7 @@ from skipsearch.searchspace.arch.arch import NORMS
 from skipsearch.searchspace.arch.gate_places import Recurrent
 from skipsearch.searchspace.arch.gates import GATES
 from skipsearch.searchspace.arch.shortcuts import SHORTCUTS
-from skipsearch.searchspace.assembly.cost import count_params
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.studies.analysis.gradients.flow import hooks_on_constants, parametric_layers
 
 TINY = {"stages": 3, "blocks": 2, "stem_channels": 8, "width.doubling.channels": 8}

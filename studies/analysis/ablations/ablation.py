@@ -13,7 +13,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from skipsearch.searchspace.assembly.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.studies.analysis.ablations.fix_gates import Means, fix
 from skipsearch.studies.analysis.ablations.remove import Part, parts_of, remove
 from skipsearch.studies.analysis.gates.masks import masking, watch_masks

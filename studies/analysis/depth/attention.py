@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from skipsearch.searchspace.assembly.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.searchspace.layers.merge import AttentionMerge, PseudoQueryMerge
 from skipsearch.searchspace.layers.network import MergeNetwork
 from skipsearch.studies.analysis.depth.consumers import Consumer, chained, merging

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipsearch.searchspace.assembly.cost import count_params
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.studies.analysis.preserved import Handles, undisturbed
 from skipsearch.studies.analysis.progress_bar import Track, untracked
 from skipsearch.studies.analysis.subject import Subject

@@ -22,7 +22,8 @@ from skipsearch.searchspace.arch import (
     shortcuts,
 )
 from skipsearch.searchspace.arch.arch import Arch, GroupNorm
-from skipsearch.searchspace.assembly.cost import count_macs, count_params
+from skipsearch.searchspace.assembly.cost import count_macs
+from skipsearch.searchspace.assembly.parts import count_params
 from skipsearch.searchspace.layers.recurrent import SharedLSTM
 from skipsearch.studies.analysis.ablations.ablation import Ablation, ablation
 from skipsearch.studies.analysis.ablations.fix_gates import Means, fix

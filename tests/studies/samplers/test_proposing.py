@@ -20,7 +20,6 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.course import Pick
 from skipsearch.searchspace.parameters.domains import Choice, Scalar, choice, integer, one_of, real
-from skipsearch.searchspace.parameters.neighbours import recorded
 from skipsearch.searchspace.parameters.odometer import every
 from skipsearch.searchspace.parameters.space import Space
 from skipsearch.studies.config import joint_space
@@ -28,6 +27,7 @@ from skipsearch.studies.samplers import optuna_samplers
 from skipsearch.studies.samplers.optuna_walk import Draft, asking
 from skipsearch.studies.samplers.proposer import Proposal, Proposer
 from skipsearch.studies.storage.write_through import Mirror
+from tests.support.recorded import recorded
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from skipsearch.searchspace import encode, parse_space
 from skipsearch.searchspace.parameters.domains import choice, integer, one_of, real
-from skipsearch.searchspace.parameters.neighbours import Drawn, recorded, uniformly
+from skipsearch.searchspace.parameters.neighbours import Drawn, uniformly
 from skipsearch.studies.config.distributions import distribution
 from skipsearch.studies.pareto import hypervolume
 from skipsearch.studies.samplers.coverage import forcing
 from skipsearch.studies.samplers.seeker import EXPLORE, SHORT, STARTUP, Seeker
 from skipsearch.studies.surrogate.believer import COUNTED, Believer, Counting
 from skipsearch.studies.surrogate.observations import observed
+from tests.support.recorded import recorded
 
 
 @dataclass(frozen=True)
